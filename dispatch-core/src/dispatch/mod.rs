@@ -1,0 +1,5 @@
+//! What one dispatch results in.
+
+mod status;
+
+pub use status::DispatchStatus;
