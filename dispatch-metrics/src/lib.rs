@@ -1,1 +1,76 @@
-//! Under construction.
+//! What a dispatch engine counts: a snapshot model of plain numbers, the recorder that fills it, and exporters.
+//!
+//! It is **not** a metrics framework: it has no registry of its own, no clock, no runtime, no global state and no
+//! locks. Whoever records owns the [`Recorder`]; whoever reads gets a [`DispatchMetrics`].
+//!
+//! ```
+//! use std::time::Duration;
+//! use dispatch_core::{Category, DispatchStatus};
+//! use dispatch_metrics::{DispatchMetrics, DispatchRecord, ExecutionOutcome, ExecutionRecord};
+//!
+//! let mut metrics = DispatchMetrics::new("shop");
+//! let failed = ExecutionRecord {
+//!     error: Some("IoError: disk is full"),
+//!     ..ExecutionRecord::new("archive", ExecutionOutcome::Error, Duration::from_millis(7))
+//! };
+//! metrics.record_dispatch(&DispatchRecord {
+//!     category: Some(Category::Event),
+//!     topic: Some("shop.order.events"),
+//!     routes_matched: 1,
+//!     executions: &[failed],
+//!     ..DispatchRecord::new(DispatchStatus::DispatcherError, Duration::from_millis(8))
+//! });
+//!
+//! assert_eq!(metrics.error_rate(), 1.0);
+//! let json = serde_json::to_value(&metrics)?;
+//! assert_eq!(json["dispatcher_metrics"]["archive"]["last_error_message"], "IoError: disk is full");
+//! assert_eq!(json["latency_histogram"]["le_10ms"], 1);
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+//!
+//! # Concepts
+//! - [`Recorder`]: takes [`DispatchSample`]s and [`ExecutionSample`]s by number, on the hot path.
+//! - [`DispatchMetrics`]: the snapshot; also takes facts itself, by name; merges with those of other shards.
+//! - [`Latency`] and [`Histogram`]: durations, kept as whole nanoseconds and shown as milliseconds.
+//! - [`catalog`]: every exported series, once, with its meaning.
+//!
+//! # Guarantees
+//! - An outcome is counted once: `success_count + error_count + timeout_count == execution_count`. Panics are
+//!   errors.
+//! - Every dispatch is in the latency and under one status, so the buckets of the histogram add up to
+//!   `total_dispatches`.
+//! - The number of topics told apart is bounded.
+//! - Error texts are kept as they are given: sanitise them first, with `dispatch_core::redact`.
+//!
+//! # Features
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `prometheus` | yes | `prometheus`: snapshots as Prometheus text, or as a collector in your own registry |
+//! | `facade` | no | `facade`: snapshots through the `metrics` facade |
+//!
+//! Needs Rust 1.90.
+
+pub mod catalog;
+#[cfg(feature = "facade")]
+pub mod facade;
+mod histogram;
+mod latency;
+#[cfg(feature = "prometheus")]
+pub mod prometheus;
+mod record;
+mod recorder;
+mod snapshot;
+
+pub use histogram::Histogram;
+pub use latency::Latency;
+pub use record::{
+    DispatchRecord, DispatchSample, DispatcherEvent, ExecutionOutcome, ExecutionRecord, ExecutionSample,
+};
+pub use recorder::{DispatcherSlot, Recorder, TopicSlot};
+pub use snapshot::{CategoryMetrics, DispatchMetrics, DispatcherMetrics, StatusMetrics, TopicMetrics};
+
+/// How many topics have figures of their own unless something else is configured.
+pub const DEFAULT_TOPIC_LIMIT: usize = 1_000;
+
+/// The name under which the topics beyond the bound are counted together.
+pub const OTHER_TOPICS: &str = "other";

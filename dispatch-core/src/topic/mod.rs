@@ -2,6 +2,9 @@
 
 mod category;
 mod name;
+mod pattern;
 
 pub use category::{Category, UnknownCategory};
 pub use name::{Topic, TopicError};
+pub(crate) use pattern::{Glob, Part};
+pub use pattern::{PatternError, TopicPattern};

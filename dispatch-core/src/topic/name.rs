@@ -143,7 +143,9 @@ pub enum TopicError {
         segment: usize,
     },
     /// White space or a control character.
-    #[error("character {character:?} at byte {byte} is not allowed in a topic: remove white space and control characters")]
+    #[error(
+        "character {character:?} at byte {byte} is not allowed in a topic: remove white space and control characters"
+    )]
     ForbiddenCharacter {
         /// The character.
         character: char,

@@ -1,0 +1,138 @@
+//! How many dispatches an engine has accepted and not yet answered.
+//!
+//! Actix mailboxes take everything; this counter is what pushes back.
+//!
+//! - Never more than `max` permits are out.
+//! - A permit is given back exactly once, when its dispatch is settled, whatever became of the caller.
+//! - Who waits is served before who comes later; nobody waits while a permit is free.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use tokio::sync::Notify;
+
+pub(crate) struct Admission {
+    max: AtomicUsize,
+    in_flight: AtomicUsize,
+    waiting: AtomicUsize,
+    freed: Notify,
+    idle: Notify,
+}
+
+impl Admission {
+    pub(crate) fn new(max: usize) -> Self {
+        Self {
+            max: AtomicUsize::new(max),
+            in_flight: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            freed: Notify::new(),
+            idle: Notify::new(),
+        }
+    }
+
+    pub(crate) fn set_max(&self, max: usize) {
+        self.max.store(max, SeqCst);
+        self.freed.notify_waiters();
+    }
+
+    pub(crate) fn max(&self) -> usize {
+        self.max.load(SeqCst)
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(SeqCst)
+    }
+
+    /// Takes up to `wanted` permits without waiting, behind those who wait already; 0 if there are none.
+    pub(crate) fn try_acquire(&self, wanted: usize) -> usize {
+        if self.waiting.load(SeqCst) > 0 { 0 } else { self.take(wanted) }
+    }
+
+    /// Waits for at least one permit and takes up to `wanted`; 0 once `closed` says that there is nothing to
+    /// wait for.
+    pub(crate) async fn acquire(&self, wanted: usize, closed: impl Fn() -> bool) -> usize {
+        let taken = self.try_acquire(wanted);
+        if taken > 0 {
+            return taken;
+        }
+        let _waiting = Waiting::begin(self);
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            // Registered before the last look, so that a permit given back in between is not missed.
+            freed.as_mut().enable();
+            if closed() {
+                return 0;
+            }
+            let taken = self.take(wanted);
+            if taken > 0 {
+                // Whoever is next may find more.
+                self.freed.notify_one();
+                return taken;
+            }
+            freed.await;
+        }
+    }
+
+    fn take(&self, wanted: usize) -> usize {
+        let max = self.max.load(SeqCst);
+        let mut taken = 0;
+        // The closure never refuses for good, so the result says nothing that `taken` does not.
+        let _ = self.in_flight.fetch_update(SeqCst, SeqCst, |current| {
+            taken = wanted.min(max.saturating_sub(current));
+            (taken > 0).then(|| current + taken)
+        });
+        taken
+    }
+
+    /// Takes a permit if one is free, even before those who wait: for work that the engine itself leads to.
+    pub(crate) fn try_acquire_inner(&self) -> bool {
+        self.take(1) == 1
+    }
+
+    /// Gives permits back.
+    pub(crate) fn release(&self, permits: usize) {
+        if permits == 0 {
+            return;
+        }
+        let before = self.in_flight.fetch_sub(permits, SeqCst);
+        if self.waiting.load(SeqCst) > 0 {
+            self.freed.notify_one();
+        }
+        if before == permits {
+            self.idle.notify_waiters();
+        }
+    }
+
+    /// Waits until nothing is in flight.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            tokio::pin!(idle);
+            idle.as_mut().enable();
+            if self.in_flight() == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    /// Wakes everyone who waits, so that they see that the engine has stopped.
+    pub(crate) fn wake_all(&self) {
+        self.freed.notify_waiters();
+    }
+}
+
+struct Waiting<'a>(&'a Admission);
+
+impl<'a> Waiting<'a> {
+    fn begin(admission: &'a Admission) -> Self {
+        admission.waiting.fetch_add(1, SeqCst);
+        Self(admission)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, SeqCst);
+    }
+}

@@ -1,0 +1,100 @@
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dispatch_core::delivery::SkippedDelivery;
+use dispatch_core::dispatch::{DispatchResult, Identity};
+use dispatch_core::{Adapter, Envelope, TraceContext};
+
+use crate::collector::Sample;
+use crate::shard::Shard;
+
+/// Publishes the outputs of results through an adapter.
+pub(crate) struct Publisher {
+    adapter: Arc<dyn Adapter>,
+    limit: Duration,
+}
+
+/// Outputs of a result that could not be published.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("could not publish {}", list(.failed))]
+pub(crate) struct PublishError {
+    failed: Vec<(String, String)>,
+}
+
+fn list(failed: &[(String, String)]) -> String {
+    /// A dispatcher may have a million outputs; a text need not.
+    const SHOWN: usize = 20;
+    let mut shown: Vec<_> =
+        failed.iter().take(SHOWN).map(|(topic, why)| format!("'{topic}': {why}")).collect();
+    if failed.len() > SHOWN {
+        shown.push(format!("and {} more", failed.len() - SHOWN));
+    }
+    shown.join("; ")
+}
+
+impl Publisher {
+    pub(crate) fn new(adapter: Arc<dyn Adapter>, limit: Duration) -> Self {
+        Self { adapter, limit }
+    }
+
+    /// Publishes every output of a result in order.
+    pub(crate) async fn publish(
+        &self,
+        shard: &Rc<Shard>,
+        input: &Envelope,
+        result: &DispatchResult,
+    ) -> Result<(), PublishError> {
+        let envelopes: Vec<_> =
+            result.outputs().map(|output| outgoing(output, input, result.identity())).collect();
+        let delivery = self.adapter.deliver_batch(&envelopes);
+        let Ok(answers) = tokio::time::timeout(self.limit, delivery).await else {
+            let why = format!("timed out after {} ms", self.limit.as_millis());
+            let failed = envelopes.iter().map(|envelope| (topic_of(envelope), why.clone())).collect();
+            return Err(PublishError { failed });
+        };
+        let mut failed = Vec::new();
+        let mut unpublishable = 0;
+        let missing = envelopes.len().saturating_sub(answers.len());
+        for (envelope, answer) in envelopes.iter().zip(answers) {
+            match answer {
+                Ok(receipt) if receipt.skipped == Some(SkippedDelivery::NoCategory) => unpublishable += 1,
+                Ok(_) => {}
+                Err(error) => failed.push((topic_of(envelope), error.to_string())),
+            }
+        }
+        for envelope in envelopes.iter().rev().take(missing) {
+            failed.push((topic_of(envelope), "the publisher did not answer for it".to_owned()));
+        }
+        if unpublishable > 0 {
+            shard.sample(Sample::Unpublishable(unpublishable));
+        }
+        if failed.is_empty() { Ok(()) } else { Err(PublishError { failed }) }
+    }
+}
+
+fn topic_of(envelope: &Envelope) -> String {
+    envelope.topic().map(ToString::to_string).unwrap_or_default()
+}
+
+/// The envelope that carries an output: caused by the input, one hop further, in the same conversation.
+fn outgoing(output: &dispatch_core::Output, input: &Envelope, identity: &Identity) -> Envelope {
+    let envelope = match output.envelope() {
+        Some(own) => own.clone(),
+        None => Envelope::new(input.raw_payload().clone())
+            .with_message_type(input.message_type().as_str())
+            .with_headers(input.headers().clone()),
+    };
+    let correlation = envelope.correlation_id().unwrap_or(identity.correlation_id);
+    let trace = envelope.trace().unwrap_or_else(|| TraceContext {
+        trace_id: identity.trace_id,
+        span_id: identity.span_id,
+        sampled: input.trace().is_some_and(|trace| trace.sampled),
+    });
+    envelope
+        .with_topic(output.topic())
+        .with_causation_id(input.id())
+        .with_correlation_id(correlation)
+        .with_trace(trace)
+        .with_hops(input.hops().saturating_add(1))
+}

@@ -1,0 +1,136 @@
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll};
+
+use actix::prelude::*;
+use dispatch_metrics::{DispatchMetrics, DispatcherMetrics, Recorder};
+
+use super::protocol::{OfDispatcher, Reset, Sample, Snapshot, Stop, Tell};
+use crate::dispatcher::Link;
+use crate::inbox::Inbox;
+
+/// Owns the counters of a shard. See the [module](super).
+pub(crate) struct Collector {
+    recorder: Rc<RefCell<Recorder>>,
+    inbox: Inbox<Sample>,
+    batch: Vec<Sample>,
+    links: Vec<Rc<Link>>,
+}
+
+impl Collector {
+    pub(crate) fn new(recorder: Rc<RefCell<Recorder>>, inbox: Inbox<Sample>) -> Self {
+        Self { recorder, inbox, batch: Vec::new(), links: Vec::new() }
+    }
+
+    /// Counts everything that waits.
+    fn catch_up(&mut self) {
+        self.inbox.drain(&mut self.batch);
+        self.count();
+    }
+
+    fn count(&mut self) {
+        let mut recorder = self.recorder.borrow_mut();
+        for sample in self.batch.drain(..) {
+            match sample {
+                Sample::Execution(slot, sample, error) => {
+                    recorder.record_execution(slot, sample);
+                    if let Some(error) = error {
+                        recorder.record_error_text(slot, &error);
+                    }
+                }
+                Sample::Dispatch(sample) => recorder.record_dispatch(sample),
+                Sample::Event(slot, event) => recorder.record_event(slot, event),
+                Sample::Unpublishable(count) => recorder.record_unpublishable(count),
+                Sample::Watch(link) => {
+                    self.links.retain(|known| known.slot != link.slot);
+                    self.links.push(link);
+                }
+            }
+        }
+    }
+
+    fn look_in_flight(&self) {
+        let mut recorder = self.recorder.borrow_mut();
+        for link in &self.links {
+            recorder.set_in_flight(link.slot, link.in_flight());
+        }
+    }
+}
+
+impl Actor for Collector {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.spawn(Reading);
+    }
+}
+
+/// Reads the inbox for as long as the collector lives.
+struct Reading;
+
+impl ActorFuture<Collector> for Reading {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        collector: &mut Collector,
+        _: &mut Context<Collector>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        collector.inbox.take(&mut collector.batch, cx);
+        collector.count();
+        Poll::Pending
+    }
+}
+
+impl Handler<Snapshot> for Collector {
+    type Result = MessageResult<Snapshot>;
+
+    fn handle(&mut self, _: Snapshot, _: &mut Self::Context) -> Self::Result {
+        self.catch_up();
+        self.look_in_flight();
+        MessageResult(self.snapshot())
+    }
+}
+
+impl Collector {
+    fn snapshot(&self) -> DispatchMetrics {
+        self.recorder.borrow().snapshot()
+    }
+}
+
+impl Handler<OfDispatcher> for Collector {
+    type Result = Option<DispatcherMetrics>;
+
+    fn handle(&mut self, OfDispatcher(id): OfDispatcher, _: &mut Self::Context) -> Self::Result {
+        self.catch_up();
+        self.look_in_flight();
+        self.recorder.borrow().dispatcher(id.as_str())
+    }
+}
+
+impl Handler<Reset> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, _: Reset, _: &mut Self::Context) {
+        self.catch_up();
+        self.recorder.borrow_mut().clear();
+    }
+}
+
+impl Handler<Tell> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, Tell(slot, event): Tell, _: &mut Self::Context) {
+        self.recorder.borrow_mut().record_event(slot, event);
+    }
+}
+
+impl Handler<Stop> for Collector {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}

@@ -1,0 +1,108 @@
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll};
+
+use actix::prelude::*;
+
+use super::Limits;
+use super::handler::Condition;
+use super::lane::Drive;
+use crate::shard::Shard;
+
+/// The actor of one dispatcher. Its work comes through an [inbox](crate::inbox); its mailbox is for control.
+pub(crate) struct DispatcherActor {
+    lane: Box<dyn Drive>,
+    shard: Rc<Shard>,
+    retiring: bool,
+}
+
+impl DispatcherActor {
+    pub(crate) fn new(lane: Box<dyn Drive>, shard: Rc<Shard>) -> Self {
+        Self { lane, shard, retiring: false }
+    }
+}
+
+impl Actor for DispatcherActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.spawn(Driving);
+    }
+}
+
+/// Drives the lane for as long as the actor lives.
+struct Driving;
+
+impl ActorFuture<DispatcherActor> for Driving {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        actor: &mut DispatcherActor,
+        ctx: &mut Context<DispatcherActor>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        let DispatcherActor { lane, shard, retiring } = actor;
+        match &shard.subscriber {
+            None => lane.drive(cx),
+            Some(_) => shard.traced(|| lane.drive(cx)),
+        }
+        if *retiring && lane.is_idle() {
+            ctx.stop();
+        }
+        Poll::Pending
+    }
+}
+
+/// Sets the limits after a reload.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct SetLimits(pub(crate) Limits);
+
+impl actix::Handler<SetLimits> for DispatcherActor {
+    type Result = ();
+
+    fn handle(&mut self, SetLimits(limits): SetLimits, _: &mut Self::Context) {
+        self.lane.set_limits(limits);
+    }
+}
+
+/// Stops once everything under way is answered: the dispatcher is not in the table any more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Retire;
+
+impl actix::Handler<Retire> for DispatcherActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Retire, _: &mut Self::Context) {
+        self.retiring = true;
+    }
+}
+
+/// Answers everything under way with an error and stops.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Abandon;
+
+impl actix::Handler<Abandon> for DispatcherActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Abandon, ctx: &mut Self::Context) {
+        self.lane.abandon();
+        ctx.stop();
+    }
+}
+
+/// Asks how the dispatcher is.
+#[derive(Message)]
+#[rtype(result = "Condition")]
+pub(crate) struct AskCondition;
+
+impl actix::Handler<AskCondition> for DispatcherActor {
+    type Result = MessageResult<AskCondition>;
+
+    fn handle(&mut self, _: AskCondition, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.lane.condition())
+    }
+}

@@ -1,0 +1,115 @@
+//! What every form of dispatcher becomes once it is registered.
+
+use std::any::Any;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use dispatch_core::dispatch::Outcome;
+use dispatch_core::dispatcher::{Context, ContextParts};
+use dispatch_core::{DispatcherError, Envelope, Outputs, Sanitizer};
+
+use crate::dispatcher::Link;
+use crate::flight::Job;
+use crate::shard::Shard;
+
+/// What a handler answers.
+pub(crate) type Answer = Result<Outputs, Fault>;
+
+/// Why there is no answer.
+pub(crate) enum Fault {
+    /// The handler's own error.
+    Error(DispatcherError),
+    /// It panicked with this text.
+    Panicked(String),
+    /// Too many of its calls are under way.
+    Saturated,
+    /// It died too often, or was never alive.
+    Unavailable,
+    /// It died, or the engine stopped, before it answered.
+    Stopped,
+}
+
+impl Fault {
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "no message".to_owned());
+        Self::Panicked(text)
+    }
+
+    /// The outcome, with a text that is fit to be shown.
+    pub(crate) fn outcome(self, sanitizer: &Sanitizer, duration: Duration) -> Outcome {
+        match self {
+            Self::Error(error) => {
+                Outcome::error(sanitizer.sanitize(error.error_type(), error.message()), duration)
+            }
+            Self::Panicked(text) => Outcome::panicked(sanitizer.sanitize("panicked", &text), duration),
+            Self::Saturated => Outcome::error("dispatcher saturated", duration),
+            Self::Unavailable => Outcome::error("dispatcher unavailable", duration),
+            Self::Stopped => Outcome::error("dispatcher stopped before it answered", duration),
+        }
+    }
+}
+
+impl From<DispatcherError> for Fault {
+    fn from(error: DispatcherError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// A registered dispatcher, as its actor sees it.
+pub(crate) trait Handler: 'static {
+    type Future: Future<Output = Answer> + 'static;
+
+    /// Whether it can take work; polled whenever its actor runs. While it is not ready, work waits.
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let _ = cx;
+        Poll::Ready(())
+    }
+
+    /// Begins to handle an envelope.
+    fn call(&mut self, envelope: Envelope, call: &Call<'_>) -> Self::Future;
+
+    /// How it is.
+    fn condition(&self) -> Condition {
+        Condition::Up
+    }
+}
+
+/// Whether a dispatcher can be expected to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Condition {
+    Up,
+    /// Its actor died and is about to be started again.
+    Restarting,
+    /// It will not come back by itself.
+    Down,
+}
+
+/// One call of a handler: knows the dispatch, but makes a [`Context`] only for handlers that want one.
+pub(crate) struct Call<'a> {
+    pub(crate) shard: &'a Shard,
+    pub(crate) link: &'a Link,
+    pub(crate) job: &'a Job,
+}
+
+impl Call<'_> {
+    /// What the handler may know about the dispatch; `None` once it has been answered.
+    pub(crate) fn context(&self, envelope: &Envelope) -> Option<Context> {
+        let topic = envelope.topic()?.clone();
+        self.job.with_flight(|flight| {
+            Context::from(ContextParts {
+                dispatcher_id: self.link.id.clone(),
+                topic,
+                dispatch_id: flight.identity.dispatch_id,
+                correlation_id: flight.identity.correlation_id,
+                trace_id: flight.identity.trace_id,
+                span_id: flight.identity.span_id,
+                node_kind: self.link.kind,
+                now: self.shard.clock.wall_at(flight.started),
+            })
+        })
+    }
+}

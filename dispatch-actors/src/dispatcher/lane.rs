@@ -1,0 +1,303 @@
+//! The work of one dispatcher: what runs, what waits, what is late.
+//!
+//! - Work starts in the order in which it came, at most `concurrency` pieces at a time.
+//! - A piece is answered once: by its handler, by its deadline, or because the dispatcher is gone.
+//! - Its time runs from the moment the router handed it over, so waiting counts.
+//! - Handlers run under `catch_unwind`, in their first part, in every poll and while they are dropped.
+//! - A handler that answers at once costs no allocation, no timer and no queue.
+//!
+//! Durations: the clock is read once for a run of handlers that answered at once. A run is cut when it took
+//! longer than 50 µs, so that is the resolution of a duration, or the handler's own first part if that is longer.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use dispatch_core::dispatch::Outcome;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::time::Sleep;
+use tracing::Span;
+
+use super::deadlines::Deadlines;
+use super::handler::{Answer, Call, Condition, Fault, Handler};
+use super::task::{Ended, Place, Task, Ticket, poll_place};
+use super::{Limits, Link};
+use crate::clock::Tick;
+use crate::flight::Job;
+use crate::inbox::Inbox;
+use crate::shard::Shard;
+use crate::trace;
+
+/// Longest run of handlers between two looks at the clock.
+const LONGEST_RUN: usize = 64;
+/// A run that takes longer is cut.
+const SLOW_RUN: Duration = Duration::from_micros(50);
+
+/// What a dispatcher's actor drives.
+pub(crate) trait Drive {
+    /// Does everything that can be done now.
+    fn drive(&mut self, cx: &mut Context<'_>);
+    /// Takes new limits; work under way keeps its deadlines.
+    fn set_limits(&mut self, limits: Limits);
+    /// Answers everything that is under way with an error.
+    fn abandon(&mut self);
+    /// How the dispatcher is.
+    fn condition(&self) -> Condition;
+    /// Whether nothing is under way.
+    fn is_idle(&self) -> bool;
+}
+
+pub(crate) struct Lane<H: Handler> {
+    handler: H,
+    link: Rc<Link>,
+    shard: Rc<Shard>,
+    limits: Limits,
+    inbox: Inbox<Job>,
+    arrivals: Vec<Job>,
+    waiting: VecDeque<Job>,
+    running: FuturesUnordered<Task<H::Future>>,
+    deadlines: Deadlines,
+    /// A place that no task uses.
+    spare: Option<Place<H::Future>>,
+    /// Answered, not yet settled: the clock is read once for all of them.
+    answered: Vec<(Job, Option<Span>, Answer)>,
+    run: usize,
+    timer: Option<(Tick, Pin<Box<Sleep>>)>,
+}
+
+impl<H: Handler> Lane<H> {
+    pub(crate) fn new(
+        handler: H,
+        link: Rc<Link>,
+        shard: Rc<Shard>,
+        limits: Limits,
+        inbox: Inbox<Job>,
+    ) -> Self {
+        Self {
+            handler,
+            link,
+            shard,
+            limits,
+            inbox,
+            arrivals: Vec::new(),
+            waiting: VecDeque::new(),
+            running: FuturesUnordered::new(),
+            deadlines: Deadlines::default(),
+            spare: None,
+            answered: Vec::new(),
+            run: LONGEST_RUN,
+            timer: None,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.running.len() < self.limits.concurrency
+    }
+
+    /// Starts jobs in runs and settles those that answered at once.
+    fn start_all(&mut self, mut jobs: impl Iterator<Item = Job>, cx: &mut Context<'_>) {
+        let mut begun = self.shard.clock.now();
+        loop {
+            let before = self.answered.len();
+            for job in jobs.by_ref().take(self.run) {
+                self.start(job, cx);
+            }
+            if self.answered.len() == before {
+                return;
+            }
+            let now = self.shard.clock.now();
+            self.run = if now.since(begun) > SLOW_RUN {
+                (self.run / 2).max(1)
+            } else {
+                (self.run * 2).min(LONGEST_RUN)
+            };
+            begun = now;
+            self.settle_answered(now);
+        }
+    }
+
+    fn start(&mut self, mut job: Job, cx: &mut Context<'_>) {
+        let Some(envelope) = job.envelope.take() else { return };
+        let span = job.span().map(|parent| trace::dispatcher(&parent, &self.link.id));
+        let deadline = job.started().after(self.limits.timeout);
+        let pulse = self.shard.pulse.enter(self.link.slot);
+        let call = Call { shard: &self.shard, link: &self.link, job: &job };
+        let mut place = self.spare.take().unwrap_or_else(|| Box::pin(None));
+        let begin = || {
+            let handler = &mut self.handler;
+            let called =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| handler.call(envelope, &call)));
+            match called {
+                Ok(future) => {
+                    place.set(Some(future));
+                    poll_place(&mut place, cx)
+                }
+                Err(panic) => Poll::Ready(Err(Fault::panicked(&*panic))),
+            }
+        };
+        let polled = match &span {
+            Some(span) => span.in_scope(begin),
+            None => begin(),
+        };
+        drop(pulse);
+        match polled {
+            Poll::Ready(answer) => {
+                self.spare = Some(place);
+                self.answered.push((job, span, answer));
+            }
+            Poll::Pending => {
+                let ticket = Rc::new(Ticket::default());
+                self.deadlines.push(deadline, &ticket, self.running.len() + 1);
+                self.running.push(Task { place: Some(place), job: Some(job), ticket, span });
+            }
+        }
+    }
+
+    fn settle_answered(&mut self, now: Tick) {
+        let mut answered = std::mem::take(&mut self.answered);
+        for (job, span, answer) in answered.drain(..) {
+            self.settle(job, span.as_ref(), answer, now);
+        }
+        self.answered = answered;
+    }
+
+    fn settle(&self, job: Job, span: Option<&Span>, answer: Answer, now: Tick) {
+        let duration = now.since(job.started());
+        let outcome = match answer {
+            Ok(outputs) if outputs.len() > self.shard.max_outputs => Outcome::error(
+                format!(
+                    "too many outputs: {} were returned, max_outputs is {}",
+                    outputs.len(),
+                    self.shard.max_outputs
+                ),
+                duration,
+            ),
+            Ok(outputs) => Outcome::success(outputs, duration),
+            Err(fault) => fault.outcome(&self.shard.sanitizer, duration),
+        };
+        self.answer(job, span, outcome, now);
+    }
+
+    fn answer(&self, job: Job, span: Option<&Span>, outcome: Outcome, now: Tick) {
+        if let Some(span) = span {
+            trace::executed(span, &self.link.id, &outcome);
+        }
+        self.link.answered();
+        job.answer(outcome, now);
+    }
+
+    fn time_out(&self, job: Job, span: Option<&Span>, now: Tick) {
+        let outcome = Outcome::timeout(self.limits.timeout, now.since(job.started()));
+        self.answer(job, span, outcome, now);
+    }
+
+    /// Polls what was woken; true if something ended.
+    fn poll_running(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut ended = false;
+        loop {
+            let pulse = self.shard.pulse.enter(self.link.slot);
+            let polled = self.running.poll_next_unpin(cx);
+            drop(pulse);
+            let Poll::Ready(Some(Ended { place, job, span, answer })) = polled else { return ended };
+            ended = true;
+            self.spare = self.spare.take().or(place);
+            let (Some(job), now) = (job, self.shard.clock.now()) else { continue };
+            match answer {
+                Some(answer) => self.settle(job, span.as_ref(), answer, now),
+                None => self.time_out(job, span.as_ref(), now),
+            }
+        }
+    }
+
+    /// Starts what waits and fits.
+    fn start_waiting(&mut self, cx: &mut Context<'_>) {
+        while self.has_room()
+            && let Some(job) = self.waiting.pop_front()
+        {
+            self.start_all(std::iter::once(job), cx);
+        }
+    }
+
+    /// Answers what is late; true if a task was told.
+    fn check_deadlines(&mut self, cx: &mut Context<'_>) -> bool {
+        let limit = self.limits.timeout;
+        let waiting = self.waiting.front().map(|job| job.started().after(limit));
+        let Some(next) = [waiting, self.deadlines.next()].into_iter().flatten().min() else {
+            self.timer = None;
+            return false;
+        };
+        if self.timer.as_ref().is_none_or(|(at, _)| *at > next) {
+            self.timer = Some((next, Box::pin(tokio::time::sleep_until(self.shard.clock.instant(next)))));
+        }
+        let Some((at, timer)) = &mut self.timer else { return false };
+        if timer.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        let now = self.shard.clock.now().max(*at);
+        self.timer = None;
+        while self.waiting.front().is_some_and(|job| job.started().after(limit) <= now) {
+            if let Some(job) = self.waiting.pop_front() {
+                self.time_out(job, None, now);
+            }
+        }
+        self.deadlines.expire(now);
+        true
+    }
+}
+
+impl<H: Handler> Drive for Lane<H> {
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        let ready = self.handler.poll_ready(cx).is_ready();
+        self.inbox.take(&mut self.arrivals, cx);
+        if ready && self.waiting.is_empty() && self.limits.concurrency == usize::MAX {
+            let mut arrivals = std::mem::take(&mut self.arrivals);
+            self.start_all(arrivals.drain(..), cx);
+            self.arrivals = arrivals;
+        } else {
+            self.waiting.extend(self.arrivals.drain(..));
+            if ready {
+                self.start_waiting(cx);
+            }
+        }
+        loop {
+            let ended = !self.running.is_empty() && self.poll_running(cx);
+            if ended && ready {
+                self.start_waiting(cx);
+            }
+            let told = self.check_deadlines(cx);
+            if !told && !ended {
+                return;
+            }
+        }
+    }
+
+    fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    fn abandon(&mut self) {
+        let now = self.shard.clock.now();
+        self.inbox.drain(&mut self.arrivals);
+        let mut left: Vec<_> = std::mem::take(&mut self.arrivals);
+        left.extend(self.waiting.drain(..));
+        for mut task in std::mem::take(&mut self.running) {
+            if let Some(place) = &mut task.place {
+                super::task::empty(place);
+            }
+            left.extend(task.job.take());
+        }
+        for job in left {
+            self.settle(job, None, Err(Fault::Stopped), now);
+        }
+    }
+
+    fn condition(&self) -> Condition {
+        self.handler.condition()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.running.is_empty() && self.arrivals.is_empty()
+    }
+}

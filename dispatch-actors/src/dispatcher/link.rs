@@ -1,0 +1,43 @@
+use std::cell::Cell;
+
+use dispatch_core::{DispatcherId, NodeKind};
+use dispatch_metrics::DispatcherSlot;
+
+use crate::flight::Job;
+use crate::inbox::Outlet;
+
+/// The way to a dispatcher, held by the router and by the routes it has resolved.
+pub(crate) struct Link {
+    pub(crate) id: DispatcherId,
+    pub(crate) slot: DispatcherSlot,
+    pub(crate) kind: Option<NodeKind>,
+    jobs: Outlet<Job>,
+    in_flight: Cell<u64>,
+}
+
+impl Link {
+    pub(crate) fn new(
+        id: DispatcherId,
+        slot: DispatcherSlot,
+        kind: Option<NodeKind>,
+        jobs: Outlet<Job>,
+    ) -> Self {
+        Self { id, slot, kind, jobs, in_flight: Cell::new(0) }
+    }
+
+    /// Hands a piece of work to the dispatcher. If its actor is gone, the piece answers by itself.
+    pub(crate) fn hand(&self, job: Job) {
+        self.in_flight.set(self.in_flight.get() + 1);
+        drop(self.jobs.send(job));
+    }
+
+    /// A piece of work has been answered.
+    pub(crate) fn answered(&self) {
+        self.in_flight.set(self.in_flight.get().saturating_sub(1));
+    }
+
+    /// Pieces of work that were handed over and not answered.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.in_flight.get()
+    }
+}

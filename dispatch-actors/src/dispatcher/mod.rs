@@ -1,0 +1,24 @@
+//! Dispatchers: the forms in which they are registered, and the actor that each of them is.
+
+mod actor;
+mod blocking;
+mod deadlines;
+mod function;
+mod handler;
+mod lane;
+mod link;
+mod mail;
+mod object;
+mod registration;
+mod supervised;
+mod task;
+
+pub(crate) use actor::{Abandon, AskCondition, DispatcherActor, Retire, SetLimits};
+pub use blocking::BlockingFn;
+pub(crate) use blocking::Pools;
+pub use function::HandlerFn;
+pub(crate) use handler::{Condition, Handler};
+pub(crate) use link::Link;
+pub use mail::Deliver;
+pub use registration::{DispatcherBuilder, Registration, on_command, on_event, on_intent};
+pub(crate) use registration::{Limits, Parts};

@@ -1,0 +1,192 @@
+//! Actix actors as dispatchers, made and restarted by the engine.
+//!
+//! - The factory makes the actor when the engine starts, and again after each of its deaths, as the restart
+//!   policy allows. A restarted actor begins anew.
+//! - Work reaches the actor through a feed that runs in its own context, under `catch_unwind`: a panic of the
+//!   handler is that dispatch's outcome, with its text, and ends this life of the actor.
+//! - Any other end (it stops itself, a timer of its own panics, its arbiter dies) is noticed at once: the feed
+//!   is dropped with the context.
+//! - What was fed and not answered is answered with an error; what comes while the actor is down waits for the
+//!   next life; once the actor is given up, everything is answered `dispatcher unavailable`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use actix::dev::MessageResponse;
+use actix::prelude::*;
+use actix_rt::ArbiterHandle;
+use dispatch_core::policy::{RestartDecision, RestartState};
+use dispatch_core::{DispatcherError, Envelope, Outputs};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Sleep;
+
+use super::handler::{Answer, Call, Condition, Fault, Handler as LaneHandler};
+use super::{Deliver, Link};
+use crate::shard::Shard;
+use crate::supervision::Guardian;
+
+/// Makes an actor, again and again.
+pub(crate) type Factory<A> = Arc<dyn Fn() -> A + Send + Sync>;
+
+pub(crate) struct SupervisedHandler<A: Actor> {
+    factory: Factory<A>,
+    arbiter: Option<ArbiterHandle>,
+    restarts: RestartState,
+    life: Life<A>,
+    link: Rc<Link>,
+    shard: Rc<Shard>,
+    guardian: Rc<Guardian>,
+}
+
+enum Life<A: Actor> {
+    Alive { feed: mpsc::UnboundedSender<Fed>, death: oneshot::Receiver<()>, _address: Addr<A> },
+    Between(Pin<Box<Sleep>>),
+    Over,
+}
+
+/// One message for the actor, with the ways back.
+struct Fed {
+    deliver: Deliver,
+    reply: oneshot::Sender<Result<Outputs, DispatcherError>>,
+    panicked: oneshot::Sender<Fault>,
+}
+
+impl<A: Actor<Context = Context<A>> + Handler<Deliver>> SupervisedHandler<A> {
+    pub(crate) fn new(factory: Factory<A>, arbiter: Option<ArbiterHandle>, parts: &super::Parts) -> Self {
+        let mut handler = Self {
+            factory,
+            arbiter,
+            restarts: RestartState::new(parts.restart.clone()),
+            life: Life::Over,
+            link: Rc::clone(&parts.link),
+            shard: Rc::clone(&parts.shard),
+            guardian: Rc::clone(&parts.guardian),
+        };
+        handler.begin();
+        handler
+    }
+
+    fn begin(&mut self) {
+        let (feed, fed) = mpsc::unbounded_channel();
+        let (alive, death) = oneshot::channel();
+        let factory = Arc::clone(&self.factory);
+        let create = move |ctx: &mut Context<A>| {
+            ctx.spawn(Feed { fed, _alive: alive });
+            factory()
+        };
+        let made = match &self.arbiter {
+            Some(arbiter) => Ok(A::start_in_arbiter(arbiter, create)),
+            None => catch_unwind(AssertUnwindSafe(|| A::create(create))),
+        };
+        match made {
+            Ok(address) => self.life = Life::Alive { feed, death, _address: address },
+            Err(_) => self.died(),
+        }
+    }
+
+    fn died(&mut self) {
+        self.life = match self.restarts.died(self.shard.clock.now().from_start()) {
+            RestartDecision::RestartIn(delay) => {
+                self.guardian.restarting(&self.shard, &self.link, delay);
+                Life::Between(Box::pin(tokio::time::sleep(delay)))
+            }
+            RestartDecision::GiveUp => {
+                self.guardian.down(&self.link.id);
+                Life::Over
+            }
+        };
+    }
+}
+
+impl<A: Actor<Context = Context<A>> + Handler<Deliver>> LaneHandler for SupervisedHandler<A> {
+    type Future = LocalBoxFuture<'static, Answer>;
+
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        loop {
+            match &mut self.life {
+                Life::Over => return Poll::Ready(()),
+                Life::Alive { death, .. } => {
+                    if death.poll_unpin(cx).is_pending() {
+                        return Poll::Ready(());
+                    }
+                    self.died();
+                }
+                Life::Between(pause) => {
+                    ready!(pause.as_mut().poll(cx));
+                    self.begin();
+                }
+            }
+        }
+    }
+
+    fn call(&mut self, envelope: Envelope, call: &Call<'_>) -> Self::Future {
+        let Life::Alive { feed, .. } = &self.life else {
+            return std::future::ready(Err(Fault::Unavailable)).boxed_local();
+        };
+        let Some(deliver) = Deliver::of(envelope, call) else {
+            return std::future::ready(Err(Fault::Stopped)).boxed_local();
+        };
+        let (reply, answer) = oneshot::channel();
+        let (panicked, panic) = oneshot::channel();
+        let sent = feed.send(Fed { deliver, reply, panicked });
+        async move {
+            if sent.is_err() {
+                return Err(Fault::Stopped);
+            }
+            match answer.await {
+                Ok(answer) => answer.map_err(Fault::Error),
+                Err(_) => Err(panic.await.unwrap_or(Fault::Stopped)),
+            }
+        }
+        .boxed_local()
+    }
+
+    fn condition(&self) -> Condition {
+        match &self.life {
+            Life::Alive { .. } => Condition::Up,
+            Life::Between(_) => Condition::Restarting,
+            Life::Over => Condition::Down,
+        }
+    }
+}
+
+/// Runs in the actor's context and hands it its work.
+struct Feed {
+    fed: mpsc::UnboundedReceiver<Fed>,
+    /// Dropped with the context, which tells the dispatcher that the actor is dead.
+    _alive: oneshot::Sender<()>,
+}
+
+impl<A: Actor<Context = Context<A>> + Handler<Deliver>> ActorFuture<A> for Feed {
+    type Output = ();
+
+    fn poll(
+        mut self: Pin<&mut Self>,
+        actor: &mut A,
+        ctx: &mut Context<A>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        loop {
+            let Some(Fed { deliver, reply, panicked }) = ready!(self.fed.poll_recv(cx)) else {
+                // The engine does not need the actor any more.
+                ctx.stop();
+                return Poll::Ready(());
+            };
+            match catch_unwind(AssertUnwindSafe(|| Handler::handle(actor, deliver, ctx))) {
+                Ok(response) => response.handle(ctx, Some(reply)),
+                Err(panic) => {
+                    // Told before the reply is dropped, so that whoever waits for it finds the text.
+                    let _ = panicked.send(Fault::panicked(&*panic));
+                    drop(reply);
+                    ctx.terminate();
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }
+}

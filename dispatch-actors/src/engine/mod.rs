@@ -1,0 +1,17 @@
+//! The engine: how it is built, how it is used, how it ends.
+
+mod builder;
+mod handle;
+mod loopback;
+mod refused;
+mod report;
+mod start;
+mod topic_arg;
+
+pub(crate) use builder::Blueprint;
+pub use builder::EngineBuilder;
+pub use handle::{Engine, ReloadError};
+pub use refused::Refused;
+pub use report::{EngineHealth, ReloadReport, ShutdownReport};
+pub use start::StartError;
+pub use topic_arg::{IntoTopic, TopicArg};

@@ -1,0 +1,190 @@
+//! Starting the actors of an engine.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use actix::prelude::*;
+use dispatch_core::error::RegistrationError;
+use dispatch_core::{Adapter, PublishTo, Sanitizer};
+use dispatch_metrics::Recorder;
+use tokio::sync::oneshot;
+
+use super::builder::{Blueprint, EngineBuilder, PublisherChoice};
+use super::handle::{Engine, Shared};
+use super::loopback::Loopback;
+use crate::admission::Admission;
+use crate::aggregator::{Aggregator, Publisher};
+use crate::clock::ShardClock;
+use crate::collector::{Collector, SAMPLES_PER_WAKE};
+use crate::dispatcher::Pools;
+use crate::inbox::{inbox, lazy_inbox};
+use crate::router::{Children, Nursery, Ping, Resolver, Router, RouterParts};
+use crate::shard::Shard;
+use crate::supervision::Guardian;
+use crate::watchdog::{Pulse, Watchdog, Watched};
+
+/// An engine could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// What was registered is not valid.
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
+    /// The operating system gave no thread to run on.
+    #[error("the engine got no thread to run on: {0}")]
+    Thread(#[source] std::io::Error),
+}
+
+impl StartError {
+    /// The problems of the registration, if that is what failed.
+    #[must_use]
+    pub fn registration(&self) -> Option<&RegistrationError> {
+        match self {
+            Self::Registration(error) => Some(error),
+            Self::Thread(_) => None,
+        }
+    }
+}
+
+pub(super) fn freeze(mut builder: EngineBuilder) -> Result<Engine, StartError> {
+    let table = builder.compile(&BTreeMap::new())?;
+    for spec in table.unreached() {
+        tracing::warn!(
+            target: crate::trace::TARGET,
+            engine = builder.config.name.as_str(),
+            dispatcher_id = spec.id.as_str(),
+            "no route reaches this dispatcher"
+        );
+    }
+    let entries = std::mem::take(&mut builder.registrations);
+    let registrations =
+        entries.into_iter().filter_map(|entry| entry.into_registration(&BTreeMap::new())).collect();
+    let blueprint = Blueprint { config: std::mem::take(&mut builder.config), table, registrations };
+    if inside_actix() {
+        let (engine, _stopped) = start(builder, blueprint);
+        return Ok(engine);
+    }
+    let (ready, started) = std::sync::mpsc::sync_channel(1);
+    std::thread::Builder::new()
+        .name(format!("dispatch-{}", blueprint.config.name))
+        .spawn(move || {
+            System::new().block_on(async move {
+                let (engine, stopped) = start(builder, blueprint);
+                // The caller waits for exactly this; without it the engine is dropped and stops.
+                let _ = ready.send(engine);
+                let _ = stopped.await;
+            });
+        })
+        .map_err(StartError::Thread)?;
+    started.recv().map_err(|_| StartError::Thread(std::io::Error::other("the engine's thread ended at once")))
+}
+
+/// Whether actors can be started on the current thread.
+fn inside_actix() -> bool {
+    System::is_registered() && tokio::runtime::Handle::try_current().is_ok()
+}
+
+/// Starts every actor on the current arbiter. The receiver ends when the engine has stopped.
+fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::Receiver<()>) {
+    let Blueprint { config, table, registrations } = blueprint;
+    let name: Arc<str> = config.name.as_str().into();
+    let admission = Arc::new(Admission::new(config.max_in_flight));
+    let down = Arc::new(AtomicUsize::new(0));
+    let pulse = Arc::new(Pulse::default());
+    let recorder =
+        Rc::new(RefCell::new(Recorder::with_topic_limit(Arc::clone(&name), config.max_topic_metrics)));
+    let (samples, sample_inbox) = lazy_inbox(SAMPLES_PER_WAKE);
+    let (settled, settled_inbox) = inbox();
+
+    let router_context = Context::<Router>::new();
+    let router_address = router_context.address();
+    let publisher: Option<Arc<dyn Adapter>> = match (builder.publisher.take(), config.publish) {
+        (Some(PublisherChoice::Adapter(adapter)), _) => Some(adapter),
+        (Some(PublisherChoice::Engine), _) | (None, PublishTo::Engine) => {
+            Some(Arc::new(Loopback::new(&name, router_address.clone(), Arc::clone(&admission))))
+        }
+        (None, PublishTo::Nowhere) => None,
+    };
+    let interceptors = Rc::new(RefCell::new(std::mem::take(&mut builder.interceptors)));
+    let observers = Rc::new(RefCell::new(std::mem::take(&mut builder.observers)));
+    let watched = !interceptors.borrow().0.is_empty() || !observers.borrow().0.is_empty();
+    let shard = Rc::new(Shard {
+        engine: Arc::clone(&name),
+        clock: ShardClock::new(builder.wall_clock()),
+        admission: Arc::clone(&admission),
+        // Blank patterns have been refused; a table that cannot be built falls back to the built-in one.
+        sanitizer: Sanitizer::with_patterns(&config.sensitive_patterns).unwrap_or_default(),
+        max_outputs: config.max_outputs,
+        blocking_warn: config.blocking_warn,
+        blocking_cap: config.blocking_cap,
+        samples,
+        settled,
+        pulse: Arc::clone(&pulse),
+        supervised_results: publisher.is_some() || watched,
+        keeps_input: publisher.is_some(),
+        subscriber: builder.subscriber.clone(),
+    });
+
+    let collector = Collector::new(Rc::clone(&recorder), sample_inbox).start();
+    let publisher = publisher.map(|adapter| Publisher::new(adapter, config.timeout));
+    let aggregator = Aggregator::new(
+        Rc::clone(&shard),
+        settled_inbox,
+        publisher,
+        Rc::clone(&interceptors),
+        Rc::clone(&observers),
+    )
+    .start();
+    let ping = router_address.clone();
+    let watchdog = (!config.stall_warn.is_zero())
+        .then(|| {
+            Watchdog::start(Watched {
+                engine: Arc::clone(&name),
+                pulse,
+                admission: Arc::clone(&admission),
+                ping: Box::new(move || ping.do_send(Ping)),
+                warn_after: config.stall_warn,
+                subscriber: builder.subscriber.clone(),
+            })
+        })
+        .flatten()
+        .map(Arc::new);
+    let mut children = Children::new(Nursery {
+        shard: Rc::clone(&shard),
+        recorder: Rc::clone(&recorder),
+        pools: Rc::new(Pools::new(config.blocking_threads, &config.blocking_pools)),
+        collector: collector.clone(),
+        restart: config.restart.clone(),
+        guardian: Rc::new(Guardian {
+            engine: Arc::clone(&name),
+            observers: Rc::clone(&observers),
+            escalate_to: builder.escalate_to.take(),
+            down: Arc::clone(&down),
+        }),
+        watchdog: watchdog.clone(),
+    });
+    let adopted = children.adopt(registrations, &config);
+    let (alive, stopped) = oneshot::channel();
+    router_context.run(Router::new(RouterParts {
+        resolver: Resolver::new(table, adopted.links, config.topic_cache, recorder),
+        shard,
+        children,
+        aggregator,
+        seed: config.seed.unwrap_or_else(rand::random),
+        max_hops: config.max_hops,
+        interceptors,
+        observers,
+        alive,
+    }));
+    let shared =
+        Shared::new(name, router_address, collector, admission, down, watchdog, config.timeout + GRACE);
+    (Engine::new(shared), stopped)
+}
+
+/// How much longer than the engine's own time-out a caller on another thread waits, before it concludes that
+/// the engine's thread is blocked.
+const GRACE: Duration = Duration::from_secs(1);

@@ -1,0 +1,122 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use dispatch_core::policy::RestartPolicy;
+use dispatch_core::{DispatcherId, DispatcherSpec, EngineConfig};
+use dispatch_metrics::Recorder;
+
+use crate::collector::{Collector, Sample, Tell};
+use crate::dispatcher::{DispatcherActor, Limits, Link, Parts, Pools, Registration, Retire, SetLimits};
+use crate::inbox::inbox;
+use crate::shard::Shard;
+use crate::supervision::{ChildKind, Guardian};
+use crate::watchdog::Watchdog;
+
+/// The dispatcher actors of an engine, by id.
+pub(crate) struct Children {
+    pub(super) running: BTreeMap<DispatcherId, Running>,
+    pub(super) nursery: Nursery,
+}
+
+/// A dispatcher actor that runs.
+pub(crate) struct Running {
+    pub(crate) address: Addr<DispatcherActor>,
+    pub(crate) link: Rc<Link>,
+    pub(crate) kind: ChildKind,
+    pub(crate) spec: DispatcherSpec,
+    pub(crate) limits: Limits,
+}
+
+/// Everything it takes to start a dispatcher actor.
+pub(crate) struct Nursery {
+    pub(crate) shard: Rc<Shard>,
+    pub(crate) recorder: Rc<RefCell<Recorder>>,
+    pub(crate) pools: Rc<Pools>,
+    pub(crate) collector: Addr<Collector>,
+    pub(crate) restart: RestartPolicy,
+    pub(crate) guardian: Rc<Guardian>,
+    pub(crate) watchdog: Option<Arc<Watchdog>>,
+}
+
+impl Children {
+    pub(crate) fn new(nursery: Nursery) -> Self {
+        Self { running: BTreeMap::new(), nursery }
+    }
+
+    /// Starts or keeps the dispatchers of a table, retires the others, and returns the ways to them in the
+    /// order of the registrations.
+    pub(crate) fn adopt(&mut self, registrations: Vec<Registration>, config: &EngineConfig) -> Adopted {
+        let mut former = std::mem::take(&mut self.running);
+        let mut adopted = Adopted::default();
+        for registration in registrations {
+            let (id, limits) = (registration.spec.id.clone(), registration.limits(config));
+            let running = match former.remove(&id) {
+                Some(kept) => {
+                    adopted.kept.push(id.clone());
+                    kept.adjusted(registration.spec, limits)
+                }
+                None => {
+                    let Some(started) = self.nursery.start(registration, limits) else { continue };
+                    adopted.started.push(id.clone());
+                    started
+                }
+            };
+            adopted.links.push(Rc::clone(&running.link));
+            self.running.insert(id, running);
+        }
+        for (id, retired) in former {
+            retired.address.do_send(Retire);
+            adopted.retired.push(id);
+        }
+        adopted
+    }
+}
+
+/// What became of the dispatchers of a table.
+#[derive(Default)]
+pub(crate) struct Adopted {
+    pub(crate) links: Vec<Rc<Link>>,
+    pub(crate) started: Vec<DispatcherId>,
+    pub(crate) kept: Vec<DispatcherId>,
+    pub(crate) retired: Vec<DispatcherId>,
+}
+
+impl Running {
+    fn adjusted(mut self, spec: DispatcherSpec, limits: Limits) -> Self {
+        if self.limits != limits {
+            self.address.do_send(SetLimits(limits));
+            self.limits = limits;
+        }
+        self.spec = spec;
+        self
+    }
+}
+
+impl Nursery {
+    fn start(&self, registration: Registration, limits: Limits) -> Option<Running> {
+        let (kind, spec) = (registration.form(), registration.spec.clone());
+        let slot = self.recorder.borrow_mut().register_dispatcher(spec.id.as_str());
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.name(slot, spec.id.as_str());
+        }
+        let (outlet, inbox) = inbox();
+        let link = Rc::new(Link::new(spec.id.clone(), slot, spec.node_kind, outlet));
+        self.shard.sample(Sample::Watch(Rc::clone(&link)));
+        let collector: Recipient<Tell> = self.collector.clone().recipient();
+        let lane = registration.make(Parts {
+            link: Rc::clone(&link),
+            shard: Rc::clone(&self.shard),
+            limits,
+            inbox,
+            pools: Rc::clone(&self.pools),
+            collector,
+            restart: self.restart.clone(),
+            guardian: Rc::clone(&self.guardian),
+        })?;
+        let address = DispatcherActor::new(lane, Rc::clone(&self.shard)).start();
+        Some(Running { address, link, kind, spec, limits })
+    }
+}

@@ -1,0 +1,78 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix::prelude::*;
+use dispatch_core::route::Explanation;
+use dispatch_core::{Category, DispatcherId, DispatcherSpec, Envelope};
+use tokio::sync::oneshot;
+
+use crate::engine::{Blueprint, ReloadReport, ShutdownReport, TopicArg};
+use crate::flight::Reply;
+use crate::supervision::Child;
+
+/// Envelopes from a caller.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) enum Submit {
+    /// One envelope.
+    One {
+        topic: TopicArg,
+        envelope: Envelope,
+        /// Whether to answer as soon as the envelope is handed over.
+        route_only: bool,
+        reply: oneshot::Sender<Reply>,
+    },
+    /// Several envelopes, answered together.
+    Many { batch: Vec<(TopicArg, Envelope)>, reply: oneshot::Sender<Vec<Option<Reply>>> },
+}
+
+/// Asks why each route matches or not.
+#[derive(Message)]
+#[rtype(result = "Explanation")]
+pub(crate) struct Explain {
+    pub(crate) topic: String,
+    pub(crate) category: Option<Category>,
+    pub(crate) message_type: String,
+}
+
+/// Asks for the dispatchers that run and the version of the table they run in.
+#[derive(Message)]
+#[rtype(result = "Running")]
+pub(crate) struct AskRunning;
+
+/// The dispatchers that run, and the version of their table.
+pub(crate) struct Running {
+    pub(crate) version: u64,
+    pub(crate) dispatchers: BTreeMap<DispatcherId, DispatcherSpec>,
+}
+
+/// Swaps the table, if it is still the version that the new one was made from.
+#[derive(Message)]
+#[rtype(result = "Result<ReloadReport, Box<Blueprint>>")]
+pub(crate) struct Swap {
+    pub(crate) version: u64,
+    pub(crate) blueprint: Box<Blueprint>,
+}
+
+/// Asks for the children of the engine.
+#[derive(Message)]
+#[rtype(result = "Vec<Child>")]
+pub(crate) struct AskChildren;
+
+/// Finishes what is in flight, for as long as the deadline allows, and ends the engine.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Shutdown {
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) reply: Option<oneshot::Sender<ShutdownReport>>,
+}
+
+/// Asks for a sign of life.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Ping;
+
+/// Ends the router.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Stop;

@@ -1,0 +1,86 @@
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use dispatch_core::dispatch::{Path, TopicText};
+use dispatch_core::route::{RouteTable, Scratch};
+use dispatch_core::{Category, MessageType, Topic, TopicCache};
+use dispatch_metrics::Recorder;
+
+use crate::dispatcher::Link;
+use crate::flight::Way;
+
+/// The table with what it takes to ask it often.
+pub(crate) struct Resolver {
+    table: RouteTable,
+    /// The ways to the dispatchers, in the order of the table's list.
+    links: Vec<Rc<Link>>,
+    scratch: Scratch,
+    ways: TopicCache<Rc<Way>>,
+    recorder: Rc<RefCell<Recorder>>,
+}
+
+impl Resolver {
+    pub(crate) fn new(
+        table: RouteTable,
+        links: Vec<Rc<Link>>,
+        cache: usize,
+        recorder: Rc<RefCell<Recorder>>,
+    ) -> Self {
+        Self { table, links, scratch: Scratch::default(), ways: TopicCache::new(cache), recorder }
+    }
+
+    pub(crate) fn table(&self) -> &RouteTable {
+        &self.table
+    }
+
+    /// Replaces the table and forgets what was resolved.
+    pub(crate) fn swap(&mut self, table: RouteTable, links: Vec<Rc<Link>>) {
+        self.table = table;
+        self.links = links;
+        self.scratch = Scratch::default();
+        self.ways.clear();
+    }
+
+    /// The way of an envelope.
+    pub(crate) fn resolve(
+        &mut self,
+        topic: &Topic,
+        category: Category,
+        message_type: &MessageType,
+    ) -> Rc<Way> {
+        if let Some(way) = self.ways.get(topic, message_type.as_str()) {
+            return Rc::clone(way);
+        }
+        let plan = self.table.resolve(topic, category, message_type.as_str(), &mut self.scratch);
+        // A topic gets figures of its own only once it has found a dispatcher.
+        let topic_slot =
+            (!plan.targets.is_empty()).then(|| self.recorder.borrow_mut().register_topic(topic.as_str()));
+        let way = Rc::new(Way {
+            path: Arc::new(Path {
+                topic: TopicText::Valid(topic.clone()),
+                category: Some(category),
+                message_type: Some(message_type.clone()),
+                legs: plan.legs,
+            }),
+            targets: plan
+                .targets
+                .iter()
+                .filter_map(|target| self.links.get(*target as usize).cloned())
+                .collect(),
+            topic_slot,
+        });
+        self.ways.offer(topic, &message_type.to_shared(), Rc::clone(&way));
+        way
+    }
+
+    /// The way of an envelope that no dispatcher will see.
+    pub(crate) fn nowhere(
+        topic: TopicText,
+        category: Option<Category>,
+        message_type: MessageType,
+    ) -> Rc<Way> {
+        let path = Path { topic, category, message_type: Some(message_type), legs: Box::default() };
+        Rc::new(Way { path: Arc::new(path), targets: Box::default(), topic_slot: None })
+    }
+}

@@ -1,0 +1,139 @@
+//! Watches an engine's thread from outside.
+//!
+//! A handler that blocks its arbiter stalls everything on it, and nothing on that thread can say so. The
+//! watchdog is a thread of its own: it names the dispatcher whose handler does not return, and keeps the time
+//! for callers on other threads, so that they get their time-out even then.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use dispatch_metrics::DispatcherSlot;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::admission::Admission;
+
+/// What an engine's thread shows of itself.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse {
+    /// Number of the dispatcher whose handler runs, plus one; 0 between handlers.
+    running: AtomicU32,
+    /// Goes up with every handler that returns and every beat of the router. Written by one thread only.
+    beats: AtomicU64,
+}
+
+impl Pulse {
+    /// A handler is about to run; it has returned when the guard is dropped.
+    pub(crate) fn enter(&self, slot: DispatcherSlot) -> Beat<'_> {
+        self.running.store(slot.0.wrapping_add(1), Relaxed);
+        Beat(self)
+    }
+
+    /// The thread moves.
+    pub(crate) fn beat(&self) {
+        self.beats.store(self.beats.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+}
+
+pub(crate) struct Beat<'a>(&'a Pulse);
+
+impl Drop for Beat<'_> {
+    fn drop(&mut self) {
+        self.0.running.store(0, Relaxed);
+        self.0.beat();
+    }
+}
+
+/// What a watchdog looks at.
+pub(crate) struct Watched {
+    pub(crate) engine: Arc<str>,
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) admission: Arc<Admission>,
+    /// Asks the engine's thread for a beat.
+    pub(crate) ping: Box<dyn Fn() + Send>,
+    pub(crate) warn_after: Duration,
+    pub(crate) subscriber: Option<tracing::Dispatch>,
+}
+
+/// The thread that watches; it ends when this is dropped.
+pub(crate) struct Watchdog {
+    timers: Handle,
+    names: mpsc::Sender<(u32, String)>,
+    _alive: oneshot::Sender<()>,
+}
+
+impl Watchdog {
+    /// Starts the thread; `None` if the operating system gives none, and the engine does without.
+    pub(crate) fn start(watched: Watched) -> Option<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().ok()?;
+        let timers = runtime.handle().clone();
+        let (names, new_names) = mpsc::channel();
+        let (alive, dropped) = oneshot::channel();
+        thread::Builder::new()
+            .name("dispatch-watchdog".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        biased;
+                        _ = dropped => {}
+                        () = watch(watched, new_names) => {}
+                    }
+                });
+            })
+            .ok()?;
+        Some(Self { timers, names, _alive: alive })
+    }
+
+    /// Tells the watchdog how a dispatcher is called.
+    pub(crate) fn name(&self, slot: DispatcherSlot, id: &str) {
+        // A watchdog that is gone names nobody.
+        let _ = self.names.send((slot.0, id.to_owned()));
+    }
+
+    /// A timer that runs on the watchdog's thread, for a future that is polled anywhere.
+    pub(crate) fn sleep(&self, duration: Duration) -> tokio::time::Sleep {
+        let _context = self.timers.enter();
+        tokio::time::sleep(duration)
+    }
+}
+
+async fn watch(watched: Watched, new_names: mpsc::Receiver<(u32, String)>) {
+    let mut names = std::collections::HashMap::new();
+    let mut seen = (0, Instant::now());
+    let mut warned = false;
+    let mut tick = tokio::time::interval((watched.warn_after / 4).max(Duration::from_millis(10)));
+    loop {
+        tick.tick().await;
+        names.extend(new_names.try_iter());
+        let beats = watched.pulse.beats.load(Relaxed);
+        if beats != seen.0 || watched.admission.in_flight() == 0 {
+            seen = (beats, Instant::now());
+            warned = false;
+        }
+        if watched.admission.in_flight() > 0 {
+            (watched.ping)();
+        }
+        let stalled = seen.1.elapsed();
+        if warned || stalled < watched.warn_after {
+            continue;
+        }
+        warned = true;
+        let slot = watched.pulse.running.load(Relaxed).checked_sub(1);
+        let name = slot.and_then(|slot| names.get(&slot)).map_or("", String::as_str);
+        let warn = || {
+            tracing::warn!(
+                target: crate::trace::TARGET,
+                engine = &*watched.engine,
+                dispatcher_id = name,
+                stalled_ms = stalled.as_secs_f64() * 1000.0,
+                "engine thread is blocked: the handler named, or other work on its arbiter, does not return"
+            );
+        };
+        match &watched.subscriber {
+            Some(subscriber) => tracing::dispatcher::with_default(subscriber, warn),
+            None => warn(),
+        }
+    }
+}

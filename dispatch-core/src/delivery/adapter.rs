@@ -1,0 +1,139 @@
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::DeliveryError;
+use crate::envelope::Envelope;
+use crate::error::Problem;
+
+/// Outbound delivery to one destination.
+///
+/// The engine's publisher, a bus, a transport and every built-in destination are adapters, and an adapter can
+/// be registered as a dispatcher.
+///
+/// # Contract
+/// - `deliver` answers `Ok` only when the destination has taken the envelope, to the degree the adapter documents.
+/// - An error says what may be done next; it never carries a secret.
+/// - `deliver_batch` answers one result per envelope, in the order of the envelopes.
+/// - Dropping a future may leave the envelope delivered or not; it must not leave the adapter unusable.
+#[async_trait]
+pub trait Adapter: Send + Sync + 'static {
+    /// What logs, metrics and errors call it.
+    fn name(&self) -> &str;
+
+    /// Every problem of its own options.
+    ///
+    /// # Errors
+    /// The list of all problems.
+    fn validate(&self) -> Result<(), Vec<Problem>> {
+        Ok(())
+    }
+
+    /// Delivers one envelope.
+    ///
+    /// # Errors
+    /// [`DeliveryError`], which says whether to try again.
+    async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError>;
+
+    /// Delivers several envelopes; one result per envelope, in order. By default one after the other.
+    async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
+        let mut results = Vec::with_capacity(envelopes.len());
+        for envelope in envelopes {
+            results.push(self.deliver(envelope).await);
+        }
+        results
+    }
+
+    /// Whether the destination can be reached.
+    async fn health(&self) -> Health {
+        Health::default()
+    }
+}
+
+#[async_trait]
+impl<A: Adapter + ?Sized> Adapter for Arc<A> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn validate(&self) -> Result<(), Vec<Problem>> {
+        (**self).validate()
+    }
+
+    async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+        (**self).deliver(envelope).await
+    }
+
+    async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
+        (**self).deliver_batch(envelopes).await
+    }
+
+    async fn health(&self) -> Health {
+        (**self).health().await
+    }
+}
+
+/// What a destination answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// The id the destination gave the message, if it gave one.
+    pub id: Option<String>,
+    /// Why nothing was sent although nothing failed.
+    pub skipped: Option<SkippedDelivery>,
+}
+
+/// Why an adapter took an envelope and did nothing with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SkippedDelivery {
+    /// The topic has no category, so an engine cannot route it.
+    NoCategory,
+}
+
+impl Receipt {
+    /// The destination took it and said nothing more.
+    #[must_use]
+    pub fn taken() -> Self {
+        Self::default()
+    }
+
+    /// The destination took it and gave it an id.
+    pub fn with_id(id: impl Into<String>) -> Self {
+        Self { id: Some(id.into()), ..Self::default() }
+    }
+
+    /// Nothing was sent, for a reason that is no failure.
+    #[must_use]
+    pub fn skipped(reason: SkippedDelivery) -> Self {
+        Self { skipped: Some(reason), ..Self::default() }
+    }
+}
+
+/// How a destination is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// In one word.
+    pub status: HealthStatus,
+    /// How long the last check took.
+    pub latency: Option<Duration>,
+    /// When something was last delivered.
+    pub last_success: Option<SystemTime>,
+}
+
+/// In one word, how a destination is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthStatus {
+    /// Nothing is known.
+    #[default]
+    Unknown,
+    /// It works.
+    Healthy,
+    /// It works in part.
+    Degraded,
+    /// It does not work.
+    Unhealthy,
+}

@@ -1,0 +1,144 @@
+use std::time::Duration;
+
+use crate::dispatcher::{Output, Outputs};
+use crate::ids::{DispatcherId, RouteId};
+
+use super::DispatchStatus;
+
+/// A dispatcher that was chosen, and the route that led to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leg {
+    /// The dispatcher.
+    pub dispatcher_id: DispatcherId,
+    /// The first route that led to it; absent for a dispatcher that takes its whole category.
+    pub route_id: Option<RouteId>,
+}
+
+/// How one dispatcher's part of a dispatch ended.
+///
+/// `Success`, `DispatcherError`, `Timeout` or, while a dispatch is only routed, `Routed`.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    status: DispatchStatus,
+    panicked: bool,
+    outputs: Vec<Output>,
+    error: Option<Box<str>>,
+    duration: Duration,
+}
+
+impl Outcome {
+    /// The dispatcher succeeded.
+    #[must_use]
+    pub fn success(outputs: Outputs, duration: Duration) -> Self {
+        Self {
+            status: DispatchStatus::Success,
+            panicked: false,
+            outputs: outputs.into_vec(),
+            error: None,
+            duration,
+        }
+    }
+
+    /// The dispatcher failed; `error` is already sanitised, as in `IoError: disk full`.
+    #[must_use]
+    pub fn error(error: impl Into<Box<str>>, duration: Duration) -> Self {
+        Self {
+            status: DispatchStatus::DispatcherError,
+            panicked: false,
+            outputs: Vec::new(),
+            error: Some(error.into()),
+            duration,
+        }
+    }
+
+    /// The dispatcher panicked; `error` is already sanitised, as in `panicked: index out of range`.
+    #[must_use]
+    pub fn panicked(error: impl Into<Box<str>>, duration: Duration) -> Self {
+        Self { panicked: true, ..Self::error(error, duration) }
+    }
+
+    /// The dispatcher did not answer within `limit`.
+    #[must_use]
+    pub fn timeout(limit: Duration, duration: Duration) -> Self {
+        Self {
+            status: DispatchStatus::Timeout,
+            ..Self::error(format!("timed out after {} ms", limit.as_millis()), duration)
+        }
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub const fn status(&self) -> DispatchStatus {
+        self.status
+    }
+
+    /// Whether the error was a panic.
+    #[must_use]
+    pub const fn is_panic(&self) -> bool {
+        self.panicked
+    }
+
+    /// What it emitted; empty unless it succeeded.
+    #[must_use]
+    pub fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    /// What went wrong, sanitised.
+    #[must_use]
+    pub fn error_message(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
+    /// From the moment it was handed the envelope to its answer.
+    #[must_use]
+    pub const fn duration(&self) -> Duration {
+        self.duration
+    }
+
+    pub(super) fn into_outputs(self) -> Vec<Output> {
+        self.outputs
+    }
+
+    pub(super) fn restored(
+        status: DispatchStatus,
+        outputs: Vec<Output>,
+        error: Option<Box<str>>,
+        duration: Duration,
+    ) -> Self {
+        Self { status, panicked: false, outputs, error, duration }
+    }
+}
+
+/// An [`Outcome`] together with whose it is.
+#[derive(Debug, Clone, Copy)]
+pub struct OutcomeOf<'a> {
+    leg: &'a Leg,
+    outcome: &'a Outcome,
+}
+
+impl<'a> OutcomeOf<'a> {
+    pub(super) const fn new((leg, outcome): (&'a Leg, &'a Outcome)) -> Self {
+        Self { leg, outcome }
+    }
+
+    /// The dispatcher.
+    #[must_use]
+    pub const fn dispatcher_id(&self) -> &'a DispatcherId {
+        &self.leg.dispatcher_id
+    }
+
+    /// The route that led to it.
+    #[must_use]
+    pub const fn route_id(&self) -> Option<&'a RouteId> {
+        self.leg.route_id.as_ref()
+    }
+}
+
+impl std::ops::Deref for OutcomeOf<'_> {
+    type Target = Outcome;
+
+    fn deref(&self) -> &Outcome {
+        self.outcome
+    }
+}

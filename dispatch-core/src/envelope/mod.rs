@@ -1,0 +1,11 @@
+//! The envelope: what travels through every part of the engine.
+
+mod extract;
+mod fields;
+mod model;
+mod payload;
+
+pub use extract::FromEnvelope;
+pub use fields::{Headers, InvalidTraceParent, Metadata, TraceContext};
+pub use model::{Envelope, Untyped};
+pub use payload::{Payload, PayloadMismatch, PayloadNotJson, TypedPayload, short_type_name};

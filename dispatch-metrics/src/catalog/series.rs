@@ -1,0 +1,104 @@
+use std::fmt;
+
+use crate::{DispatchMetrics, Latency};
+
+/// What a number does over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// It only grows, until a reset.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+    /// Durations by bucket, with their sum and number.
+    Histogram,
+}
+
+impl Kind {
+    /// The name Prometheus has for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One series: what it is called, what it means, and how it is read off a snapshot.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Series {
+    /// Full name, as Prometheus shows it; a name with `_seconds` is in seconds, every other is a number.
+    pub name: &'static str,
+    /// What the number does over time.
+    pub kind: Kind,
+    /// Names of the labels; the first is `engine`.
+    pub labels: &'static [&'static str],
+    /// What it counts, in one line.
+    pub meaning: &'static str,
+    pub(super) read: for<'a> fn(&'a DispatchMetrics, &mut Samples<'a>),
+}
+
+impl Series {
+    /// What a snapshot has of this series: one sample for each combination of labels.
+    #[must_use]
+    pub fn samples<'a>(&self, metrics: &'a DispatchMetrics) -> Vec<Sample<'a>> {
+        let mut samples = Samples { labels: self.labels, engine: &metrics.engine, list: Vec::new() };
+        (self.read)(metrics, &mut samples);
+        samples.list
+    }
+}
+
+impl fmt::Debug for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Series")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("labels", &self.labels)
+            .field("meaning", &self.meaning)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Name and value of a label; the value is not escaped.
+pub type Label<'a> = (&'static str, &'a str);
+
+/// One number, or one histogram, of a series.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Sample<'a> {
+    /// One value for each label of the series, in the same order.
+    pub labels: Vec<Label<'a>>,
+    /// The number.
+    pub value: Value<'a>,
+}
+
+/// The number of a [`Sample`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Value<'a> {
+    /// A whole number, of a counter or a gauge.
+    Count(u64),
+    /// A sum of durations in seconds, of a counter.
+    Seconds(f64),
+    /// The durations of a histogram.
+    Latency(&'a Latency),
+}
+
+/// The samples of one series while they are read.
+#[derive(Debug)]
+pub(crate) struct Samples<'a> {
+    labels: &'static [&'static str],
+    engine: &'a str,
+    list: Vec<Sample<'a>>,
+}
+
+impl<'a> Samples<'a> {
+    /// Adds a sample; `values` are those of the labels after `engine`.
+    pub(super) fn push(&mut self, values: &[&'a str], value: Value<'a>) {
+        let values = std::iter::once(self.engine).chain(values.iter().copied());
+        self.list.push(Sample { labels: self.labels.iter().copied().zip(values).collect(), value });
+    }
+}

@@ -1,0 +1,88 @@
+//! Snapshots in the Prometheus text format (feature `prometheus`).
+//!
+//! [`render`] gives the text of a scrape. To put an engine's figures beside other metrics of the same process,
+//! register a [`SnapshotCollector`] with a `prometheus_client` registry.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+use crate::catalog::{CATALOG, Kind, Value};
+use crate::{DispatchMetrics, Histogram, Latency};
+
+/// The media type of what [`render`] returns.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Writes snapshots as one scrape: every series of the [`catalog`](crate::catalog) with the samples of all
+/// engines, then `# EOF`. The engines should have different names.
+///
+/// # Errors
+/// Never for a `String` as such; whatever `prometheus_client` reports is passed on.
+///
+/// ```
+/// use dispatch_metrics::{DispatchMetrics, prometheus};
+///
+/// let text = prometheus::render([&DispatchMetrics::new("shop")])?;
+/// assert!(text.contains(r#"dispatch_dispatches_total{engine="shop",status="success"} 0"#));
+/// # Ok::<(), std::fmt::Error>(())
+/// ```
+pub fn render<'a>(snapshots: impl IntoIterator<Item = &'a DispatchMetrics>) -> Result<String, fmt::Error> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(SnapshotCollector::new(snapshots.into_iter().cloned().collect())));
+    let mut text = String::new();
+    text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+/// Snapshots as a source for a `prometheus_client` registry.
+#[derive(Debug, Clone, Default)]
+pub struct SnapshotCollector {
+    snapshots: Vec<DispatchMetrics>,
+}
+
+impl SnapshotCollector {
+    /// A collector of these snapshots. One collector may hold several engines; two collectors in one registry
+    /// would write every series twice.
+    #[must_use]
+    pub const fn new(snapshots: Vec<DispatchMetrics>) -> Self {
+        Self { snapshots }
+    }
+}
+
+impl Collector for SnapshotCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        for series in CATALOG {
+            let kind = match series.kind {
+                Kind::Counter => MetricType::Counter,
+                Kind::Gauge => MetricType::Gauge,
+                Kind::Histogram => MetricType::Histogram,
+            };
+            // The crate adds the suffix of counters itself.
+            let name = series.name.strip_suffix("_total").unwrap_or(series.name);
+            let mut family = encoder.encode_descriptor(name, series.meaning, None, kind)?;
+            for sample in self.snapshots.iter().flat_map(|snapshot| series.samples(snapshot)) {
+                let mut metric = family.encode_family(&sample.labels)?;
+                match (series.kind, sample.value) {
+                    (_, Value::Latency(latency)) => encode_latency(&mut metric, latency)?,
+                    (Kind::Gauge, Value::Count(count)) => metric.encode_gauge(&count)?,
+                    (Kind::Gauge, Value::Seconds(seconds)) => metric.encode_gauge(&seconds)?,
+                    (_, Value::Count(count)) => metric.encode_counter::<NoLabelSet, _, f64>(&count, None)?,
+                    (_, Value::Seconds(seconds)) => {
+                        metric.encode_counter::<NoLabelSet, _, f64>(&seconds, None)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn encode_latency(metric: &mut MetricEncoder<'_>, latency: &Latency) -> Result<(), fmt::Error> {
+    let bounds = Histogram::BOUNDS_MS.iter().map(|ms| *ms as f64 / 1_000.0).chain([f64::INFINITY]);
+    // The crate makes the counts cumulative.
+    let buckets: Vec<_> = bounds.zip(*latency.histogram().counts()).collect();
+    metric.encode_histogram::<NoLabelSet>(latency.total().as_secs_f64(), latency.count(), &buckets, None)
+}

@@ -1,0 +1,251 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::record::counts_by_topic;
+use crate::{
+    DEFAULT_TOPIC_LIMIT, DispatchMetrics, DispatchSample, DispatcherEvent, DispatcherMetrics,
+    ExecutionSample, OTHER_TOPICS, TopicMetrics,
+};
+
+/// Number of a dispatcher in one [`Recorder`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DispatcherSlot(pub u32);
+
+/// Number of a topic in one [`Recorder`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicSlot(pub u32);
+
+impl TopicSlot {
+    /// The slot of every topic beyond the bound, the same in all recorders.
+    pub const OTHER: Self = Self(0);
+}
+
+/// Takes samples by number, without hashing or allocating, and makes a [`DispatchMetrics`] of them on request.
+///
+/// - Dispatchers and topics are registered once, by name; samples refer to them by slot.
+/// - A slot that this recorder did not give out is left out of the figures by dispatcher or topic; the totals
+///   still count the sample.
+/// - The rules are those of [`DispatchMetrics`]: fed the same facts, both show the same figures.
+///
+/// ```
+/// use std::time::Duration;
+/// use dispatch_core::{Category, DispatchStatus};
+/// use dispatch_metrics::{DispatchSample, ExecutionOutcome, ExecutionSample, Recorder};
+///
+/// let mut recorder = Recorder::new("shop");
+/// let mailer = recorder.register_dispatcher("mailer");
+/// let topic = recorder.register_topic("shop.order.events");
+///
+/// recorder.record_execution(mailer, ExecutionSample {
+///     outcome: ExecutionOutcome::Success,
+///     duration: Duration::from_micros(80),
+///     topic: Some(topic),
+/// });
+/// recorder.record_dispatch(DispatchSample {
+///     status: DispatchStatus::Success,
+///     category: Some(Category::Event),
+///     category_mismatch: false,
+///     topic: Some(topic),
+///     routes_matched: 1,
+///     duration: Duration::from_micros(90),
+/// });
+///
+/// let snapshot = recorder.snapshot();
+/// assert_eq!(snapshot.successful_dispatches, 1);
+/// assert_eq!(snapshot.dispatcher("mailer").map(|mailer| mailer.execution_count), Some(1));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    /// Everything that is not by dispatcher or topic; its maps stay empty.
+    totals: DispatchMetrics,
+    dispatchers: Vec<DispatcherEntry>,
+    dispatcher_slots: HashMap<Arc<str>, DispatcherSlot>,
+    /// The first is [`TopicSlot::OTHER`].
+    topics: Vec<TopicEntry>,
+    topic_slots: HashMap<Arc<str>, TopicSlot>,
+}
+
+#[derive(Debug, Clone)]
+struct DispatcherEntry {
+    id: Arc<str>,
+    /// Without the last topic, which is kept as a slot until somebody asks.
+    metrics: DispatcherMetrics,
+    last_topic: Option<TopicSlot>,
+}
+
+#[derive(Debug, Clone)]
+struct TopicEntry {
+    name: Arc<str>,
+    metrics: TopicMetrics,
+}
+
+impl Recorder {
+    /// An empty recorder of the engine of that name, with [`DEFAULT_TOPIC_LIMIT`].
+    #[must_use]
+    pub fn new(engine: impl Into<Arc<str>>) -> Self {
+        Self::with_topic_limit(engine, DEFAULT_TOPIC_LIMIT)
+    }
+
+    /// An empty recorder that tells that many topics apart.
+    #[must_use]
+    pub fn with_topic_limit(engine: impl Into<Arc<str>>, limit: usize) -> Self {
+        let other: Arc<str> = Arc::from(OTHER_TOPICS);
+        Self {
+            totals: DispatchMetrics::new(engine).with_topic_limit(limit),
+            dispatchers: Vec::new(),
+            dispatcher_slots: HashMap::new(),
+            topics: vec![TopicEntry { name: Arc::clone(&other), metrics: TopicMetrics::default() }],
+            topic_slots: HashMap::from([(other, TopicSlot::OTHER)]),
+        }
+    }
+
+    /// The slot of a dispatcher; the same id has the same slot for the life of the recorder, at most `u32::MAX` ids.
+    pub fn register_dispatcher(&mut self, id: &str) -> DispatcherSlot {
+        if let Some(slot) = self.dispatcher_slots.get(id) {
+            return *slot;
+        }
+        let slot = DispatcherSlot(self.dispatchers.len() as u32);
+        let id: Arc<str> = Arc::from(id);
+        self.dispatchers.push(DispatcherEntry {
+            id: Arc::clone(&id),
+            metrics: DispatcherMetrics::default(),
+            last_topic: None,
+        });
+        self.dispatcher_slots.insert(id, slot);
+        slot
+    }
+
+    /// The slot of a topic: its own if it is among the first `limit` that were registered, else
+    /// [`TopicSlot::OTHER`].
+    ///
+    /// Register a topic when it first finds a dispatcher, not before: dispatches without one are not counted by
+    /// topic, so a slot would be wasted on it.
+    pub fn register_topic(&mut self, topic: impl AsRef<str>) -> TopicSlot {
+        let topic = topic.as_ref();
+        if let Some(slot) = self.topic_slots.get(topic) {
+            return *slot;
+        }
+        if self.topics.len() > self.totals.topic_limit {
+            return TopicSlot::OTHER;
+        }
+        let slot = TopicSlot(self.topics.len() as u32);
+        let name: Arc<str> = Arc::from(topic);
+        self.topics.push(TopicEntry { name: Arc::clone(&name), metrics: TopicMetrics::default() });
+        self.topic_slots.insert(name, slot);
+        slot
+    }
+
+    /// Counts one dispatch.
+    #[inline]
+    pub fn record_dispatch(&mut self, sample: DispatchSample) {
+        self.totals.count_dispatch(&sample);
+        if let Some(TopicSlot(topic)) = sample.topic
+            && counts_by_topic(sample.status)
+            && let Some(entry) = self.topics.get_mut(topic as usize)
+        {
+            entry.metrics.count_dispatch(sample.status, sample.duration);
+        }
+    }
+
+    /// Counts one outcome of one dispatcher.
+    #[inline]
+    pub fn record_execution(&mut self, dispatcher: DispatcherSlot, sample: ExecutionSample) {
+        self.totals.count_execution(sample.outcome);
+        if let Some(entry) = self.dispatchers.get_mut(dispatcher.0 as usize) {
+            entry.metrics.count_execution(sample.outcome, sample.duration);
+            entry.last_topic = sample.topic.or(entry.last_topic);
+        }
+    }
+
+    /// Keeps the text of a dispatcher's last error, which must be **already sanitised**.
+    pub fn record_error_text(&mut self, dispatcher: DispatcherSlot, sanitised: &str) {
+        if let Some(entry) = self.dispatchers.get_mut(dispatcher.0 as usize) {
+            entry.metrics.last_error_message = Some(Arc::from(sanitised));
+        }
+    }
+
+    /// Counts that a dispatcher's actor died and was replaced.
+    pub fn record_restart(&mut self, dispatcher: DispatcherSlot) {
+        self.record_event(dispatcher, DispatcherEvent::Restart);
+    }
+
+    /// Counts a blocking call that ran longer than the warning limit.
+    pub fn record_slow_blocking(&mut self, dispatcher: DispatcherSlot) {
+        self.record_event(dispatcher, DispatcherEvent::SlowBlocking);
+    }
+
+    /// Counts an answer that came after its time-out and was dropped.
+    pub fn record_late_reply(&mut self, dispatcher: DispatcherSlot) {
+        self.record_event(dispatcher, DispatcherEvent::LateReply);
+    }
+
+    /// Counts an envelope turned away because the dispatcher was at its cap. Its outcome is recorded beside it,
+    /// as an error.
+    pub fn record_saturated(&mut self, dispatcher: DispatcherSlot) {
+        self.record_event(dispatcher, DispatcherEvent::Saturated);
+    }
+
+    /// Counts something that befell a dispatcher and is no outcome.
+    pub fn record_event(&mut self, dispatcher: DispatcherSlot, event: DispatcherEvent) {
+        self.totals.count_event(event);
+        if let Some(entry) = self.dispatchers.get_mut(dispatcher.0 as usize) {
+            entry.metrics.count_event(event);
+        }
+    }
+
+    /// Counts outputs that were only returned, because their topic has no category.
+    pub const fn record_unpublishable(&mut self, outputs: u64) {
+        self.totals.record_unpublishable(outputs);
+    }
+
+    /// Sets how many envelopes a dispatcher is working on.
+    pub fn set_in_flight(&mut self, dispatcher: DispatcherSlot, envelopes: u64) {
+        if let Some(entry) = self.dispatchers.get_mut(dispatcher.0 as usize) {
+            entry.metrics.in_flight = envelopes;
+        }
+    }
+
+    /// The figures of one dispatcher, or `None` if its id was never registered.
+    #[must_use]
+    pub fn dispatcher(&self, id: &str) -> Option<DispatcherMetrics> {
+        let DispatcherSlot(slot) = *self.dispatcher_slots.get(id)?;
+        self.dispatchers.get(slot as usize).map(|entry| self.resolve(entry))
+    }
+
+    /// Everything recorded since the start or the last [`clear`](Self::clear): every registered dispatcher, and
+    /// every topic that was used.
+    #[must_use]
+    pub fn snapshot(&self) -> DispatchMetrics {
+        let mut snapshot = self.totals.clone();
+        snapshot.dispatcher_metrics =
+            self.dispatchers.iter().map(|entry| (Arc::clone(&entry.id), self.resolve(entry))).collect();
+        snapshot.topic_metrics = self
+            .topics
+            .iter()
+            .filter(|entry| entry.metrics.dispatches > 0)
+            .map(|entry| (Arc::clone(&entry.name), entry.metrics))
+            .collect();
+        snapshot
+    }
+
+    /// Starts again from nothing; all slots, and what is in flight, stay.
+    pub fn clear(&mut self) {
+        self.totals.clear();
+        for entry in &mut self.dispatchers {
+            entry.metrics.clear();
+            entry.last_topic = None;
+        }
+        for entry in &mut self.topics {
+            entry.metrics = TopicMetrics::default();
+        }
+    }
+
+    /// The figures of a dispatcher with its last topic by name.
+    fn resolve(&self, entry: &DispatcherEntry) -> DispatcherMetrics {
+        let topic = entry.last_topic.and_then(|TopicSlot(slot)| self.topics.get(slot as usize));
+        DispatcherMetrics {
+            last_execution_topic: topic.map(|topic| Arc::clone(&topic.name)),
+            ..entry.metrics.clone()
+        }
+    }
+}

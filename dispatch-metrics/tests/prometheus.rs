@@ -1,0 +1,58 @@
+//! The Prometheus text.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::filled;
+use dispatch_metrics::catalog::{CATALOG, Kind};
+use dispatch_metrics::{DispatchMetrics, prometheus};
+
+/// The name of the series of every line that is a sample.
+fn exported(text: &str) -> BTreeSet<String> {
+    let samples = text.lines().filter(|line| !line.starts_with('#'));
+    let names = samples.filter_map(|line| line.split(['{', ' ']).next()).map(|name| {
+        let histogram = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+        histogram.unwrap_or(name).to_owned()
+    });
+    names.collect()
+}
+
+#[test]
+fn a_filled_snapshot() {
+    insta::assert_snapshot!(prometheus::render([&filled()]).unwrap());
+}
+
+#[test]
+fn the_catalog_is_exported_and_nothing_else() {
+    let catalog: BTreeSet<_> = CATALOG.iter().map(|series| series.name.to_owned()).collect();
+    assert_eq!(exported(&prometheus::render([&filled()]).unwrap()), catalog);
+}
+
+#[test]
+fn several_engines_share_one_head() {
+    let (a, b) = (DispatchMetrics::new("a"), DispatchMetrics::new("b"));
+    let text = prometheus::render([&a, &b]).unwrap();
+    assert_eq!(text.matches("# TYPE").count(), CATALOG.len());
+    assert_eq!(text.matches("# HELP").count(), CATALOG.len());
+    for engine in ["a", "b"] {
+        assert!(text.contains(&format!("dispatch_routes_matched_total{{engine=\"{engine}\"}} 0\n")));
+    }
+    assert!(text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn buckets_are_cumulative_and_end_at_the_count() {
+    let text = prometheus::render([&filled()]).unwrap();
+    for series in CATALOG.iter().filter(|series| series.kind == Kind::Histogram) {
+        let value = |line: &str| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
+        let with = |suffix: &str| -> Vec<u64> {
+            let head = format!("{}{suffix}{{", series.name);
+            text.lines().filter(|line| line.starts_with(&head)).map(value).collect()
+        };
+        for (buckets, count) in with("_bucket").chunks(13).zip(with("_count")) {
+            assert!(buckets.is_sorted());
+            assert_eq!(buckets.last(), Some(&count));
+        }
+    }
+}
