@@ -6,7 +6,7 @@
 //! - A permit is given back exactly once, when its dispatch is settled, whatever became of the caller.
 //! - Who waits is served before who comes later; nobody waits while a permit is free.
 
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use tokio::sync::Notify;
 
@@ -15,6 +15,8 @@ pub(crate) struct Admission {
     in_flight: AtomicUsize,
     waiting: AtomicUsize,
     freed: Notify,
+    /// Whether somebody waits for the last permit to come back.
+    draining: AtomicBool,
     idle: Notify,
 }
 
@@ -25,6 +27,7 @@ impl Admission {
             in_flight: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             freed: Notify::new(),
+            draining: AtomicBool::new(false),
             idle: Notify::new(),
         }
     }
@@ -98,13 +101,14 @@ impl Admission {
         if self.waiting.load(SeqCst) > 0 {
             self.freed.notify_one();
         }
-        if before == permits {
+        if before == permits && self.draining.load(SeqCst) {
             self.idle.notify_waiters();
         }
     }
 
     /// Waits until nothing is in flight.
     pub(crate) async fn idle(&self) {
+        self.draining.store(true, SeqCst);
         loop {
             let idle = self.idle.notified();
             tokio::pin!(idle);

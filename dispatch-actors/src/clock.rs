@@ -29,8 +29,10 @@ impl Tick {
 pub(crate) struct ShardClock {
     origin: Instant,
     wall: Arc<dyn Clock>,
-    /// Wall time at the origin, as last computed, and when that was.
-    anchor: Cell<(SystemTime, Tick)>,
+    /// Wall time at the origin in nanoseconds since the Unix epoch, as last computed.
+    start: Cell<u64>,
+    /// When it was last computed.
+    anchored: Cell<Tick>,
 }
 
 impl ShardClock {
@@ -38,26 +40,42 @@ impl ShardClock {
     const ANCHOR_AGE: Duration = Duration::from_secs(1);
 
     pub(crate) fn new(wall: Arc<dyn Clock>) -> Self {
-        let anchor = Cell::new((wall.now(), Tick::default()));
-        Self { origin: Instant::now(), wall, anchor }
+        let start = Cell::new(unix_nanos(wall.now()));
+        Self { origin: Instant::now(), wall, start, anchored: Cell::default() }
     }
 
     pub(crate) fn now(&self) -> Tick {
-        Tick(u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        let elapsed = self.origin.elapsed();
+        Tick(elapsed.as_secs() * NANOS_PER_SECOND + u64::from(elapsed.subsec_nanos()))
+    }
+
+    /// Reads wall time again if that was long ago.
+    pub(crate) fn keep_up(&self, now: Tick) {
+        if now.since(self.anchored.get()) > Self::ANCHOR_AGE {
+            self.start.set(unix_nanos(self.wall.now()).saturating_sub(now.0));
+            self.anchored.set(now);
+        }
+    }
+
+    /// Wall time at a tick, in nanoseconds since the Unix epoch.
+    pub(crate) fn unix_nanos_at(&self, tick: Tick) -> u64 {
+        self.start.get().saturating_add(tick.0)
     }
 
     /// Wall time at a tick.
     pub(crate) fn wall_at(&self, tick: Tick) -> SystemTime {
-        let (mut start, anchored) = self.anchor.get();
-        if tick.since(anchored) > Self::ANCHOR_AGE {
-            let now = self.now();
-            start = self.wall.now().checked_sub(now.from_start()).unwrap_or(start);
-            self.anchor.set((start, now));
-        }
-        start + tick.from_start()
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(self.unix_nanos_at(tick))
     }
 
     pub(crate) fn instant(&self, tick: Tick) -> Instant {
         self.origin + tick.from_start()
     }
+}
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+/// Good until the year 2554; times before 1970 count as 1970.
+fn unix_nanos(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,39 +1,53 @@
 //! A dispatch under way, and the pieces of work it consists of.
 //!
-//! - A [`Flight`] is settled exactly once. It travels inside a [`Job`] while one dispatcher works on it, inside
-//!   a [`Gather`] while several do.
+//! - A [`Flight`] is settled exactly once: by the last of its [`Job`]s to be answered, or before there are any.
 //! - A [`Job`] that is dropped without an answer answers by itself: whatever happens to the actor that held it,
 //!   the dispatch gets its outcome.
+//! - Everything here lives on the thread of one shard, so that counting what is open needs no atomics.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dispatch_core::Envelope;
-use dispatch_core::dispatch::{DispatchResult, Identity, Outcome, Outcomes, Path};
-use dispatch_metrics::TopicSlot;
-use smallvec::SmallVec;
+use dispatch_core::dispatch::{DispatchResult, Identity, Outcome, Outcomes, Path, Subject};
+use dispatch_metrics::{DispatchSample, TopicSlot};
+use smallvec::smallvec;
 use tokio::sync::oneshot;
 use tracing::Span;
 
 use crate::clock::Tick;
+use crate::collector::{Sample, kind_of};
 use crate::dispatcher::Link;
 use crate::engine::Refused;
 use crate::shard::Shard;
+use crate::trace;
 
 /// What a caller gets.
 pub(crate) type Reply = Result<DispatchResult, Refused>;
 
 /// A dispatch that has not been settled.
 pub(crate) struct Flight {
-    pub(crate) identity: Identity,
+    shard: Rc<Shard>,
     pub(crate) way: Rc<Way>,
-    pub(crate) reply: ReplyTo,
+    pub(crate) identity: Identity,
     pub(crate) started: Tick,
-    pub(crate) category_mismatch: bool,
-    /// The input, kept only for an engine that publishes outputs.
+    reply: RefCell<ReplyTo>,
+    outcomes: RefCell<Outcomes>,
+    open: Cell<u32>,
+    extras: Option<Box<Extras>>,
+}
+
+/// What only some dispatches carry.
+#[derive(Default)]
+pub(crate) struct Extras {
+    /// The input, for an engine that publishes outputs.
     pub(crate) input: Option<Envelope>,
-    pub(crate) span: Option<Box<Span>>,
+    /// The span, if anybody wants one.
+    pub(crate) span: Option<Span>,
+    /// Whether the envelope's own category contradicted the topic's.
+    pub(crate) category_mismatch: bool,
 }
 
 /// Where envelopes of one topic and type go, as resolved once.
@@ -44,10 +58,132 @@ pub(crate) struct Way {
     pub(crate) topic_slot: Option<TopicSlot>,
 }
 
+impl Flight {
+    pub(crate) fn new(
+        shard: &Rc<Shard>,
+        way: Rc<Way>,
+        identity: Identity,
+        reply: ReplyTo,
+        started: Tick,
+        extras: Option<Box<Extras>>,
+    ) -> Rc<Self> {
+        let size = way.targets.len();
+        // The outcome of a single dispatcher is not kept but made the result at once.
+        let outcomes = if size > 1 { smallvec![Outcome::pending(); size] } else { Outcomes::new() };
+        Rc::new(Self {
+            shard: Rc::clone(shard),
+            way,
+            identity,
+            started,
+            reply: RefCell::new(reply),
+            outcomes: RefCell::new(outcomes),
+            open: Cell::new(u32::try_from(size).unwrap_or(u32::MAX)),
+            extras,
+        })
+    }
+
+    pub(crate) fn span(&self) -> Option<&Span> {
+        self.extras.as_ref()?.span.as_ref()
+    }
+
+    pub(crate) fn input(&self) -> Option<&Envelope> {
+        self.extras.as_ref()?.input.as_ref()
+    }
+
+    /// What a result of this dispatch is about.
+    pub(crate) fn subject(&self) -> Subject {
+        Subject {
+            identity: self.identity,
+            path: Arc::clone(&self.way.path),
+            started_at: self.shard.clock.wall_at(self.started),
+        }
+    }
+
+    /// Takes the outcome of one dispatcher; the last one settles the dispatch.
+    fn put(self: &Rc<Self>, index: u32, outcome: Outcome, now: Tick) {
+        if self.way.targets.len() == 1 {
+            if !self.shard.supervised_results {
+                // The short way to the caller: the fold of one outcome is that outcome, and nobody else wants
+                // to see it.
+                return self.finish_single(outcome, now);
+            }
+            self.outcomes.borrow_mut().push(outcome);
+        } else if let Some(slot) = self.outcomes.borrow_mut().get_mut(index as usize) {
+            *slot = outcome;
+        }
+        let open = self.open.get().saturating_sub(1);
+        self.open.set(open);
+        if open == 0 {
+            self.shard.settle(self, now);
+        }
+    }
+
+    fn finish_single(&self, outcome: Outcome, now: Tick) {
+        let kind = kind_of(&outcome);
+        self.note_error(0, &outcome);
+        let executed_ns = nanos(outcome.duration());
+        let duration = now.since(self.started);
+        let result = DispatchResult::folded(self.subject(), Outcomes::from_buf([outcome]), duration);
+        let way = Rc::clone(&self.way);
+        let status = result.status();
+        self.shard.sample(Sample::Single { way, kind, status, executed_ns, duration_ns: nanos(duration) });
+        self.reply(result);
+    }
+
+    /// Counts the executions and makes the result of their outcomes.
+    pub(crate) fn fold(&self, now: Tick) -> DispatchResult {
+        let outcomes = self.outcomes.take();
+        let topic = self.way.topic_slot;
+        for (index, (target, outcome)) in self.way.targets.iter().zip(&outcomes).enumerate() {
+            let (slot, kind, duration_ns) = (target.slot, kind_of(outcome), nanos(outcome.duration()));
+            self.shard.sample(Sample::Execution { slot, topic, kind, duration_ns });
+            self.note_error(index, outcome);
+        }
+        DispatchResult::folded(self.subject(), outcomes, now.since(self.started))
+    }
+
+    fn note_error(&self, index: usize, outcome: &Outcome) {
+        if let (Some(error), Some(target)) = (outcome.error_message(), self.way.targets.get(index)) {
+            self.shard.sample(Sample::ErrorText(target.slot, error.into()));
+        }
+    }
+
+    /// Answers the caller before the dispatch is settled, which then answers nobody.
+    pub(crate) fn answer_early(&self, result: DispatchResult) {
+        self.reply.replace(ReplyTo::Nobody).send(Ok(result));
+    }
+
+    /// Counts the result, answers the caller and gives the permit back.
+    pub(crate) fn answer(&self, result: DispatchResult) {
+        self.shard.sample(Sample::Dispatch(Box::new(DispatchSample {
+            status: result.status(),
+            category: self.way.path.category,
+            category_mismatch: self.extras.as_ref().is_some_and(|extras| extras.category_mismatch),
+            topic: self.way.topic_slot,
+            routes_matched: u32::try_from(self.way.targets.len()).unwrap_or(u32::MAX),
+            duration: result.duration(),
+        })));
+        self.reply(result);
+    }
+
+    fn reply(&self, result: DispatchResult) {
+        if let Some(span) = self.span() {
+            trace::completed(span, &result);
+        }
+        self.shard.admission.release(1);
+        self.reply.replace(ReplyTo::Nobody).send(Ok(result));
+    }
+}
+
+/// 584 years fit.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Who waits for a result.
 pub(crate) enum ReplyTo {
     One(oneshot::Sender<Reply>),
-    Batch(Rc<Batch>, usize),
+    Batch(Rc<Batch>, u32),
     Nobody,
 }
 
@@ -66,23 +202,24 @@ impl ReplyTo {
 
 /// Results of a `dispatch_many`, until all are there.
 pub(crate) struct Batch {
-    results: RefCell<Vec<Option<Reply>>>,
+    /// Those that are not there yet say that the engine has stopped, which is so if they never come.
+    results: RefCell<Vec<Reply>>,
     open: Cell<usize>,
-    caller: Cell<Option<oneshot::Sender<Vec<Option<Reply>>>>>,
+    caller: Cell<Option<oneshot::Sender<Vec<Reply>>>>,
 }
 
 impl Batch {
-    pub(crate) fn new(size: usize, caller: oneshot::Sender<Vec<Option<Reply>>>) -> Rc<Self> {
+    pub(crate) fn new(size: usize, caller: oneshot::Sender<Vec<Reply>>) -> Rc<Self> {
         Rc::new(Self {
-            results: RefCell::new((0..size).map(|_| None).collect()),
+            results: RefCell::new((0..size).map(|_| Err(Refused::InvalidState)).collect()),
             open: Cell::new(size),
             caller: Cell::new(Some(caller)),
         })
     }
 
-    fn put(&self, index: usize, reply: Reply) {
-        if let Some(slot) = self.results.borrow_mut().get_mut(index) {
-            *slot = Some(reply);
+    fn put(&self, index: u32, reply: Reply) {
+        if let Some(slot) = self.results.borrow_mut().get_mut(index as usize) {
+            *slot = reply;
         }
         self.open.set(self.open.get().saturating_sub(1));
         if self.open.get() == 0
@@ -93,114 +230,45 @@ impl Batch {
     }
 }
 
-/// Outcomes of a dispatch to several dispatchers, until all are there.
-pub(crate) struct Gather {
-    shard: Rc<Shard>,
-    pub(crate) started: Tick,
-    pub(crate) flight: RefCell<Option<Flight>>,
-    slots: RefCell<SmallVec<[Option<Outcome>; 4]>>,
-    open: Cell<usize>,
-}
-
-impl Gather {
-    pub(crate) fn new(shard: &Rc<Shard>, flight: Flight) -> Rc<Self> {
-        let size = flight.way.targets.len();
-        Rc::new(Self {
-            shard: Rc::clone(shard),
-            started: flight.started,
-            flight: RefCell::new(Some(flight)),
-            slots: RefCell::new((0..size).map(|_| None).collect()),
-            open: Cell::new(size),
-        })
-    }
-
-    /// Keeps the outcome of one dispatcher; the last one settles the dispatch.
-    fn put(&self, index: u32, outcome: Outcome, now: Tick) {
-        if let Some(slot) = self.slots.borrow_mut().get_mut(index as usize) {
-            *slot = Some(outcome);
-        }
-        self.open.set(self.open.get().saturating_sub(1));
-        if self.open.get() == 0
-            && let Some(flight) = self.flight.take()
-        {
-            let outcomes: Outcomes = self.slots.take().into_iter().flatten().collect();
-            self.shard.settle(flight, outcomes, now);
-        }
-    }
-}
-
 /// One dispatcher's piece of a dispatch.
 pub(crate) struct Job {
     /// Taken when the handler is called.
     pub(crate) envelope: Option<Envelope>,
+    /// Taken when it is answered.
+    flight: Option<Rc<Flight>>,
     /// Position of the dispatcher among those of the dispatch.
     index: u32,
-    part: Part,
-}
-
-enum Part {
-    /// The only piece: the whole dispatch travels with it.
-    Whole(Rc<Shard>, Flight),
-    /// One of several.
-    Leg(Rc<Gather>),
-    /// Answered.
-    Done,
 }
 
 impl Job {
-    pub(crate) fn whole(shard: &Rc<Shard>, envelope: Envelope, flight: Flight) -> Self {
-        Self { envelope: Some(envelope), index: 0, part: Part::Whole(Rc::clone(shard), flight) }
+    pub(crate) fn new(envelope: Envelope, flight: Rc<Flight>, index: u32) -> Self {
+        Self { envelope: Some(envelope), flight: Some(flight), index }
     }
 
-    pub(crate) fn leg(envelope: Envelope, gather: &Rc<Gather>, index: u32) -> Self {
-        Self { envelope: Some(envelope), index, part: Part::Leg(Rc::clone(gather)) }
+    /// The dispatch it belongs to; `None` once it has been answered.
+    pub(crate) fn flight(&self) -> Option<&Flight> {
+        self.flight.as_deref()
     }
 
     /// When the dispatch began.
     pub(crate) fn started(&self) -> Tick {
-        match &self.part {
-            Part::Whole(_, flight) => flight.started,
-            Part::Leg(gather) => gather.started,
-            Part::Done => Tick::default(),
-        }
-    }
-
-    /// Looks at the dispatch this piece belongs to.
-    pub(crate) fn with_flight<R>(&self, look: impl FnOnce(&Flight) -> R) -> Option<R> {
-        match &self.part {
-            Part::Whole(_, flight) => Some(look(flight)),
-            Part::Leg(gather) => gather.flight.borrow().as_ref().map(look),
-            Part::Done => None,
-        }
-    }
-
-    /// The span of the dispatch, if it has one.
-    pub(crate) fn span(&self) -> Option<Span> {
-        self.with_flight(|flight| flight.span.as_deref().cloned()).flatten()
+        self.flight.as_ref().map(|flight| flight.started).unwrap_or_default()
     }
 
     /// Answers.
     pub(crate) fn answer(mut self, outcome: Outcome, now: Tick) {
-        self.settle(outcome, now);
-    }
-
-    fn settle(&mut self, outcome: Outcome, now: Tick) {
-        match std::mem::replace(&mut self.part, Part::Done) {
-            Part::Whole(shard, flight) => shard.settle_single(flight, outcome, now),
-            Part::Leg(gather) => gather.put(self.index, outcome, now),
-            Part::Done => {}
+        if let Some(flight) = self.flight.take() {
+            flight.put(self.index, outcome, now);
         }
     }
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
-        let now = match &self.part {
-            Part::Done => return,
-            Part::Whole(shard, _) => shard.clock.now(),
-            Part::Leg(gather) => gather.shard.clock.now(),
-        };
-        let outcome = Outcome::error("dispatcher stopped before it answered", now.since(self.started()));
-        self.settle(outcome, now);
+        if let Some(flight) = self.flight.take() {
+            let now = flight.shard.clock.now();
+            let outcome = Outcome::error("dispatcher stopped before it answered", now.since(flight.started));
+            flight.put(self.index, outcome, now);
+        }
     }
 }

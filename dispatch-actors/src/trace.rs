@@ -3,11 +3,9 @@
 //! A dispatch has a span, each of its dispatchers a child of it. Nothing is made, formatted or copied unless a
 //! subscriber wants it.
 
-use dispatch_core::dispatch::{DispatchResult, Outcome};
+use dispatch_core::dispatch::{DispatchResult, Identity, Outcome, Path};
 use dispatch_core::{DispatchStatus, DispatcherId};
 use tracing::{Level, Span, field};
-
-use crate::flight::{Flight, Way};
 
 /// The target of every span and event of the engine.
 pub(crate) const TARGET: &str = "dispatch";
@@ -19,8 +17,7 @@ pub(crate) fn wanted() -> bool {
 }
 
 /// Opens the span of a dispatch and says that it has started.
-pub(crate) fn started(engine: &str, flight: &Flight) -> Box<Span> {
-    let path = &flight.way.path;
+pub(crate) fn started(engine: &str, path: &Path, identity: &Identity) -> Span {
     let topic = path.topic_str();
     let category = path.category.map(|category| category.as_str()).unwrap_or_default();
     let message_type = path.message_type.as_ref().map(|name| name.as_str()).unwrap_or_default();
@@ -31,8 +28,8 @@ pub(crate) fn started(engine: &str, flight: &Flight) -> Box<Span> {
         topic,
         category,
         message_type,
-        correlation_id = %flight.identity.correlation_id,
-        trace_id = %flight.identity.trace_id,
+        correlation_id = %identity.correlation_id,
+        trace_id = %identity.trace_id,
         dispatcher_count = path.legs.len(),
         error_code = field::Empty,
     );
@@ -43,7 +40,7 @@ pub(crate) fn started(engine: &str, flight: &Flight) -> Box<Span> {
             tracing::debug!(target: TARGET, ?dispatcher_ids, "routing decision");
         }
     });
-    Box::new(span)
+    span
 }
 
 /// Says how a dispatch ended.
@@ -81,8 +78,8 @@ pub(crate) fn completed(span: &Span, result: &DispatchResult) {
 }
 
 /// Says that an envelope's category contradicts its topic.
-pub(crate) fn category_mismatch(way: &Way) {
-    tracing::warn!(target: TARGET, topic = way.path.topic_str(), "category mismatch");
+pub(crate) fn category_mismatch(path: &Path) {
+    tracing::warn!(target: TARGET, topic = path.topic_str(), "category mismatch");
 }
 
 /// Opens the span of one dispatcher's part.

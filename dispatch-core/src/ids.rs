@@ -259,6 +259,14 @@ hex_id! {
     SpanId, 8
 }
 
+impl From<Uuid> for TraceId {
+    /// The bits of a UUID as a trace id: unique where the UUID is.
+    fn from(id: Uuid) -> Self {
+        // Only the nil UUID is all zeros.
+        if id.is_nil() { Self([1; 16]) } else { Self(id.into_bytes()) }
+    }
+}
+
 /// The text is not an id of W3C Trace Context.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a trace context id: give {digits} hexadecimal digits, not all of them zero")]

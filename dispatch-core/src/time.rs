@@ -18,13 +18,6 @@ impl Clock for SystemClock {
     }
 }
 
-/// Milliseconds since the Unix epoch; 0 for times before it.
-#[must_use]
-pub fn unix_millis(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
 /// RFC 3339 with as many fraction digits as needed, for `#[serde(with = "rfc3339")]`.
 pub mod rfc3339 {
     use std::time::SystemTime;

@@ -4,8 +4,7 @@ use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 
 use actix::prelude::*;
-use dispatch_core::Envelope;
-use dispatch_core::dispatch::{DispatchResult, Outcomes};
+use dispatch_core::dispatch::DispatchResult;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -21,8 +20,7 @@ use crate::shard::Shard;
 
 /// A dispatch whose dispatchers have all answered.
 pub(crate) struct Settled {
-    pub(crate) flight: Flight,
-    pub(crate) outcomes: Outcomes,
+    pub(crate) flight: Rc<Flight>,
     pub(crate) at: Tick,
 }
 
@@ -42,7 +40,7 @@ pub(crate) struct Aggregator {
     inbox: Inbox<Settled>,
     batch: Vec<Settled>,
     publisher: Option<Rc<Publisher>>,
-    publishing: FuturesUnordered<LocalBoxFuture<'static, (Flight, DispatchResult)>>,
+    publishing: FuturesUnordered<LocalBoxFuture<'static, (Rc<Flight>, DispatchResult)>>,
     /// Closed when nothing waits for publishers any more.
     given_up: Rc<Semaphore>,
     interceptors: Rc<RefCell<Interceptors>>,
@@ -69,23 +67,24 @@ impl Aggregator {
         }
     }
 
-    fn settle(&mut self, Settled { flight, outcomes, at }: Settled) {
-        let (result, mut flight) = flight.fold(&self.shard, outcomes, at);
-        match (&self.publisher, flight.input.take()) {
-            (Some(publisher), Some(input)) if result.output_count() > 0 => {
-                let publisher = Rc::clone(publisher);
+    fn settle(&mut self, Settled { flight, at }: Settled) {
+        let result = flight.fold(at);
+        match &self.publisher {
+            Some(publisher) if result.output_count() > 0 => {
                 let (shard, given_up) = (Rc::clone(&self.shard), Rc::clone(&self.given_up));
-                self.publishing
-                    .push(publish(shard, publisher, given_up, flight, input, result).boxed_local());
+                let publishing = publish(shard, Rc::clone(publisher), given_up, flight, result);
+                self.publishing.push(publishing.boxed_local());
             }
-            _ => self.close(flight, result),
+            _ => self.close(&flight, result),
         }
     }
 
-    fn close(&self, flight: Flight, result: DispatchResult) {
-        self.interceptors.borrow_mut().after(&result);
-        self.observers.borrow_mut().notify(&Event::Completed { result: &result });
-        flight.answer(&self.shard, result);
+    fn close(&self, flight: &Flight, result: DispatchResult) {
+        if self.shard.supervised_results {
+            self.interceptors.borrow_mut().after(&result);
+            self.observers.borrow_mut().notify(&Event::Completed { result: &result });
+        }
+        flight.answer(result);
     }
 
     fn run(&mut self, cx: &mut TaskContext<'_>) {
@@ -96,7 +95,7 @@ impl Aggregator {
         }
         self.batch = batch;
         while let Poll::Ready(Some((flight, result))) = self.publishing.poll_next_unpin(cx) {
-            self.close(flight, result);
+            self.close(&flight, result);
         }
     }
 }
@@ -105,13 +104,13 @@ async fn publish(
     shard: Rc<Shard>,
     publisher: Rc<Publisher>,
     given_up: Rc<Semaphore>,
-    flight: Flight,
-    input: Envelope,
+    flight: Rc<Flight>,
     mut result: DispatchResult,
-) -> (Flight, DispatchResult) {
+) -> (Rc<Flight>, DispatchResult) {
+    let Some(input) = flight.input() else { return (flight, result) };
     let published = tokio::select! {
         biased;
-        published = publisher.publish(&shard, &input, &result) => published.map_err(|error| error.to_string()),
+        published = publisher.publish(&shard, input, &result) => published.map_err(|error| error.to_string()),
         _ = given_up.acquire() => Err("the engine stopped before the outputs were published".to_owned()),
     };
     if let Err(error) = published {

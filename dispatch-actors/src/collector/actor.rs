@@ -2,9 +2,10 @@ use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use actix::prelude::*;
-use dispatch_metrics::{DispatchMetrics, DispatcherMetrics, Recorder};
+use dispatch_metrics::{DispatchMetrics, DispatchSample, DispatcherMetrics, ExecutionSample, Recorder};
 
 use super::protocol::{OfDispatcher, Reset, Sample, Snapshot, Stop, Tell};
 use crate::dispatcher::Link;
@@ -33,13 +34,27 @@ impl Collector {
         let mut recorder = self.recorder.borrow_mut();
         for sample in self.batch.drain(..) {
             match sample {
-                Sample::Execution(slot, sample, error) => {
-                    recorder.record_execution(slot, sample);
-                    if let Some(error) = error {
-                        recorder.record_error_text(slot, &error);
+                Sample::Single { way, kind, status, executed_ns, duration_ns } => {
+                    let (topic, duration) = (way.topic_slot, Duration::from_nanos(executed_ns));
+                    if let Some(target) = way.targets.first() {
+                        let sample = ExecutionSample { outcome: kind, duration, topic };
+                        recorder.record_execution(target.slot, sample);
                     }
+                    recorder.record_dispatch(DispatchSample {
+                        status,
+                        category: way.path.category,
+                        category_mismatch: false,
+                        topic,
+                        routes_matched: 1,
+                        duration: Duration::from_nanos(duration_ns),
+                    });
                 }
-                Sample::Dispatch(sample) => recorder.record_dispatch(sample),
+                Sample::Execution { slot, topic, kind, duration_ns } => {
+                    let duration = Duration::from_nanos(duration_ns);
+                    recorder.record_execution(slot, ExecutionSample { outcome: kind, duration, topic });
+                }
+                Sample::ErrorText(slot, error) => recorder.record_error_text(slot, &error),
+                Sample::Dispatch(sample) => recorder.record_dispatch(*sample),
                 Sample::Event(slot, event) => recorder.record_event(slot, event),
                 Sample::Unpublishable(count) => recorder.record_unpublishable(count),
                 Sample::Watch(link) => {

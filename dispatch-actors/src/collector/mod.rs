@@ -9,7 +9,7 @@ mod actor;
 mod protocol;
 
 pub(crate) use actor::Collector;
-pub(crate) use protocol::{OfDispatcher, Reset, Sample, Snapshot, Stop, Tell};
+pub(crate) use protocol::{OfDispatcher, Reset, Sample, Snapshot, Stop, Tell, kind_of};
 
 /// How many samples wait before the collector is woken.
 pub(crate) const SAMPLES_PER_WAKE: usize = 64;

@@ -1,37 +1,47 @@
 use std::rc::Rc;
-use std::time::Duration;
 
 use actix::prelude::*;
 use dispatch_core::dispatch::Outcome;
 use dispatch_core::{DispatchStatus, DispatcherId};
 use dispatch_metrics::{
     DispatchMetrics, DispatchSample, DispatcherEvent, DispatcherMetrics, DispatcherSlot, ExecutionOutcome,
-    ExecutionSample, TopicSlot,
+    TopicSlot,
 };
 
 use crate::dispatcher::Link;
+use crate::flight::Way;
 
-/// One fact for the metrics, from an actor of the shard.
+/// One fact for the metrics, from an actor of the shard. Kept small: there is one for every execution.
 pub(crate) enum Sample {
-    Execution(DispatcherSlot, ExecutionSample, Option<Box<str>>),
-    Dispatch(DispatchSample),
+    /// A dispatch that a single dispatcher answered: its execution and the dispatch itself.
+    Single {
+        way: Rc<Way>,
+        kind: ExecutionOutcome,
+        status: DispatchStatus,
+        executed_ns: u64,
+        duration_ns: u64,
+    },
+    Execution {
+        slot: DispatcherSlot,
+        topic: Option<TopicSlot>,
+        kind: ExecutionOutcome,
+        duration_ns: u64,
+    },
+    ErrorText(DispatcherSlot, Box<str>),
+    Dispatch(Box<DispatchSample>),
     Event(DispatcherSlot, DispatcherEvent),
     Unpublishable(u64),
     /// A dispatcher whose work under way is to be shown.
     Watch(Rc<Link>),
 }
 
-impl Sample {
-    pub(crate) fn execution(link: &Link, topic: Option<TopicSlot>, outcome: &Outcome) -> Self {
-        let kind = match outcome.status() {
-            DispatchStatus::Success => ExecutionOutcome::Success,
-            DispatchStatus::Timeout => ExecutionOutcome::Timeout,
-            _ if outcome.is_panic() => ExecutionOutcome::Panicked,
-            _ => ExecutionOutcome::Error,
-        };
-        let duration: Duration = outcome.duration();
-        let sample = ExecutionSample { outcome: kind, duration, topic };
-        Self::Execution(link.slot, sample, outcome.error_message().map(Into::into))
+/// How an outcome is counted.
+pub(crate) fn kind_of(outcome: &Outcome) -> ExecutionOutcome {
+    match outcome.status() {
+        DispatchStatus::Success => ExecutionOutcome::Success,
+        DispatchStatus::Timeout => ExecutionOutcome::Timeout,
+        _ if outcome.is_panic() => ExecutionOutcome::Panicked,
+        _ => ExecutionOutcome::Error,
     }
 }
 

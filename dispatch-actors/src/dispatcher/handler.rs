@@ -20,7 +20,7 @@ pub(crate) enum Fault {
     /// The handler's own error.
     Error(DispatcherError),
     /// It panicked with this text.
-    Panicked(String),
+    Panicked(Box<str>),
     /// Too many of its calls are under way.
     Saturated,
     /// It died too often, or was never alive.
@@ -36,7 +36,7 @@ impl Fault {
             .map(|text| (*text).to_owned())
             .or_else(|| panic.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "no message".to_owned());
-        Self::Panicked(text)
+        Self::Panicked(text.into())
     }
 
     /// The outcome, with a text that is fit to be shown.
@@ -98,18 +98,16 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// What the handler may know about the dispatch; `None` once it has been answered.
     pub(crate) fn context(&self, envelope: &Envelope) -> Option<Context> {
-        let topic = envelope.topic()?.clone();
-        self.job.with_flight(|flight| {
-            Context::from(ContextParts {
-                dispatcher_id: self.link.id.clone(),
-                topic,
-                dispatch_id: flight.identity.dispatch_id,
-                correlation_id: flight.identity.correlation_id,
-                trace_id: flight.identity.trace_id,
-                span_id: flight.identity.span_id,
-                node_kind: self.link.kind,
-                now: self.shard.clock.wall_at(flight.started),
-            })
-        })
+        let flight = self.job.flight()?;
+        Some(Context::from(ContextParts {
+            dispatcher_id: self.link.id.clone(),
+            topic: envelope.topic()?.clone(),
+            dispatch_id: flight.identity.dispatch_id,
+            correlation_id: flight.identity.correlation_id,
+            trace_id: flight.identity.trace_id,
+            span_id: flight.identity.span_id,
+            node_kind: self.link.kind,
+            now: self.shard.clock.wall_at(flight.started),
+        }))
     }
 }

@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -22,16 +23,18 @@ use tracing::Span;
 
 use super::deadlines::Deadlines;
 use super::handler::{Answer, Call, Condition, Fault, Handler};
-use super::task::{Ended, Place, Task, Ticket, poll_place};
+use super::task::{Ended, Place, Task, Ticket, begin_in};
 use super::{Limits, Link};
 use crate::clock::Tick;
-use crate::flight::Job;
+use crate::flight::{Flight, Job};
 use crate::inbox::Inbox;
 use crate::shard::Shard;
 use crate::trace;
 
 /// Longest run of handlers between two looks at the clock.
 const LONGEST_RUN: usize = 64;
+/// A run of so few handlers is not cut.
+const SHORT_RUN: usize = 4;
 /// A run that takes longer is cut.
 const SLOW_RUN: Duration = Duration::from_micros(50);
 
@@ -62,7 +65,7 @@ pub(crate) struct Lane<H: Handler> {
     /// A place that no task uses.
     spare: Option<Place<H::Future>>,
     /// Answered, not yet settled: the clock is read once for all of them.
-    answered: Vec<(Job, Option<Span>, Answer)>,
+    answered: Vec<(Job, Option<Box<Span>>, Answer)>,
     run: usize,
     timer: Option<(Tick, Pin<Box<Sleep>>)>,
 }
@@ -97,51 +100,40 @@ impl<H: Handler> Lane<H> {
     }
 
     /// Starts jobs in runs and settles those that answered at once.
-    fn start_all(&mut self, mut jobs: impl Iterator<Item = Job>, cx: &mut Context<'_>) {
-        let mut begun = self.shard.clock.now();
-        loop {
-            let before = self.answered.len();
+    fn start_all(&mut self, mut jobs: impl ExactSizeIterator<Item = Job>, cx: &mut Context<'_>) {
+        // A short run needs no look at the clock before it: it is too short to be cut.
+        let mut begun = (jobs.len() > SHORT_RUN).then(|| self.shard.clock.now());
+        while jobs.len() > 0 {
+            let pulse = Arc::clone(&self.shard.pulse);
+            let beat = pulse.enter(self.link.slot);
             for job in jobs.by_ref().take(self.run) {
                 self.start(job, cx);
             }
-            if self.answered.len() == before {
-                return;
+            drop(beat);
+            if self.answered.is_empty() {
+                continue;
             }
             let now = self.shard.clock.now();
-            self.run = if now.since(begun) > SLOW_RUN {
-                (self.run / 2).max(1)
-            } else {
-                (self.run * 2).min(LONGEST_RUN)
-            };
-            begun = now;
+            if let Some(begun) = begun {
+                let slow = now.since(begun) > SLOW_RUN;
+                self.run = if slow { (self.run / 2).max(1) } else { (self.run * 2).min(LONGEST_RUN) };
+            }
+            begun = Some(now);
             self.settle_answered(now);
         }
     }
 
     fn start(&mut self, mut job: Job, cx: &mut Context<'_>) {
         let Some(envelope) = job.envelope.take() else { return };
-        let span = job.span().map(|parent| trace::dispatcher(&parent, &self.link.id));
-        let deadline = job.started().after(self.limits.timeout);
-        let pulse = self.shard.pulse.enter(self.link.slot);
-        let call = Call { shard: &self.shard, link: &self.link, job: &job };
+        let parent = job.flight().and_then(Flight::span);
+        let span = parent.map(|parent| Box::new(trace::dispatcher(parent, &self.link.id)));
         let mut place = self.spare.take().unwrap_or_else(|| Box::pin(None));
-        let begin = || {
-            let handler = &mut self.handler;
-            let called =
-                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| handler.call(envelope, &call)));
-            match called {
-                Ok(future) => {
-                    place.set(Some(future));
-                    poll_place(&mut place, cx)
-                }
-                Err(panic) => Poll::Ready(Err(Fault::panicked(&*panic))),
-            }
-        };
+        let call = Call { shard: &self.shard, link: &self.link, job: &job };
+        let begin = || begin_in(&mut place, cx, || self.handler.call(envelope, &call));
         let polled = match &span {
             Some(span) => span.in_scope(begin),
             None => begin(),
         };
-        drop(pulse);
         match polled {
             Poll::Ready(answer) => {
                 self.spare = Some(place);
@@ -149,6 +141,7 @@ impl<H: Handler> Lane<H> {
             }
             Poll::Pending => {
                 let ticket = Rc::new(Ticket::default());
+                let deadline = job.started().after(self.limits.timeout);
                 self.deadlines.push(deadline, &ticket, self.running.len() + 1);
                 self.running.push(Task { place: Some(place), job: Some(job), ticket, span });
             }
@@ -158,7 +151,7 @@ impl<H: Handler> Lane<H> {
     fn settle_answered(&mut self, now: Tick) {
         let mut answered = std::mem::take(&mut self.answered);
         for (job, span, answer) in answered.drain(..) {
-            self.settle(job, span.as_ref(), answer, now);
+            self.settle(job, span.as_deref(), answer, now);
         }
         self.answered = answered;
     }
@@ -205,8 +198,8 @@ impl<H: Handler> Lane<H> {
             self.spare = self.spare.take().or(place);
             let (Some(job), now) = (job, self.shard.clock.now()) else { continue };
             match answer {
-                Some(answer) => self.settle(job, span.as_ref(), answer, now),
-                None => self.time_out(job, span.as_ref(), now),
+                Some(answer) => self.settle(job, span.as_deref(), answer, now),
+                None => self.time_out(job, span.as_deref(), now),
             }
         }
     }

@@ -34,21 +34,39 @@ impl Ticket {
 /// A place for a handler's future; the allocation is used again and again.
 pub(crate) type Place<F> = Pin<Box<Option<F>>>;
 
-/// Polls the future in a place under `catch_unwind`. A panic empties the place.
+/// Calls a handler, puts its future in a place and polls it for the first time, all under `catch_unwind`.
+/// The place is empty again unless the future is pending.
+pub(crate) fn begin_in<F: Future<Output = Answer>>(
+    place: &mut Place<F>,
+    cx: &mut Context<'_>,
+    call: impl FnOnce() -> F,
+) -> Poll<Answer> {
+    guarded(place, |place| {
+        place.set(Some(call()));
+        poll_once(place, cx)
+    })
+}
+
+/// Polls the future in a place under `catch_unwind`. The place is empty unless the future is pending.
 pub(crate) fn poll_place<F: Future<Output = Answer>>(
     place: &mut Place<F>,
     cx: &mut Context<'_>,
 ) -> Poll<Answer> {
-    let polled = catch_unwind(AssertUnwindSafe(|| match place.as_mut().as_pin_mut() {
-        Some(future) => future.poll(cx),
-        None => Poll::Ready(Err(Fault::Stopped)),
-    }));
-    match polled {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(answer)) => match empty(place) {
-            Some(panicked) => Poll::Ready(Err(panicked)),
-            None => Poll::Ready(answer),
-        },
+    guarded(place, |place| poll_once(place, cx))
+}
+
+fn poll_once<F: Future<Output = Answer>>(place: &mut Place<F>, cx: &mut Context<'_>) -> Poll<Answer> {
+    let Some(future) = place.as_mut().as_pin_mut() else { return Poll::Ready(Err(Fault::Stopped)) };
+    let polled = future.poll(cx);
+    if polled.is_ready() {
+        place.set(None);
+    }
+    polled
+}
+
+fn guarded<F>(place: &mut Place<F>, work: impl FnOnce(&mut Place<F>) -> Poll<Answer>) -> Poll<Answer> {
+    match catch_unwind(AssertUnwindSafe(|| work(place))) {
+        Ok(polled) => polled,
         Err(panic) => {
             empty(place);
             Poll::Ready(Err(Fault::panicked(&*panic)))
@@ -66,14 +84,14 @@ pub(crate) struct Task<F> {
     pub(crate) place: Option<Place<F>>,
     pub(crate) job: Option<Job>,
     pub(crate) ticket: Rc<Ticket>,
-    pub(crate) span: Option<Span>,
+    pub(crate) span: Option<Box<Span>>,
 }
 
 /// A task that has ended; its place can be used again.
 pub(crate) struct Ended<F> {
     pub(crate) place: Option<Place<F>>,
     pub(crate) job: Option<Job>,
-    pub(crate) span: Option<Span>,
+    pub(crate) span: Option<Box<Span>>,
     /// `None` if its time was up.
     pub(crate) answer: Option<Answer>,
 }

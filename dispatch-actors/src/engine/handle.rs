@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
-use std::thread::{self, ThreadId};
+use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, SystemTime};
 
 use actix::prelude::*;
@@ -46,11 +47,31 @@ pub(super) struct Shared {
     admission: Arc<Admission>,
     state: AtomicU8,
     down: Arc<AtomicUsize>,
-    home: ThreadId,
+    home: ThreadMark,
     watchdog: Option<Arc<Watchdog>>,
     /// How long a caller on another thread waits before it concludes that the engine's thread is blocked.
     patience: Duration,
     last_metrics: OnceLock<DispatchMetrics>,
+}
+
+/// Answers for envelopes that a stopped engine has not taken or will not answer.
+fn refused(envelopes: usize) -> Vec<Reply> {
+    (0..envelopes).map(|_| Err(Refused::InvalidState)).collect()
+}
+
+/// Tells a thread from all others that live: the address of something that each of them has its own of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct ThreadMark(usize);
+
+impl ThreadMark {
+    fn here() -> Self {
+        thread_local!(static MARK: u8 = const { 0 });
+        Self(MARK.with(|mark| std::ptr::from_ref(mark).addr()))
+    }
+
+    fn is_here(self) -> bool {
+        self == Self::here()
+    }
 }
 
 const READY: u8 = 0;
@@ -73,11 +94,16 @@ impl Shared {
             admission,
             state: AtomicU8::new(READY),
             down,
-            home: thread::current().id(),
+            home: ThreadMark::here(),
             watchdog,
             patience,
             last_metrics: OnceLock::new(),
         }
+    }
+
+    /// Takes a permit without waiting; false if there is none, or if the engine is stopping.
+    fn admit_now(&self) -> bool {
+        self.check_ready().is_ok() && self.admission.try_acquire(1) == 1
     }
 
     fn check_ready(&self) -> Result<(), Refused> {
@@ -118,7 +144,9 @@ impl Engine {
         topic: impl IntoTopic,
         envelope: Envelope,
     ) -> Result<DispatchResult, Refused> {
-        self.admit(1).await?;
+        if !self.shared.admit_now() {
+            self.admit(1).await?;
+        }
         self.submit(topic.into_topic(), envelope, false).await
     }
 
@@ -161,31 +189,26 @@ impl Engine {
             return Vec::new();
         }
         let wanted = left.len();
-        let mut results = Vec::new();
         let mut answers = Vec::new();
         while !left.is_empty() {
             // Whatever is admitted goes on its way at once: permits are never held while waiting for more.
-            let admitted = match self.admit(left.len()).await {
-                Ok(admitted) => admitted,
-                Err(_) => break,
-            };
-            let rest = left.split_off(admitted.min(left.len()));
+            let Ok(admitted) = self.admit(left.len()).await else { break };
+            let rest = left.split_off(admitted);
             let batch = std::mem::replace(&mut left, rest);
             let (reply, answer) = oneshot::channel();
-            let size = batch.len();
             self.shared.router.do_send(Submit::Many { batch, reply });
-            answers.push((size, answer));
+            answers.push((admitted, answer));
         }
+        let mut results = Vec::new();
         for (size, answer) in answers {
-            match answer.await {
-                Ok(replies) => {
-                    results
-                        .extend(replies.into_iter().map(|reply| reply.unwrap_or(Err(Refused::InvalidState))));
-                }
-                Err(_) => results.extend((0..size).map(|_| Err(Refused::InvalidState))),
+            let part = answer.await.unwrap_or_else(|_| refused(size));
+            if results.is_empty() {
+                results = part;
+            } else {
+                results.extend(part);
             }
         }
-        results.resize_with(wanted, || Err(Refused::InvalidState));
+        results.extend(refused(wanted - results.len()));
         results
     }
 
@@ -204,25 +227,30 @@ impl Engine {
         Ok(admitted)
     }
 
-    async fn submit(&self, topic: TopicArg, envelope: Envelope, route_only: bool) -> Reply {
-        let shared = &*self.shared;
+    /// Sends an envelope that was admitted, and waits for its result.
+    fn submit(
+        &self,
+        topic: TopicArg,
+        envelope: Envelope,
+        route_only: bool,
+    ) -> impl Future<Output = Reply> + use<> {
+        let shared = &self.shared;
         let (reply, answer) = oneshot::channel();
-        if thread::current().id() == shared.home {
-            shared.router.do_send(Submit::One { topic, envelope, route_only, reply });
-            return answer.await.unwrap_or(Err(Refused::InvalidState));
-        }
-        let Some(watchdog) = &shared.watchdog else {
-            shared.router.do_send(Submit::One { topic, envelope, route_only, reply });
-            return answer.await.unwrap_or(Err(Refused::InvalidState));
+        // On the engine's own thread nobody could notice that it is blocked, so nobody has to remember.
+        let patience = match &shared.watchdog {
+            Some(watchdog) if !shared.home.is_here() => {
+                let timer = Box::pin(watchdog.sleep(shared.patience));
+                Some(Box::new(Patience {
+                    timer,
+                    topic: topic.clone(),
+                    envelope: envelope.clone(),
+                    waited: shared.patience,
+                }))
+            }
+            _ => None,
         };
-        let (own_topic, own) = (topic.clone(), envelope.clone());
         shared.router.do_send(Submit::One { topic, envelope, route_only, reply });
-        let patience = watchdog.sleep(shared.patience);
-        tokio::select! {
-            biased;
-            answer = answer => answer.unwrap_or(Err(Refused::InvalidState)),
-            () = patience => Ok(stalled(own_topic, &own, shared.patience)),
-        }
+        Answer { answer, patience }
     }
 
     /// Why each route would take an envelope or not, in the order in which they would run.
@@ -366,6 +394,36 @@ impl Engine {
     }
 }
 
+/// The result of one dispatch, on its way.
+struct Answer {
+    answer: oneshot::Receiver<Reply>,
+    patience: Option<Box<Patience>>,
+}
+
+/// What a caller on another thread needs to give up on an engine whose thread does not move.
+struct Patience {
+    timer: Pin<Box<tokio::time::Sleep>>,
+    topic: TopicArg,
+    envelope: Envelope,
+    waited: Duration,
+}
+
+impl Future for Answer {
+    type Output = Reply;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Reply> {
+        if let Poll::Ready(answer) = Pin::new(&mut self.answer).poll(cx) {
+            return Poll::Ready(answer.unwrap_or(Err(Refused::InvalidState)));
+        }
+        let Some(patience) = &mut self.patience else { return Poll::Pending };
+        patience
+            .timer
+            .as_mut()
+            .poll(cx)
+            .map(|()| Ok(stalled(patience.topic.clone(), &patience.envelope, patience.waited)))
+    }
+}
+
 /// A reload was refused; the engine is as it was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -403,7 +461,7 @@ fn stalled(topic: TopicArg, envelope: &Envelope, waited: Duration) -> DispatchRe
     let trace = envelope.trace();
     let (topic, category) = match topic {
         TopicArg::Valid(topic) => (TopicText::Valid(topic.clone()), topic.category()),
-        TopicArg::Refused { text, .. } => (text, None),
+        TopicArg::Refused(refused) => (refused.text, None),
     };
     let message_type: MessageType = envelope.message_type();
     let path = Path { topic, category, message_type: Some(message_type), legs: Box::default() };

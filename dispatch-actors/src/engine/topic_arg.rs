@@ -1,3 +1,4 @@
+use dispatch_core::dispatch::TopicText;
 use dispatch_core::{Topic, TopicError};
 
 /// A topic as a caller gave it.
@@ -6,12 +7,16 @@ pub enum TopicArg {
     /// A topic.
     Valid(Topic),
     /// Not a topic: the dispatch will be answered `INVALID_MESSAGE`.
-    Refused {
-        /// What was given, shortened.
-        text: dispatch_core::dispatch::TopicText,
-        /// What is wrong with it.
-        error: TopicError,
-    },
+    Refused(Box<RefusedTopic>),
+}
+
+/// A text that is not a topic.
+#[derive(Debug, Clone)]
+pub struct RefusedTopic {
+    /// What was given, shortened.
+    pub text: TopicText,
+    /// What is wrong with it.
+    pub error: TopicError,
 }
 
 /// What can name the topic of a dispatch: a [`Topic`], which costs nothing, or a text, which is validated by
@@ -43,9 +48,7 @@ impl IntoTopic for &str {
     fn into_topic(self) -> TopicArg {
         match Topic::new(self) {
             Ok(topic) => TopicArg::Valid(topic),
-            Err(error) => {
-                TopicArg::Refused { text: dispatch_core::dispatch::TopicText::refused(self), error }
-            }
+            Err(error) => TopicArg::Refused(Box::new(RefusedTopic { text: TopicText::refused(self), error })),
         }
     }
 }

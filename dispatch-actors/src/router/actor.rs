@@ -4,11 +4,10 @@ use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 
 use actix::prelude::*;
-use dispatch_core::dispatch::{DispatchResult, Failure, Identity, Subject, TopicText};
+use dispatch_core::dispatch::{DispatchResult, Failure, Identity, TopicText};
 use dispatch_core::error::ErrorCode;
 use dispatch_core::ids::IdGenerator;
-use dispatch_core::time::unix_millis;
-use dispatch_core::{DispatchStatus, Envelope, Topic};
+use dispatch_core::{Category, DispatchStatus, Envelope, Topic};
 use tokio::sync::oneshot;
 
 use super::children::Children;
@@ -17,7 +16,7 @@ use super::resolve::Resolver;
 use crate::aggregator::Aggregator;
 use crate::clock::Tick;
 use crate::engine::{Refused, TopicArg};
-use crate::flight::{Batch, Flight, Gather, Job, ReplyTo, Way};
+use crate::flight::{Batch, Extras, Flight, Job, ReplyTo, Way};
 use crate::interceptor::{Interceptors, Verdict};
 use crate::observer::{Event, Observers};
 use crate::shard::Shard;
@@ -77,17 +76,19 @@ impl Router {
             return;
         }
         let now = self.shard.clock.now();
+        self.shard.clock.keep_up(now);
         self.traced = trace::wanted();
         let mut arrivals = std::mem::take(&mut self.arrivals);
         for submit in arrivals.drain(..) {
             match submit {
                 Submit::One { topic, envelope, route_only, reply } => {
-                    self.accept(topic, envelope, ReplyTo::One(reply), route_only, now);
+                    self.accept(topic, envelope, Caller { reply: ReplyTo::One(reply), route_only, now });
                 }
                 Submit::Many { batch, reply } => {
                     let replies = Batch::new(batch.len(), reply);
-                    for (index, (topic, envelope)) in batch.into_iter().enumerate() {
-                        self.accept(topic, envelope, ReplyTo::Batch(Rc::clone(&replies), index), false, now);
+                    for (index, (topic, envelope)) in (0..).zip(batch) {
+                        let reply = ReplyTo::Batch(Rc::clone(&replies), index);
+                        self.accept(topic, envelope, Caller { reply, route_only: false, now });
                     }
                 }
             }
@@ -95,164 +96,165 @@ impl Router {
         self.arrivals = arrivals;
     }
 
-    fn accept(
-        &mut self,
-        topic: TopicArg,
-        mut envelope: Envelope,
-        reply: ReplyTo,
-        route_only: bool,
-        now: Tick,
-    ) {
+    fn accept(&mut self, topic: TopicArg, mut envelope: Envelope, caller: Caller) {
         let topic = match topic {
             TopicArg::Valid(topic) => topic,
-            TopicArg::Refused { text, error } => {
-                return self.invalid(text, &envelope, reply, format!("Invalid topic: {error}."), now);
+            TopicArg::Refused(refused) => {
+                let why = format!("Invalid topic: {}.", refused.error);
+                return self.invalid(refused.text, &envelope, caller, why);
             }
         };
         envelope.set_topic(&topic);
-        let verdict = {
-            let mut interceptors = self.interceptors.borrow_mut();
-            if interceptors.0.is_empty() { Verdict::Continue } else { interceptors.before(&mut envelope) }
-        };
-        match verdict {
+        match self.intercept(&mut envelope) {
             Verdict::Continue => {}
-            Verdict::Skip(reason) => return self.skip(&topic, &envelope, reply, &reason, now),
+            Verdict::Skip(reason) => return self.skip(topic, &envelope, caller, &reason),
             Verdict::Reject(why) => {
                 self.shard.admission.release(1);
                 let why = self.shard.sanitizer.sanitize_text(&why);
-                return reply.send(Err(Refused::Rejected(why)));
+                return caller.reply.send(Err(Refused::Rejected(why)));
             }
         }
         if envelope.hops() > self.max_hops {
-            let text = TopicText::Valid(topic);
+            let (hops, most) = (envelope.hops(), self.max_hops);
             let why = format!(
-                "Envelope has made {} hops, more than max_hops ({}): its outputs lead back to it.",
-                envelope.hops(),
-                self.max_hops
+                "Envelope has made {hops} hops, more than max_hops ({most}): its outputs lead back to it."
             );
-            return self.invalid(text, &envelope, reply, why, now);
+            return self.invalid(TopicText::Valid(topic), &envelope, caller, why);
         }
         let Some(category) = topic.category() else {
             let why = format!(
                 "Cannot infer message category from topic '{topic}'. Topic must contain an events, commands or intents segment."
             );
-            return self.invalid(TopicText::Valid(topic), &envelope, reply, why, now);
+            return self.invalid(TopicText::Valid(topic), &envelope, caller, why);
         };
         if let Some(own) = envelope.category().filter(|own| *own != category) {
-            let why =
-                format!("Envelope category '{own}' does not match category '{category}' of topic '{topic}'.");
-            let way = Resolver::nowhere(TopicText::Valid(topic), Some(category), envelope.message_type());
-            if self.traced {
-                trace::category_mismatch(&way);
-            }
-            let mut flight = self.flight(way, &envelope, reply, now);
-            flight.category_mismatch = true;
-            return self.refuse(flight, DispatchStatus::InvalidMessage, ErrorCode::ValidationError, why);
+            return self.mismatch(topic, category, own, &envelope, caller);
         }
-        let message_type = envelope.message_type();
-        let way = self.resolver.resolve(&topic, category, &message_type);
-        let mut flight = self.flight(way, &envelope, reply, now);
-        if self.traced {
-            flight.span = Some(trace::started(&self.shard.engine, &flight));
-        }
-        if flight.way.targets.is_empty() {
+        let way = self.resolver.resolve(&topic, category, &envelope);
+        if way.targets.is_empty() {
             let why = format!(
-                "No dispatcher registered for category '{category}' and message type '{message_type}' matching topic '{topic}'."
+                "No dispatcher registered for category '{category}' and message type '{}' matching topic '{topic}'.",
+                envelope.message_type_str()
             );
-            return self.refuse(flight, DispatchStatus::NoDispatcher, ErrorCode::ItemNotRegistered, why);
+            let flight = self.open(way, &envelope, caller, None);
+            return self.refuse(&flight, DispatchStatus::NoDispatcher, ErrorCode::ItemNotRegistered, why);
         }
+        let route_only = caller.route_only;
+        let extras =
+            self.shard.keeps_input.then(|| Extras { input: Some(envelope.clone()), ..Extras::default() });
+        let flight = self.open(way, &envelope, caller, extras);
         if route_only {
-            self.answer_routed(&mut flight, now);
+            let duration = self.shard.clock.now().since(flight.started);
+            flight.answer_early(DispatchResult::routed(flight.subject(), duration));
         }
-        self.hand_over(&topic, envelope, flight);
+        self.hand_over(&topic, envelope, &flight);
     }
 
-    fn flight(&mut self, way: Rc<Way>, envelope: &Envelope, reply: ReplyTo, now: Tick) -> Flight {
-        let trace = envelope.trace();
-        let wall = self.shard.clock.wall_at(now);
+    fn intercept(&self, envelope: &mut Envelope) -> Verdict {
+        if !self.shard.supervised_results {
+            return Verdict::Continue;
+        }
+        self.interceptors.borrow_mut().before(envelope)
+    }
+
+    /// Opens a dispatch: from here on it has ids, and gets its one result.
+    fn open(
+        &mut self,
+        way: Rc<Way>,
+        envelope: &Envelope,
+        caller: Caller,
+        extras: Option<Extras>,
+    ) -> Rc<Flight> {
+        let dispatch_id =
+            self.ids.uuid_v7(self.shard.clock.unix_nanos_at(caller.now) / NANOS_PER_MILLISECOND);
         let identity = Identity {
-            dispatch_id: self.ids.uuid_v7(unix_millis(wall)),
-            correlation_id: envelope.correlation_id().unwrap_or_else(|| self.ids.uuid_v4()),
-            trace_id: trace.map_or_else(|| self.ids.trace_id(), |trace| trace.trace_id),
+            dispatch_id,
+            correlation_id: envelope.correlation_id().unwrap_or(dispatch_id),
+            trace_id: envelope.trace().map_or_else(|| dispatch_id.into(), |trace| trace.trace_id),
             span_id: self.ids.span_id(),
         };
-        Flight { identity, way, reply, started: now, category_mismatch: false, input: None, span: None }
+        let extras = if self.traced {
+            let mut extras = extras.unwrap_or_default();
+            extras.span = Some(trace::started(&self.shard.engine, &way.path, &identity));
+            Some(extras)
+        } else {
+            extras
+        };
+        Flight::new(&self.shard, way, identity, caller.reply, caller.now, extras.map(Box::new))
     }
 
     /// Hands the envelope to its dispatchers.
-    fn hand_over(&self, topic: &Topic, envelope: Envelope, mut flight: Flight) {
-        if self.shard.keeps_input {
-            flight.input = Some(envelope.clone());
+    fn hand_over(&self, topic: &Topic, envelope: Envelope, flight: &Rc<Flight>) {
+        if self.shard.supervised_results {
+            let legs = &flight.way.path.legs;
+            self.observers.borrow_mut().notify(&Event::Routed { topic, envelope: &envelope, legs });
         }
-        let way = Rc::clone(&flight.way);
-        let mut observers = self.observers.borrow_mut();
-        if !observers.0.is_empty() {
-            observers.notify(&Event::Routed { topic, envelope: &envelope, legs: &way.path.legs });
+        let Some((last, others)) = flight.way.targets.split_last() else { return };
+        let mut index = 0;
+        for target in others {
+            target.hand(Job::new(envelope.clone(), Rc::clone(flight), index));
+            index += 1;
         }
-        drop(observers);
-        if let [only] = &*way.targets {
-            only.hand(Job::whole(&self.shard, envelope, flight));
-            return;
-        }
-        let gather = Gather::new(&self.shard, flight);
-        let mut envelope = Some(envelope);
-        let last = way.targets.len() - 1;
-        for (index, target) in (0..).zip(&*way.targets) {
-            let own = if index as usize == last { envelope.take() } else { envelope.clone() };
-            if let Some(own) = own {
-                target.hand(Job::leg(own, &gather, index));
-            }
-        }
+        last.hand(Job::new(envelope, Rc::clone(flight), index));
     }
 
-    /// Tells the caller of `route` that the envelope is on its way.
-    fn answer_routed(&self, flight: &mut Flight, now: Tick) {
-        let subject = self.subject(flight);
-        let duration = self.shard.clock.now().since(now);
-        let reply = std::mem::replace(&mut flight.reply, ReplyTo::Nobody);
-        reply.send(Ok(DispatchResult::routed(subject, duration)));
-    }
-
-    fn subject(&self, flight: &Flight) -> Subject {
-        Subject {
-            identity: flight.identity,
-            path: std::sync::Arc::clone(&flight.way.path),
-            started_at: self.shard.clock.wall_at(flight.started),
-        }
-    }
-
-    fn invalid(&mut self, topic: TopicText, envelope: &Envelope, reply: ReplyTo, why: String, now: Tick) {
+    fn invalid(&mut self, topic: TopicText, envelope: &Envelope, caller: Caller, why: String) {
         let way = Resolver::nowhere(topic, None, envelope.message_type());
-        let mut flight = self.flight(way, envelope, reply, now);
+        let flight = self.open(way, envelope, caller, None);
+        self.refuse(&flight, DispatchStatus::InvalidMessage, ErrorCode::ValidationError, why);
+    }
+
+    fn mismatch(
+        &mut self,
+        topic: Topic,
+        category: Category,
+        own: Category,
+        envelope: &Envelope,
+        caller: Caller,
+    ) {
+        let why =
+            format!("Envelope category '{own}' does not match category '{category}' of topic '{topic}'.");
+        let way = Resolver::nowhere(TopicText::Valid(topic), Some(category), envelope.message_type());
         if self.traced {
-            flight.span = Some(trace::started(&self.shard.engine, &flight));
+            trace::category_mismatch(&way.path);
         }
-        self.refuse(flight, DispatchStatus::InvalidMessage, ErrorCode::ValidationError, why);
+        let extras = Extras { category_mismatch: true, ..Extras::default() };
+        let flight = self.open(way, envelope, caller, Some(extras));
+        self.refuse(&flight, DispatchStatus::InvalidMessage, ErrorCode::ValidationError, why);
     }
 
     /// Answers a dispatch that no dispatcher sees with an error.
-    fn refuse(&self, flight: Flight, status: DispatchStatus, code: ErrorCode, message: String) {
+    fn refuse(&self, flight: &Flight, status: DispatchStatus, code: ErrorCode, message: String) {
         let duration = self.shard.clock.now().since(flight.started);
         let failure = Failure { code, message };
-        let result = DispatchResult::unhandled(self.subject(&flight), status, failure, duration);
-        self.close(flight, result);
+        self.close(flight, DispatchResult::unhandled(flight.subject(), status, failure, duration));
     }
 
-    fn skip(&mut self, topic: &Topic, envelope: &Envelope, reply: ReplyTo, reason: &str, now: Tick) {
-        let text = TopicText::Valid(topic.clone());
-        let way = Resolver::nowhere(text, topic.category(), envelope.message_type());
-        let flight = self.flight(way, envelope, reply, now);
+    fn skip(&mut self, topic: Topic, envelope: &Envelope, caller: Caller, reason: &str) {
+        let category = topic.category();
+        let way = Resolver::nowhere(TopicText::Valid(topic), category, envelope.message_type());
+        let flight = self.open(way, envelope, caller, None);
         let reason = self.shard.sanitizer.sanitize_text(reason);
-        let duration = self.shard.clock.now().since(now);
-        let result = DispatchResult::filtered(self.subject(&flight), reason, duration);
-        self.close(flight, result);
+        let duration = self.shard.clock.now().since(flight.started);
+        self.close(&flight, DispatchResult::filtered(flight.subject(), reason, duration));
     }
 
-    fn close(&self, flight: Flight, result: DispatchResult) {
-        self.interceptors.borrow_mut().after(&result);
-        self.observers.borrow_mut().notify(&Event::Completed { result: &result });
-        flight.answer(&self.shard, result);
+    fn close(&self, flight: &Flight, result: DispatchResult) {
+        if self.shard.supervised_results {
+            self.interceptors.borrow_mut().after(&result);
+            self.observers.borrow_mut().notify(&Event::Completed { result: &result });
+        }
+        flight.answer(result);
     }
+}
+
+const NANOS_PER_MILLISECOND: u64 = 1_000_000;
+
+/// Who dispatched, and when.
+struct Caller {
+    reply: ReplyTo,
+    route_only: bool,
+    now: Tick,
 }
 
 impl Actor for Router {

@@ -23,7 +23,7 @@ pub(crate) enum Submit {
         reply: oneshot::Sender<Reply>,
     },
     /// Several envelopes, answered together.
-    Many { batch: Vec<(TopicArg, Envelope)>, reply: oneshot::Sender<Vec<Option<Reply>>> },
+    Many { batch: Vec<(TopicArg, Envelope)>, reply: oneshot::Sender<Vec<Reply>> },
 }
 
 /// Asks why each route matches or not.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dispatch_core::dispatch::{Path, TopicText};
 use dispatch_core::route::{RouteTable, Scratch};
-use dispatch_core::{Category, MessageType, Topic, TopicCache};
+use dispatch_core::{Category, Envelope, MessageType, Topic, TopicCache};
 use dispatch_metrics::Recorder;
 
 use crate::dispatcher::Link;
@@ -43,15 +43,11 @@ impl Resolver {
     }
 
     /// The way of an envelope.
-    pub(crate) fn resolve(
-        &mut self,
-        topic: &Topic,
-        category: Category,
-        message_type: &MessageType,
-    ) -> Rc<Way> {
-        if let Some(way) = self.ways.get(topic, message_type.as_str()) {
+    pub(crate) fn resolve(&mut self, topic: &Topic, category: Category, envelope: &Envelope) -> Rc<Way> {
+        if let Some(way) = self.ways.get(topic, envelope.message_type_str()) {
             return Rc::clone(way);
         }
+        let message_type = envelope.message_type();
         let plan = self.table.resolve(topic, category, message_type.as_str(), &mut self.scratch);
         // A topic gets figures of its own only once it has found a dispatcher.
         let topic_slot =

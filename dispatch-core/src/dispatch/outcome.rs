@@ -16,38 +16,44 @@ pub struct Leg {
 
 /// How one dispatcher's part of a dispatch ended.
 ///
-/// `Success`, `DispatcherError`, `Timeout` or, while a dispatch is only routed, `Routed`.
+/// `Success`, `DispatcherError` or `Timeout`; `Routed` while it has not ended.
 #[derive(Debug, Clone)]
 pub struct Outcome {
+    /// Boxed, because most outcomes have none and a dispatch may have many outcomes.
+    detail: Option<Box<Detail>>,
+    duration_ns: u64,
     status: DispatchStatus,
     panicked: bool,
-    outputs: Vec<Output>,
-    error: Option<Box<str>>,
-    duration: Duration,
+}
+
+#[derive(Debug, Clone)]
+enum Detail {
+    Outputs(Vec<Output>),
+    Error(Box<str>),
 }
 
 impl Outcome {
+    /// The dispatcher has not answered yet.
+    #[must_use]
+    pub const fn pending() -> Self {
+        Self { detail: None, duration_ns: 0, status: DispatchStatus::Routed, panicked: false }
+    }
+
     /// The dispatcher succeeded.
     #[must_use]
     pub fn success(outputs: Outputs, duration: Duration) -> Self {
-        Self {
-            status: DispatchStatus::Success,
-            panicked: false,
-            outputs: outputs.into_vec(),
-            error: None,
-            duration,
-        }
+        let detail = (!outputs.is_empty()).then(|| Box::new(Detail::Outputs(outputs.into_vec())));
+        Self { detail, duration_ns: nanos(duration), status: DispatchStatus::Success, panicked: false }
     }
 
     /// The dispatcher failed; `error` is already sanitised, as in `IoError: disk full`.
     #[must_use]
     pub fn error(error: impl Into<Box<str>>, duration: Duration) -> Self {
         Self {
+            detail: Some(Box::new(Detail::Error(error.into()))),
+            duration_ns: nanos(duration),
             status: DispatchStatus::DispatcherError,
             panicked: false,
-            outputs: Vec::new(),
-            error: Some(error.into()),
-            duration,
         }
     }
 
@@ -81,23 +87,32 @@ impl Outcome {
     /// What it emitted; empty unless it succeeded.
     #[must_use]
     pub fn outputs(&self) -> &[Output] {
-        &self.outputs
+        match self.detail.as_deref() {
+            Some(Detail::Outputs(outputs)) => outputs,
+            _ => &[],
+        }
     }
 
     /// What went wrong, sanitised.
     #[must_use]
     pub fn error_message(&self) -> Option<&str> {
-        self.error.as_deref()
+        match self.detail.as_deref() {
+            Some(Detail::Error(error)) => Some(error),
+            _ => None,
+        }
     }
 
     /// From the moment it was handed the envelope to its answer.
     #[must_use]
     pub const fn duration(&self) -> Duration {
-        self.duration
+        Duration::from_nanos(self.duration_ns)
     }
 
     pub(super) fn into_outputs(self) -> Vec<Output> {
-        self.outputs
+        match self.detail.map(|detail| *detail) {
+            Some(Detail::Outputs(outputs)) => outputs,
+            _ => Vec::new(),
+        }
     }
 
     pub(super) fn restored(
@@ -106,8 +121,14 @@ impl Outcome {
         error: Option<Box<str>>,
         duration: Duration,
     ) -> Self {
-        Self { status, panicked: false, outputs, error, duration }
+        let detail = error.map_or_else(|| Detail::Outputs(outputs), Detail::Error);
+        Self { detail: Some(Box::new(detail)), duration_ns: nanos(duration), status, panicked: false }
     }
+}
+
+/// 584 years fit.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// An [`Outcome`] together with whose it is.

@@ -21,7 +21,10 @@ use crate::envelope::short_type_name;
 /// let error = parse("x").unwrap_err();
 /// assert_eq!(error.error_type(), "ParseIntError");
 /// ```
-pub struct DispatcherError {
+pub struct DispatcherError(Box<Parts>);
+
+/// Boxed, because a result that is rarely an error should not be as large as one.
+struct Parts {
     error_type: Cow<'static, str>,
     message: String,
     advice: RetryAdvice,
@@ -44,12 +47,12 @@ pub enum RetryAdvice {
 impl DispatcherError {
     /// An error of a named type.
     pub fn new(error_type: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Parts {
             error_type: error_type.into(),
             message: message.into(),
             advice: RetryAdvice::ByPolicy,
             source: None,
-        }
+        }))
     }
 
     /// An error that only has a text; its type is `Error`.
@@ -60,50 +63,50 @@ impl DispatcherError {
     /// Wraps a boxed error; its type is `Error`, since the name is not known any more.
     #[must_use]
     pub fn from_boxed(source: Box<dyn StdError + Send + Sync>) -> Self {
-        Self { source: None, ..Self::msg(source.to_string()) }.with_source(source)
+        Self::msg(source.to_string()).with_source(source)
     }
 
     /// Says that trying again can never help.
     #[must_use]
     pub fn unrecoverable(mut self) -> Self {
-        self.advice = RetryAdvice::Never;
+        self.0.advice = RetryAdvice::Never;
         self
     }
 
     /// Says that trying again will help, after `delay` if one is given.
     #[must_use]
     pub fn recoverable(mut self, delay: Option<Duration>) -> Self {
-        self.advice = RetryAdvice::Always(delay);
+        self.0.advice = RetryAdvice::Always(delay);
         self
     }
 
     fn with_source(mut self, source: Box<dyn StdError + Send + Sync>) -> Self {
-        self.source = Some(source);
+        self.0.source = Some(source);
         self
     }
 
     /// Short name of the error's type.
     #[must_use]
     pub fn error_type(&self) -> &str {
-        &self.error_type
+        &self.0.error_type
     }
 
     /// The text as the dispatcher gave it, **not sanitised**.
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// What is known about trying again.
     #[must_use]
     pub fn advice(&self) -> RetryAdvice {
-        self.advice
+        self.0.advice
     }
 
     /// The error this one was made from.
     #[must_use]
     pub fn source(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
-        self.source.as_deref()
+        self.0.source.as_deref()
     }
 }
 
@@ -117,8 +120,8 @@ impl fmt::Debug for DispatcherError {
     /// Shows the type only: the text is not sanitised.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DispatcherError")
-            .field("error_type", &self.error_type)
-            .field("advice", &self.advice)
+            .field("error_type", &self.0.error_type)
+            .field("advice", &self.0.advice)
             .finish_non_exhaustive()
     }
 }

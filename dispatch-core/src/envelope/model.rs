@@ -149,6 +149,15 @@ impl<T> Envelope<T> {
         self.inner.message_type.clone().unwrap_or_else(|| self.inner.payload.type_name())
     }
 
+    /// The explicit message type, or else the payload's type name, as text.
+    #[must_use]
+    pub fn message_type_str(&self) -> &str {
+        match &self.inner.message_type {
+            Some(message_type) => message_type.as_str(),
+            None => self.inner.payload.type_name_str(),
+        }
+    }
+
     /// The category the sender claims; it must agree with the topic's.
     #[must_use]
     pub fn category(&self) -> Option<Category> {

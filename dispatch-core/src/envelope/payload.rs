@@ -86,12 +86,16 @@ impl Payload {
     /// else `json`, `bytes` or `empty`.
     #[must_use]
     pub fn type_name(&self) -> MessageType {
-        MessageType::from_static(match self {
+        MessageType::from_static(self.type_name_str())
+    }
+
+    pub(super) fn type_name_str(&self) -> &'static str {
+        match self {
             Self::Empty => "empty",
             Self::Typed(typed) => typed.0.short_name(),
             Self::Json(_) => "json",
             Self::Bytes { .. } => "bytes",
-        })
+        }
     }
 
     /// The content as `T`: the shared value itself if it has this type, else decoded from JSON.

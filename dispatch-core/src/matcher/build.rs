@@ -4,10 +4,11 @@ use hashbrown::HashMap;
 
 use super::dictionary::{Dictionary, Entry};
 use super::key::{Key, PADDING};
+use super::pairs::{Pair, Pairs};
 use super::patterns::{Inserted, Patterns};
 use super::planting::plant;
 use super::records::Records;
-use super::{Matcher, anchors, token};
+use super::{Matcher, anchors, pairs, token};
 use crate::topic::{Glob, Part, TopicPattern};
 
 /// Collects patterns with ranks and builds a [`Matcher`].
@@ -57,8 +58,8 @@ impl MatcherBuilder {
         }
     }
 
-    /// How many patterns may share the literal segment that they are looked up by. With 0 every pattern goes into
-    /// the trie, which costs more per match and bounds the worst case by itself.
+    /// How many patterns may share the literal segment, or the pair of them, that they are looked up by. With 0
+    /// every pattern goes into the trie.
     #[must_use]
     pub const fn anchor_limit(mut self, limit: usize) -> Self {
         self.anchor_limit = limit;
@@ -90,29 +91,36 @@ impl MatcherBuilder {
     #[must_use]
     pub fn build(mut self) -> Matcher {
         let patterns = Patterns::new(self.tokens, &self.inserted, self.dictionary.len());
-        let anchors = anchors::choose(&patterns, self.anchor_limit);
-        let mut anchored: Vec<(u32, u32)> = Vec::new();
-        let mut planted = Vec::new();
-        for (pattern, anchor) in (0..).zip(&anchors) {
-            match anchor {
-                Some(literal) => anchored.push((*literal, pattern)),
-                None => planted.push(pattern),
-            }
-        }
         let mut records = Records::default();
+
+        let anchors = anchors::choose(&patterns, self.anchor_limit);
+        let (mut anchored, others) = split(0..patterns.len() as u32, &anchors);
+        fill_buckets(&mut self.dictionary, &mut records, &patterns, &mut anchored);
+
+        let pairs = pairs::choose(&patterns, &others, self.anchor_limit);
+        let (mut paired, planted) = split(others, &pairs);
+        paired.sort_unstable();
+        let buckets: Vec<(Pair, u32)> = paired
+            .chunk_by(|(a, _), (b, _)| a == b)
+            .filter_map(|bucket| {
+                let (pair, _) = bucket.first()?;
+                let members = bucket.iter().map(|(_, pattern)| *pattern);
+                Some((*pair, records.push_bucket(&patterns, members, &[pair.first, pair.second])))
+            })
+            .collect();
+
         let trie = plant(&patterns, &planted, &self.globs, &mut records);
-        anchored.sort_unstable();
-        fill_buckets(&mut self.dictionary, &mut records, &patterns, &anchored);
         records.shrink();
         self.dictionary.shrink();
         Matcher {
             dictionary: self.dictionary,
+            pairs: Pairs::new(&buckets),
             records,
             trie,
             globs: self.globs.into_boxed_slice(),
             len: self.inserted.len(),
             patterns: patterns.len(),
-            anchored: anchored.len(),
+            anchored: anchored.len() + paired.len(),
         }
     }
 
@@ -134,24 +142,34 @@ impl MatcherBuilder {
     }
 }
 
-/// Writes the records of the anchored patterns, given as (literal, pattern) in order, bucket by bucket.
+/// Parts the patterns that have an anchor, each behind it, from those that have none.
+fn split<A: Copy>(
+    patterns: impl IntoIterator<Item = u32>,
+    anchors: &[Option<A>],
+) -> (Vec<(A, u32)>, Vec<u32>) {
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for (pattern, anchor) in patterns.into_iter().zip(anchors) {
+        match anchor {
+            Some(anchor) => with.push((*anchor, pattern)),
+            None => without.push(pattern),
+        }
+    }
+    (with, without)
+}
+
+/// Writes the records of the patterns that are anchored at a literal, bucket by bucket.
 fn fill_buckets(
     dictionary: &mut Dictionary,
     records: &mut Records,
     patterns: &Patterns,
-    anchored: &[(u32, u32)],
+    anchored: &mut [(u32, u32)],
 ) {
+    anchored.sort_unstable();
     let mut buckets = vec![Entry::NO_BUCKET; dictionary.len()];
     for bucket in anchored.chunk_by(|(a, _), (b, _)| a == b) {
-        let mut last = None;
-        for (literal, pattern) in bucket {
-            let tokens = patterns.tokens(*pattern);
-            let probe = patterns.probe(tokens, Some(*literal));
-            let offset = records.push(tokens, probe, patterns.ranks(*pattern));
-            match last.replace(offset) {
-                Some(before) => records.continue_after(before),
-                None => buckets[*literal as usize] = offset,
-            }
+        if let Some((literal, _)) = bucket.first() {
+            let members = bucket.iter().map(|(_, pattern)| *pattern);
+            buckets[*literal as usize] = records.push_bucket(patterns, members, &[*literal]);
         }
     }
     for entry in dictionary.entries_mut() {

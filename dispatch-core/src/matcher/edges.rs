@@ -1,10 +1,11 @@
-//! The literal steps of the trie: one table from (parent, segment) to child.
+//! A table from two numbers to a target: the literal steps of the trie, and pairs of literals.
 
 use super::key::fold;
 use super::trie::Target;
 
+/// A slot of the table.
 #[derive(Debug, Clone, Copy)]
-struct Edge {
+pub(super) struct Edge {
     parent: u32,
     segment: u32,
     child: Target,
@@ -36,20 +37,29 @@ impl Edges {
         Self { slots }
     }
 
-    /// Where the segment leads from the parent.
+    /// The slot where an edge is, if it is at its first place: to be loaded early, together with others.
     #[inline]
-    pub(super) fn get(&self, parent: u32, segment: u32) -> Target {
-        let mut at = start(self.slots.len(), parent, segment);
-        while let Some(edge) = self.slots.get(at) {
-            if (edge.parent == parent && edge.segment == segment) || edge.child == Target::NONE {
-                return edge.child;
-            }
-            at += 1;
-            if at == self.slots.len() {
-                at = 0;
-            }
+    pub(super) fn first(&self, parent: u32, segment: u32) -> Edge {
+        self.slots.get(start(self.slots.len(), parent, segment)).copied().unwrap_or(VACANT)
+    }
+
+    /// Where the segment leads from the parent, given the [`first`](Self::first) slot.
+    #[inline]
+    pub(super) fn get(&self, parent: u32, segment: u32, first: Edge) -> Target {
+        let mut edge = first;
+        let mut at = None;
+        while (edge.parent, edge.segment) != (parent, segment) && edge.child != Target::NONE {
+            let next = at.unwrap_or_else(|| start(self.slots.len(), parent, segment)) + 1;
+            let next = if next == self.slots.len() { 0 } else { next };
+            at = Some(next);
+            // In bounds: `next` was wrapped around.
+            edge = self.slots[next];
         }
-        Target::NONE
+        edge.child
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.slots.is_empty()
     }
 
     pub(super) fn heap_bytes(&self) -> usize {

@@ -6,11 +6,13 @@
 //!
 //! # How it works
 //! Every literal segment of every pattern has a number, so that a pattern is a short list of numbers; a topic is
-//! cut and its segments are looked up once. A pattern then lives in exactly one of two places:
+//! cut and its segments are looked up once. A pattern then lives in exactly one of three places:
 //!
-//! - in the **bucket** of its rarest literal segment, if no more than [`MatcherBuilder::ANCHOR_LIMIT`] patterns
+//! - in the **bucket of its rarest literal** segment, if no more than [`MatcherBuilder::ANCHOR_LIMIT`] patterns
 //!   share it. A topic opens the buckets of its own segments and compares the few patterns in there: with a
 //!   million routes most of them are never looked at.
+//! - in the **bucket of its rarest pair** of literals that are at most three segments apart, if that is rare. A
+//!   topic looks three pairs up for each segment.
 //! - in a **trie** otherwise. Its worst case is segments of the topic times live nodes, whatever the patterns
 //!   are: nothing backtracks.
 //!
@@ -27,6 +29,7 @@ mod dictionary;
 mod edges;
 mod glob_steps;
 mod key;
+mod pairs;
 mod patterns;
 mod planting;
 mod records;
@@ -37,6 +40,7 @@ mod trie;
 use std::fmt;
 
 use self::dictionary::Dictionary;
+use self::pairs::Pairs;
 use self::records::Records;
 use self::trie::Trie;
 use crate::topic::{Glob, Topic, TopicPattern};
@@ -66,6 +70,7 @@ pub use self::scratch::Scratch;
 /// ```
 pub struct Matcher {
     dictionary: Dictionary,
+    pairs: Pairs,
     records: Records,
     trie: Trie,
     globs: Box<[Glob]>,
@@ -78,11 +83,12 @@ impl Matcher {
     /// Replaces the contents of `out` by the ranks of all patterns that match the topic, ascending, each once.
     pub fn find(&self, topic: &Topic, scratch: &mut Scratch, out: &mut Vec<u32>) {
         out.clear();
-        scratch.topic.read(topic, &self.dictionary);
-        for bucket in &scratch.topic.buckets {
-            self.records.find_in_bucket(*bucket, &scratch.topic, &self.globs, out);
-        }
-        self.trie.find(scratch, &self.records, &self.globs, out);
+        let Scratch { topic: segments, walk, slots, candidates } = scratch;
+        candidates.clear();
+        segments.read(topic, &self.dictionary, candidates);
+        self.pairs.find(&segments.ids, slots, candidates);
+        self.trie.find(segments, &self.globs, walk, candidates);
+        self.records.find(candidates, segments, &self.globs, out);
         if out.len() > 1 {
             out.sort_unstable();
             out.dedup();
@@ -105,6 +111,7 @@ impl Matcher {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.dictionary.heap_bytes()
+            + self.pairs.heap_bytes()
             + self.records.heap_bytes()
             + self.trie.heap_bytes()
             + size_of_val(&*self.globs)

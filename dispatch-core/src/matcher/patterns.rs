@@ -80,10 +80,10 @@ impl Patterns {
 
     /// The position of the rarest literal of a pattern, or a tail of one, that has no `**` before it and is not
     /// `known` to be in the topic anyway.
-    pub(super) fn probe(&self, tokens: &[u32], known: Option<u32>) -> Option<usize> {
+    pub(super) fn probe(&self, tokens: &[u32], known: &[u32]) -> Option<usize> {
         let fixed = tokens.iter().take_while(|token| **token != token::REST).enumerate();
         fixed
-            .filter(|(_, token)| token::is_literal(**token) && known != Some(**token))
+            .filter(|(_, token)| token::is_literal(**token) && !known.contains(token))
             .min_by_key(|(_, literal)| self.users[**literal as usize])
             .map(|(position, _)| position)
     }

@@ -77,7 +77,7 @@ impl Planter<'_> {
         if tail.iter().filter(|token| **token == token::REST).count() > 1 {
             return None;
         }
-        let probe = self.patterns.probe(tail, None);
+        let probe = self.patterns.probe(tail, &[]);
         Some(Target::record(self.records.push(tail, probe, self.patterns.ranks(*pattern))))
     }
 }

@@ -1,5 +1,6 @@
 //! Patterns, or the ends of them, to be compared with a topic token by token.
 
+use super::patterns::Patterns;
 use super::scratch::Segments;
 use super::token;
 use crate::topic::Glob;
@@ -36,6 +37,28 @@ const LAST: u32 = 1 << 10;
 const HAS_PROBE: u32 = 1 << 11;
 const PROBE_SHIFT: u32 = 16;
 
+/// Records to be compared: one or, in a bucket, all up to the one that is marked as the last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate {
+    offset: u32,
+    /// The segment of the topic from which on the tokens must match.
+    position: u32,
+    /// The first head, once it is loaded.
+    head: u32,
+}
+
+impl Candidate {
+    #[inline]
+    pub(super) const fn new(offset: u32, position: u32) -> Self {
+        Self { offset, position, head: 0 }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn offset(&self) -> u32 {
+        self.offset
+    }
+}
+
 impl Records {
     /// Appends a record and returns its offset. The probe, if any, is the position of a literal with no `**`
     /// before it.
@@ -55,47 +78,69 @@ impl Records {
         offset
     }
 
-    /// Makes the record at `offset` one that is followed by another in its bucket.
-    pub(super) fn continue_after(&mut self, offset: u32) {
-        self.words[offset as usize] &= !LAST;
+    /// Appends the records of a bucket and returns the offset of the first. The literals that lead to the bucket
+    /// are no probes.
+    pub(super) fn push_bucket(
+        &mut self,
+        patterns: &Patterns,
+        bucket: impl IntoIterator<Item = u32>,
+        anchor: &[u32],
+    ) -> u32 {
+        let start = self.words.len();
+        let mut last = None;
+        for pattern in bucket {
+            if let Some(last) = last {
+                // In bounds: the offset of a record already pushed.
+                let head: &mut u32 = &mut self.words[last as usize];
+                *head &= !LAST;
+            }
+            let tokens = patterns.tokens(pattern);
+            last = Some(self.push(tokens, patterns.probe(tokens, anchor), patterns.ranks(pattern)));
+        }
+        start as u32
     }
 
-    /// Compares every record of a bucket with the topic and collects the ranks of those that match.
-    #[inline]
-    pub(super) fn find_in_bucket(
+    /// Compares the candidates with the topic and collects the ranks of those that match.
+    pub(super) fn find(
         &self,
-        mut offset: u32,
+        candidates: &mut [Candidate],
         topic: &Segments,
         globs: &[Glob],
         out: &mut Vec<u32>,
     ) {
-        loop {
-            let head = self.find_at(offset, 0, topic, globs, out);
-            if head & LAST != 0 {
-                return;
+        // First all loads from memory that depend on nothing, then the decisions that depend on them.
+        for candidate in &mut *candidates {
+            candidate.head = self.words[candidate.offset as usize];
+        }
+        for Candidate { offset, position, head } in candidates {
+            let (mut offset, mut head) = (*offset as usize, *head);
+            loop {
+                self.compare(offset, head, *position as usize, topic, globs, out);
+                if head & LAST != 0 {
+                    break;
+                }
+                offset += 2 + (head & LENGTH) as usize;
+                head = self.words[offset];
             }
-            offset += 2 + (head & LENGTH);
         }
     }
 
-    /// Compares the record with the segments from `position` on, collects its ranks if all of them match, and
-    /// returns its head.
+    /// Compares one record with the segments from `position` on and collects its ranks if all of them match.
     #[inline(always)]
-    pub(super) fn find_at(
+    fn compare(
         &self,
-        offset: u32,
+        offset: usize,
+        head: u32,
         position: usize,
         topic: &Segments,
         globs: &[Glob],
         out: &mut Vec<u32>,
-    ) -> u32 {
-        let record = &self.words[offset as usize..];
-        let head = record[0];
-        let tokens = &record[2..2 + (head & LENGTH) as usize];
+    ) {
+        let tokens = &self.words[offset + 2..offset + 2 + (head & LENGTH) as usize];
         if head & HAS_PROBE != 0 {
             let probe = (head >> PROBE_SHIFT) as usize;
             if topic.ids.get(position + probe) != tokens.get(probe) {
-                return head;
+                return;
             }
         }
         let matches = if head & HAS_REST == 0 {
@@ -104,9 +149,8 @@ impl Records {
             matches_with_rest(tokens, position, topic, globs)
         };
         if matches {
-            self.collect(head, record[1], out);
+            self.collect(head, self.words[offset + 1], out);
         }
-        head
     }
 
     fn collect(&self, head: u32, rank: u32, out: &mut Vec<u32>) {

@@ -1,8 +1,11 @@
 use std::ops::Range;
 
 use super::dictionary::{Dictionary, Entry};
+use super::edges::Edge;
 use super::key::{Key, PADDING};
+use super::records::Candidate;
 use super::token;
+use super::trie::Loaded;
 use crate::topic::{Glob, Topic};
 
 /// The working memory of [`Matcher::find`](super::Matcher::find), kept so that a call does not allocate.
@@ -25,6 +28,8 @@ use crate::topic::{Glob, Topic};
 pub struct Scratch {
     pub(super) topic: Segments,
     pub(super) walk: Walk,
+    pub(super) slots: Vec<Edge>,
+    pub(super) candidates: Vec<Candidate>,
 }
 
 impl Scratch {
@@ -44,14 +49,12 @@ pub(super) struct Segments {
     pub(super) ids: Vec<u32>,
     /// Where each segment begins and ends in `padded`; as long as `ids`.
     spans: Vec<(u16, u16)>,
-    /// The buckets of the segments, each once.
-    pub(super) buckets: Vec<u32>,
 }
 
 impl Segments {
-    /// Cuts a topic and looks its segments up.
+    /// Cuts a topic, looks its segments up and collects their buckets, each once.
     #[inline]
-    pub(super) fn read(&mut self, topic: &Topic, dictionary: &Dictionary) {
+    pub(super) fn read(&mut self, topic: &Topic, dictionary: &Dictionary, buckets: &mut Vec<Candidate>) {
         let text = topic.as_str().as_bytes();
         self.padded.clear();
         self.padded.extend_from_slice(text);
@@ -59,7 +62,6 @@ impl Segments {
         self.padded.extend_from_slice(&PADDING);
         self.ids.clear();
         self.spans.clear();
-        self.buckets.clear();
         let mut start = 0;
         while start < text.len() {
             let (key, end) = Key::read(&self.padded, start);
@@ -68,7 +70,7 @@ impl Segments {
             if let Some(entry) = dictionary.get(key, segment) {
                 id = entry.id;
                 if entry.bucket != Entry::NO_BUCKET && !self.ids.contains(&id) {
-                    self.buckets.push(entry.bucket);
+                    buckets.push(Candidate::new(entry.bucket, 0));
                 }
             }
             self.ids.push(id);
@@ -100,6 +102,8 @@ impl Segments {
 pub(super) struct Walk {
     /// Nodes to visit, each with a position.
     pub(super) pending: Vec<(u32, u32)>,
+    /// Those of them whose turn it is.
+    pub(super) batch: Vec<Loaded>,
     pub(super) arms: Arms,
 }
 

@@ -1,9 +1,10 @@
 //! The trie over tokens: what bounds the work whatever the patterns are.
 
-use super::edges::Edges;
+use super::edges::{Edge, Edges};
 use super::glob_steps::GlobSteps;
-use super::records::Records;
-use super::scratch::{Arms, Scratch, Segments};
+use super::records::Candidate;
+use super::scratch::{Arms, Segments, Walk};
+use super::token;
 use crate::topic::Glob;
 
 /// Where a step leads: to a node, to a record that holds the rest of the only pattern there, or nowhere.
@@ -86,21 +87,36 @@ pub(super) struct Trie {
 }
 
 impl Trie {
-    /// Collects the ranks of all patterns in the trie that match the topic.
-    pub(super) fn find(&self, scratch: &mut Scratch, records: &Records, globs: &[Glob], out: &mut Vec<u32>) {
+    /// Collects the records that are left to be compared.
+    pub(super) fn find(
+        &self,
+        topic: &Segments,
+        globs: &[Glob],
+        walk: &mut Walk,
+        candidates: &mut Vec<Candidate>,
+    ) {
         if self.nodes.is_empty() {
             return;
         }
-        let Scratch { topic, walk } = scratch;
-        walk.arms.begin(self.arms.len());
-        walk.pending.clear();
-        walk.pending.push((0, 0));
-        let mut visit = Visit { trie: self, topic, records, globs, out };
-        while let Some((node, position)) = walk.pending.pop() {
-            // In bounds: targets are made from indices of nodes when the trie is built.
-            let node_ref = &self.nodes[node as usize];
-            visit.rest(node_ref, position, &mut walk.pending, &mut walk.arms);
-            visit.step(node, node_ref, position, &mut walk.pending);
+        let Walk { pending, batch, arms } = walk;
+        arms.begin(self.arms.len());
+        pending.clear();
+        pending.push((0, 0));
+        while !pending.is_empty() {
+            // In a large trie nearly every load waits for memory. Loads that depend on nothing are made together,
+            // so that they wait together.
+            batch.clear();
+            batch.extend(pending.drain(..).map(|(number, position)| {
+                let id = topic.ids.get(position as usize).copied().unwrap_or(token::UNKNOWN);
+                // In bounds: targets are made from indices of nodes when the trie is built.
+                let node = self.nodes[number as usize];
+                Loaded { number, position, id, node, edge: self.edges.first(number, id) }
+            }));
+            let mut visit = Visit { trie: self, topic, globs, pending, arms, candidates };
+            for loaded in &*batch {
+                visit.rest(&loaded.node, loaded.position);
+                visit.step(loaded);
+            }
         }
     }
 
@@ -118,64 +134,67 @@ impl Trie {
     }
 }
 
-/// Pairs of a node and a position that are still to be visited.
-type Pending = Vec<(u32, u32)>;
+/// A node to be visited at a position, and all that the first look at it needs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Loaded {
+    number: u32,
+    position: u32,
+    /// The id of the segment at the position.
+    id: u32,
+    node: Node,
+    edge: Edge,
+}
 
 struct Visit<'a> {
     trie: &'a Trie,
     topic: &'a Segments,
-    records: &'a Records,
     globs: &'a [Glob],
-    out: &'a mut Vec<u32>,
+    pending: &'a mut Vec<(u32, u32)>,
+    arms: &'a mut Arms,
+    candidates: &'a mut Vec<Candidate>,
 }
 
 impl Visit<'_> {
     /// Lets `**` take zero segments or more: the node behind it is visited at every position from here on that
     /// it was not visited at.
     #[inline]
-    fn rest(&mut self, node: &Node, position: u32, pending: &mut Pending, arms: &mut Arms) {
+    fn rest(&mut self, node: &Node, position: u32) {
         match node.rest.step() {
             Step::None => {}
-            Step::Record(offset) => self.record(offset, position),
+            Step::Record(offset) => self.candidates.push(Candidate::new(offset, position)),
             Step::Node(arm) => {
                 let behind = self.trie.arms[arm as usize];
-                let all = position..self.topic.ids.len() as u32 + 1;
-                pending.extend(arms.arm(arm, all).map(|position| (behind, position)));
+                let from_here = position..self.topic.ids.len() as u32 + 1;
+                self.pending.extend(self.arms.arm(arm, from_here).map(|position| (behind, position)));
             }
         }
     }
 
-    /// Takes the segment at `position` in every way the node allows, or ends there.
+    /// Takes the segment at the position in every way the node allows, or ends there.
     #[inline]
-    fn step(&mut self, number: u32, node: &Node, position: u32, pending: &mut Pending) {
-        let Some(id) = self.topic.ids.get(position as usize) else {
-            self.follow(node.end, position, pending);
+    fn step(&mut self, Loaded { number, position, id, node, edge }: &Loaded) {
+        if *position as usize == self.topic.ids.len() {
+            self.follow(node.end, *position);
             return;
-        };
-        self.follow(node.any, position + 1, pending);
+        }
+        self.follow(node.any, position + 1);
         if node.literals & filter_bit(*id) != 0 {
-            self.follow(self.trie.edges.get(number, *id), position + 1, pending);
+            self.follow(self.trie.edges.get(*number, *id, *edge), position + 1);
         }
         if node.globs != GlobSteps::NONE {
-            let trie = self.trie;
-            let segment = self.topic.text(position as usize);
+            let (trie, segment) = (self.trie, self.topic.text(*position as usize));
             trie.globs.for_each_match(node.globs, segment, self.globs, |target| {
-                self.follow(target, position + 1, pending);
+                self.follow(target, position + 1);
             });
         }
     }
 
     #[inline]
-    fn follow(&mut self, target: Target, position: u32, pending: &mut Pending) {
+    fn follow(&mut self, target: Target, position: u32) {
         match target.step() {
             Step::None => {}
-            Step::Record(offset) => self.record(offset, position),
-            Step::Node(node) => pending.push((node, position)),
+            Step::Record(offset) => self.candidates.push(Candidate::new(offset, position)),
+            Step::Node(node) => self.pending.push((node, position)),
         }
-    }
-
-    #[inline]
-    fn record(&mut self, offset: u32, position: u32) {
-        self.records.find_at(offset, position as usize, self.topic, self.globs, self.out);
     }
 }
