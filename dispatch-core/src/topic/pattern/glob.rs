@@ -12,8 +12,8 @@ pub(crate) struct Glob {
 
 #[derive(Debug, Clone)]
 enum Shape {
-    /// `prefix*suffix`, where one of them or both may be empty: two comparisons of bytes. `star` is where the
-    /// only wildcard stands.
+    /// `prefix*suffix`, where one of them or both may be empty: two comparisons of bytes, a third or less of what
+    /// `wildmatch` takes. `star` is where the only wildcard stands.
     Affix { star: usize },
     /// Everything else.
     Wild { first_wildcard: usize, last_wildcard: usize, pattern: WildMatch },
