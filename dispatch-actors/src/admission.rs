@@ -6,7 +6,10 @@
 //! - A permit is given back exactly once, when its dispatch is settled, whatever became of the caller.
 //! - Who waits is served before who comes later; nobody waits while a permit is free.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicBool, AtomicU64, AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 
 use tokio::sync::Notify;
 
@@ -14,6 +17,7 @@ pub(crate) struct Admission {
     max: AtomicUsize,
     in_flight: AtomicUsize,
     waiting: AtomicUsize,
+    overloaded: AtomicU64,
     freed: Notify,
     /// Whether somebody waits for the last permit to come back.
     draining: AtomicBool,
@@ -26,6 +30,7 @@ impl Admission {
             max: AtomicUsize::new(max),
             in_flight: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
+            overloaded: AtomicU64::new(0),
             freed: Notify::new(),
             draining: AtomicBool::new(false),
             idle: Notify::new(),
@@ -48,6 +53,20 @@ impl Admission {
     /// Takes up to `wanted` permits without waiting, behind those who wait already; 0 if there are none.
     pub(crate) fn try_acquire(&self, wanted: usize) -> usize {
         if self.waiting.load(SeqCst) > 0 { 0 } else { self.take(wanted) }
+    }
+
+    /// Counts an envelope that was not taken.
+    pub(crate) fn refuse(&self) {
+        self.overloaded.fetch_add(1, Relaxed);
+    }
+
+    /// Envelopes that were not taken since the counter was last set to zero.
+    pub(crate) fn overloaded(&self) -> u64 {
+        self.overloaded.load(Relaxed)
+    }
+
+    pub(crate) fn reset_overloaded(&self) {
+        self.overloaded.store(0, Relaxed);
     }
 
     /// Waits for at least one permit and takes up to `wanted`; 0 once `closed` says that there is nothing to

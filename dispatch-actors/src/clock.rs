@@ -20,7 +20,7 @@ impl Tick {
         Self(self.0.saturating_add(u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX)))
     }
 
-    pub(crate) fn from_start(self) -> Duration {
+    pub(crate) fn since_start(self) -> Duration {
         Duration::from_nanos(self.0)
     }
 }
@@ -68,7 +68,7 @@ impl ShardClock {
     }
 
     pub(crate) fn instant(&self, tick: Tick) -> Instant {
-        self.origin + tick.from_start()
+        self.origin + tick.since_start()
     }
 }
 

@@ -13,6 +13,8 @@ pub mod observer;
 mod router;
 mod shard;
 pub mod supervision;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod trace;
 mod watchdog;
 

@@ -4,7 +4,7 @@
 //! subscriber wants it.
 
 use dispatch_core::dispatch::{DispatchResult, Identity, Outcome, Path};
-use dispatch_core::{DispatchStatus, DispatcherId};
+use dispatch_core::{Category, DispatchStatus, DispatcherId, MessageType};
 use tracing::{Level, Span, field};
 
 /// The target of every span and event of the engine.
@@ -19,8 +19,8 @@ pub(crate) fn wanted() -> bool {
 /// Opens the span of a dispatch and says that it has started.
 pub(crate) fn started(engine: &str, path: &Path, identity: &Identity) -> Span {
     let topic = path.topic_str();
-    let category = path.category.map(|category| category.as_str()).unwrap_or_default();
-    let message_type = path.message_type.as_ref().map(|name| name.as_str()).unwrap_or_default();
+    let category = path.category.map(Category::as_str).unwrap_or_default();
+    let message_type = path.message_type.as_ref().map(MessageType::as_str).unwrap_or_default();
     let span = tracing::info_span!(
         target: TARGET,
         "dispatch",

@@ -193,6 +193,11 @@ impl Recorder {
         }
     }
 
+    /// Counts an envelope that an interceptor rejected.
+    pub const fn record_rejected(&mut self) {
+        self.totals.record_rejected();
+    }
+
     /// Counts outputs that were only returned, because their topic has no category.
     pub const fn record_unpublishable(&mut self, outputs: u64) {
         self.totals.record_unpublishable(outputs);

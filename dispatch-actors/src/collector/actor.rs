@@ -1,6 +1,7 @@
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use actix::prelude::*;
 use dispatch_metrics::{DispatchMetrics, DispatchSample, DispatcherMetrics, ExecutionSample, Recorder};
 
 use super::protocol::{OfDispatcher, Reset, Sample, Snapshot, Stop, Tell};
+use crate::admission::Admission;
 use crate::dispatcher::Link;
 use crate::inbox::Inbox;
 
@@ -15,13 +17,19 @@ use crate::inbox::Inbox;
 pub(crate) struct Collector {
     recorder: Rc<RefCell<Recorder>>,
     inbox: Inbox<Sample>,
+    /// Counts refusals where they happen, on the callers' threads.
+    admission: Arc<Admission>,
     batch: Vec<Sample>,
     links: Vec<Rc<Link>>,
 }
 
 impl Collector {
-    pub(crate) fn new(recorder: Rc<RefCell<Recorder>>, inbox: Inbox<Sample>) -> Self {
-        Self { recorder, inbox, batch: Vec::new(), links: Vec::new() }
+    pub(crate) fn new(
+        recorder: Rc<RefCell<Recorder>>,
+        inbox: Inbox<Sample>,
+        admission: Arc<Admission>,
+    ) -> Self {
+        Self { recorder, inbox, admission, batch: Vec::new(), links: Vec::new() }
     }
 
     /// Counts everything that waits.
@@ -56,6 +64,7 @@ impl Collector {
                 Sample::ErrorText(slot, error) => recorder.record_error_text(slot, &error),
                 Sample::Dispatch(sample) => recorder.record_dispatch(*sample),
                 Sample::Event(slot, event) => recorder.record_event(slot, event),
+                Sample::Rejected => recorder.record_rejected(),
                 Sample::Unpublishable(count) => recorder.record_unpublishable(count),
                 Sample::Watch(link) => {
                     self.links.retain(|known| known.slot != link.slot);
@@ -111,7 +120,9 @@ impl Handler<Snapshot> for Collector {
 
 impl Collector {
     fn snapshot(&self) -> DispatchMetrics {
-        self.recorder.borrow().snapshot()
+        let mut snapshot = self.recorder.borrow().snapshot();
+        snapshot.overloaded_count = self.admission.overloaded();
+        snapshot
     }
 }
 
@@ -131,6 +142,7 @@ impl Handler<Reset> for Collector {
     fn handle(&mut self, _: Reset, _: &mut Self::Context) {
         self.catch_up();
         self.recorder.borrow_mut().clear();
+        self.admission.reset_overloaded();
     }
 }
 

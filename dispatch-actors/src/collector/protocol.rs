@@ -31,6 +31,8 @@ pub(crate) enum Sample {
     Dispatch(Box<DispatchSample>),
     Event(DispatcherSlot, DispatcherEvent),
     Unpublishable(u64),
+    /// An interceptor rejected an envelope.
+    Rejected,
     /// A dispatcher whose work under way is to be shown.
     Watch(Rc<Link>),
 }

@@ -1,5 +1,7 @@
 //! Actix actors as dispatchers, by their address: the caller owns the actor.
 
+use std::rc::Rc;
+
 use actix::dev::RecipientRequest;
 use actix::prelude::*;
 use dispatch_core::dispatcher::Context as DispatchContext;
@@ -8,6 +10,7 @@ use futures_util::FutureExt;
 use futures_util::future::{Either, Map, Ready, ready};
 
 use super::handler::{Answer, Call, Condition, Fault, Handler as LaneHandler};
+use crate::supervision::Guardian;
 
 /// The message that an actor handles to be a dispatcher.
 ///
@@ -49,7 +52,16 @@ impl Deliver {
     }
 }
 
-pub(crate) struct MailHandler(pub(crate) Recipient<Deliver>);
+pub(crate) struct MailHandler {
+    recipient: Recipient<Deliver>,
+    guardian: Rc<Guardian>,
+}
+
+impl MailHandler {
+    pub(crate) fn new(recipient: Recipient<Deliver>, guardian: Rc<Guardian>) -> Self {
+        Self { recipient, guardian }
+    }
+}
 
 type Mailed = Result<Result<Outputs, DispatcherError>, MailboxError>;
 
@@ -57,15 +69,18 @@ impl LaneHandler for MailHandler {
     type Future = Either<Map<RecipientRequest<Deliver>, fn(Mailed) -> Answer>, Ready<Answer>>;
 
     fn call(&mut self, envelope: Envelope, call: &Call<'_>) -> Self::Future {
+        if !self.recipient.connected() {
+            self.guardian.down(&call.link.id);
+            return Either::Right(ready(Err(Fault::Unavailable)));
+        }
         match Deliver::of(envelope, call) {
-            _ if !self.0.connected() => Either::Right(ready(Err(Fault::Unavailable))),
-            Some(deliver) => Either::Left(self.0.send(deliver).map(answer)),
+            Some(deliver) => Either::Left(self.recipient.send(deliver).map(answer)),
             None => Either::Right(ready(Err(Fault::Stopped))),
         }
     }
 
     fn condition(&self) -> Condition {
-        if self.0.connected() { Condition::Up } else { Condition::Down }
+        if self.recipient.connected() { Condition::Up } else { Condition::Down }
     }
 }
 

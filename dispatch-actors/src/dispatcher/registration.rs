@@ -165,7 +165,10 @@ impl DispatcherBuilder {
 
     /// Handles envelopes with an actor of the caller's: the engine neither starts nor restarts it.
     pub fn recipient(self, recipient: Recipient<Deliver>) -> Registration {
-        self.finish(ChildKind::Recipient, move |parts: Parts| parts.lane(MailHandler(recipient)))
+        self.finish(ChildKind::Recipient, move |parts: Parts| {
+            let handler = MailHandler::new(recipient, Rc::clone(&parts.guardian));
+            parts.lane(handler)
+        })
     }
 
     /// Handles envelopes with an actor that the engine makes, watches and restarts.

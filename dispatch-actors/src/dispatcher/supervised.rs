@@ -90,7 +90,7 @@ impl<A: Actor<Context = Context<A>> + Handler<Deliver>> SupervisedHandler<A> {
     }
 
     fn died(&mut self) {
-        self.life = match self.restarts.died(self.shard.clock.now().from_start()) {
+        self.life = match self.restarts.died(self.shard.clock.now().since_start()) {
             RestartDecision::RestartIn(delay) => {
                 self.guardian.restarting(&self.shard, &self.link, delay);
                 Life::Between(Box::pin(tokio::time::sleep(delay)))

@@ -36,7 +36,7 @@ pub struct EngineBuilder {
 
 /// A dispatcher of the builder's.
 pub(super) enum Entry {
-    New(Registration),
+    New(Box<Registration>),
     /// One that a reload leaves as it is.
     Kept(DispatcherId),
 }
@@ -78,14 +78,14 @@ impl EngineBuilder {
 
     /// Registers a dispatcher: [`on_event`](crate::on_event) and its sisters describe one.
     pub fn dispatcher(mut self, registration: Registration) -> Self {
-        self.registrations.push(Entry::New(registration));
+        self.registrations.push(Entry::New(Box::new(registration)));
         self
     }
 
     /// Registers every dispatcher of a registry.
     pub fn registry(mut self, registry: &DispatcherRegistry) -> Self {
         let objects = registry.iter().map(Arc::clone).map(Registration::shared_object);
-        self.registrations.extend(objects.map(Entry::New));
+        self.registrations.extend(objects.map(Box::new).map(Entry::New));
         self
     }
 
@@ -237,7 +237,7 @@ impl Entry {
         running: &BTreeMap<DispatcherId, DispatcherSpec>,
     ) -> Option<Registration> {
         match self {
-            Self::New(registration) => Some(registration),
+            Self::New(registration) => Some(*registration),
             Self::Kept(id) => running.get(&id).cloned().map(Registration::kept),
         }
     }

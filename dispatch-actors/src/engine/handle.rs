@@ -162,6 +162,7 @@ impl Engine {
     ) -> Result<DispatchResult, Refused> {
         self.shared.check_ready()?;
         if self.shared.admission.try_acquire(1) == 0 {
+            self.shared.admission.refuse();
             return Err(Refused::Overloaded { max: self.shared.admission.max() });
         }
         self.submit(topic.into_topic(), envelope, false).await

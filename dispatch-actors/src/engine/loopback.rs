@@ -41,6 +41,7 @@ impl Adapter for Loopback {
             return Ok(Receipt::skipped(SkippedDelivery::NoCategory));
         }
         if !self.admission.try_acquire_inner() {
+            self.admission.refuse();
             return Err(DeliveryError::retry("the engine is overloaded"));
         }
         let (reply, answer) = oneshot::channel();

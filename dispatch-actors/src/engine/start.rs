@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use dispatch_core::error::RegistrationError;
+use dispatch_core::route::RouteTable;
 use dispatch_core::{Adapter, PublishTo, Sanitizer};
 use dispatch_metrics::Recorder;
 use tokio::sync::oneshot;
@@ -52,13 +53,10 @@ impl StartError {
 
 pub(super) fn freeze(mut builder: EngineBuilder) -> Result<Engine, StartError> {
     let table = builder.compile(&BTreeMap::new())?;
-    for spec in table.unreached() {
-        tracing::warn!(
-            target: crate::trace::TARGET,
-            engine = builder.config.name.as_str(),
-            dispatcher_id = spec.id.as_str(),
-            "no route reaches this dispatcher"
-        );
+    let warn = || warn_of_unreached(&builder.config.name, &table);
+    match &builder.subscriber {
+        Some(subscriber) => tracing::dispatcher::with_default(subscriber, warn),
+        None => warn(),
     }
     let entries = std::mem::take(&mut builder.registrations);
     let registrations =
@@ -81,6 +79,13 @@ pub(super) fn freeze(mut builder: EngineBuilder) -> Result<Engine, StartError> {
         })
         .map_err(StartError::Thread)?;
     started.recv().map_err(|_| StartError::Thread(std::io::Error::other("the engine's thread ended at once")))
+}
+
+fn warn_of_unreached(engine: &str, table: &RouteTable) {
+    for spec in table.unreached() {
+        let dispatcher_id = spec.id.as_str();
+        tracing::warn!(target: crate::trace::TARGET, engine, dispatcher_id, "no route reaches this dispatcher");
+    }
 }
 
 /// Whether actors can be started on the current thread.
@@ -129,7 +134,7 @@ fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::
         subscriber: builder.subscriber.clone(),
     });
 
-    let collector = Collector::new(Rc::clone(&recorder), sample_inbox).start();
+    let collector = Collector::new(Rc::clone(&recorder), sample_inbox, Arc::clone(&admission)).start();
     let publisher = publisher.map(|adapter| Publisher::new(adapter, config.timeout));
     let aggregator = Aggregator::new(
         Rc::clone(&shard),
@@ -163,7 +168,8 @@ fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::
             engine: Arc::clone(&name),
             observers: Rc::clone(&observers),
             escalate_to: builder.escalate_to.take(),
-            down: Arc::clone(&down),
+            down: RefCell::default(),
+            down_count: Arc::clone(&down),
         }),
         watchdog: watchdog.clone(),
     });

@@ -15,6 +15,7 @@ use super::protocol::{Ping, Submit};
 use super::resolve::Resolver;
 use crate::aggregator::Aggregator;
 use crate::clock::Tick;
+use crate::collector::Sample;
 use crate::engine::{Refused, TopicArg};
 use crate::flight::{Batch, Extras, Flight, Job, ReplyTo, Way};
 use crate::interceptor::{Interceptors, Verdict};
@@ -109,6 +110,7 @@ impl Router {
             Verdict::Continue => {}
             Verdict::Skip(reason) => return self.skip(topic, &envelope, caller, &reason),
             Verdict::Reject(why) => {
+                self.shard.sample(Sample::Rejected);
                 self.shard.admission.release(1);
                 let why = self.shard.sanitizer.sanitize_text(&why);
                 return caller.reply.send(Err(Refused::Rejected(why)));

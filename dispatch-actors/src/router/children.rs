@@ -69,6 +69,7 @@ impl Children {
         }
         for (id, retired) in former {
             retired.address.do_send(Retire);
+            self.nursery.guardian.retired(&id);
             adopted.retired.push(id);
         }
         adopted

@@ -1,6 +1,7 @@
 //! The supervision tree: who the children of an engine are, what happens when one dies, and who is told.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -90,7 +91,8 @@ impl ChildKind {
     }
 }
 
-/// Sent to the user's supervisor when a dispatcher has died too often and stays down.
+/// Sent to the user's supervisor when a dispatcher is down for good: an actor of the engine's that has died too
+/// often, or an actor of the caller's that is gone.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct DispatcherDown {
@@ -105,8 +107,9 @@ pub(crate) struct Guardian {
     pub(crate) engine: Arc<str>,
     pub(crate) observers: Rc<RefCell<Observers>>,
     pub(crate) escalate_to: Option<Recipient<DispatcherDown>>,
-    /// Dispatchers that are down; read by the engine's handle.
-    pub(crate) down: Arc<AtomicUsize>,
+    pub(crate) down: RefCell<BTreeSet<DispatcherId>>,
+    /// How many are down, for the engine's handle.
+    pub(crate) down_count: Arc<AtomicUsize>,
 }
 
 impl Guardian {
@@ -122,13 +125,23 @@ impl Guardian {
         self.observers.borrow_mut().notify(&Event::Restarting { dispatcher_id: &link.id, delay });
     }
 
+    /// A dispatcher that is not in the table any more is nobody's trouble.
+    pub(crate) fn retired(&self, id: &DispatcherId) {
+        self.down.borrow_mut().remove(id);
+        self.down_count.store(self.down.borrow().len(), Ordering::Relaxed);
+    }
+
+    /// A dispatcher is down for good; said once.
     pub(crate) fn down(&self, id: &DispatcherId) {
-        self.down.fetch_add(1, Ordering::Relaxed);
+        if !self.down.borrow_mut().insert(id.clone()) {
+            return;
+        }
+        self.down_count.store(self.down.borrow().len(), Ordering::Relaxed);
         tracing::error!(
             target: crate::trace::TARGET,
             engine = &*self.engine,
             dispatcher_id = id.as_str(),
-            "dispatcher died too often and stays down"
+            "dispatcher is down"
         );
         self.observers.borrow_mut().notify(&Event::Down { dispatcher_id: id });
         if let Some(supervisor) = &self.escalate_to {

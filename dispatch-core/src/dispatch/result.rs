@@ -275,7 +275,7 @@ impl DispatchResult {
 
     /// The outputs of all dispatchers in rank order, duplicates kept.
     pub fn outputs(&self) -> impl Iterator<Item = &Output> {
-        self.outcomes.iter().flat_map(|outcome| outcome.outputs())
+        self.outcomes.iter().flat_map(Outcome::outputs)
     }
 
     /// Number of outputs.

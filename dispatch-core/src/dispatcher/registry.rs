@@ -81,7 +81,7 @@ impl DispatcherRegistry {
 
 impl fmt::Debug for DispatcherRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.entries.iter().map(|entry| entry.id())).finish()
+        f.debug_set().entries(self.entries.iter().map(|entry| Dispatcher::id(&**entry))).finish()
     }
 }
 

@@ -138,7 +138,7 @@ impl Route {
         let mut bad = |message: String| problems.push(Problem::new(ErrorCode::InvalidParameter, message));
         check_id("route", self.route_id.as_str(), &mut bad);
         check_id("dispatcher", self.dispatcher_id.as_str(), &mut |problem| {
-            bad(format!("route '{id}': {problem}"))
+            bad(format!("route '{id}': {problem}"));
         });
         if self.route_id.as_str().chars().count() > Self::MAX_ID {
             bad(format!("route id '{id}' is too long: use at most {} characters", Self::MAX_ID));

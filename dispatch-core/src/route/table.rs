@@ -254,13 +254,15 @@ fn find_dispatcher(
     dispatchers: &[DispatcherSpec],
     problems: &mut Vec<Problem>,
 ) -> Option<u32> {
-    let (id, wanted) = (shown(route.route_id.as_str()), route.dispatcher_id.as_str());
+    let wanted = route.dispatcher_id.as_str();
+    let id = || shown(route.route_id.as_str());
     let Some(&position) = positions.get(wanted) else {
         if !wanted.trim().is_empty() {
             problems.push(Problem::new(
                 ErrorCode::ItemNotRegistered,
                 format!(
-                    "route '{id}' names the unknown dispatcher '{}': register it or correct the name",
+                    "route '{}' names the unknown dispatcher '{}': register it or correct the name",
+                    id(),
                     shown(wanted)
                 ),
             ));
@@ -272,7 +274,8 @@ fn find_dispatcher(
         problems.push(Problem::new(
             ErrorCode::InvalidConfiguration,
             format!(
-                "route '{id}' is for {} messages but its dispatcher '{}' takes {} messages: make them agree",
+                "route '{}' is for {} messages but its dispatcher '{}' takes {} messages: make them agree",
+                id(),
                 route.message_category,
                 shown(wanted),
                 category

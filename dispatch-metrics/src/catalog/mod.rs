@@ -69,6 +69,16 @@ pub static CATALOG: &[Series] = &[
         read: |metrics, samples| samples.push(&[], Value::Count(metrics.unpublishable_count)),
     },
     Series {
+        name: "dispatch_refused_total",
+        kind: Kind::Counter,
+        labels: &["engine", "reason"],
+        meaning: "Envelopes that were not taken: overloaded or rejected; they are no dispatches",
+        read: |metrics, samples| {
+            samples.push(&["overloaded"], Value::Count(metrics.overloaded_count));
+            samples.push(&["rejected"], Value::Count(metrics.rejected_count));
+        },
+    },
+    Series {
         name: "dispatch_duration_seconds",
         kind: Kind::Histogram,
         labels: &["engine"],

@@ -46,6 +46,11 @@ impl DispatchMetrics {
         self.register_dispatcher(dispatcher).count_event(event);
     }
 
+    /// Counts an envelope that an interceptor rejected.
+    pub const fn record_rejected(&mut self) {
+        self.rejected_count += 1;
+    }
+
     /// Counts outputs that were only returned, because their topic has no category.
     pub const fn record_unpublishable(&mut self, outputs: u64) {
         self.unpublishable_count += outputs;

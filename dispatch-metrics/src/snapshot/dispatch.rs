@@ -68,6 +68,10 @@ pub struct DispatchMetrics {
     pub publish_failed_count: u64,
     /// Outputs that were only returned, because their topic has no category; not an error.
     pub unpublishable_count: u64,
+    /// Envelopes that were not taken because the engine was at its limit; they are no dispatches.
+    pub overloaded_count: u64,
+    /// Envelopes that an interceptor rejected; they are no dispatches.
+    pub rejected_count: u64,
     /// Answers that came after their time-out and were dropped, over all dispatchers.
     pub late_reply_count: u64,
     /// From the call to the result, whatever the status.
@@ -110,6 +114,8 @@ impl DispatchMetrics {
             routed_count: 0,
             publish_failed_count: 0,
             unpublishable_count: 0,
+            overloaded_count: 0,
+            rejected_count: 0,
             late_reply_count: 0,
             latency: Latency::default(),
             status_metrics: StatusMetrics::default(),

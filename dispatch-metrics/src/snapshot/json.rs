@@ -8,7 +8,7 @@ use crate::Latency;
 
 impl Serialize for DispatchMetrics {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("DispatchMetrics", 22 + Latency::FIELDS)?;
+        let mut object = serializer.serialize_struct("DispatchMetrics", 24 + Latency::FIELDS)?;
         object.serialize_field("engine", &self.engine)?;
         object.serialize_field("total_dispatches", &self.total_dispatches)?;
         object.serialize_field("successful_dispatches", &self.successful_dispatches)?;
@@ -25,6 +25,8 @@ impl Serialize for DispatchMetrics {
         object.serialize_field("routed_count", &self.routed_count)?;
         object.serialize_field("publish_failed_count", &self.publish_failed_count)?;
         object.serialize_field("unpublishable_count", &self.unpublishable_count)?;
+        object.serialize_field("overloaded_count", &self.overloaded_count)?;
+        object.serialize_field("rejected_count", &self.rejected_count)?;
         object.serialize_field("late_reply_count", &self.late_reply_count)?;
         self.latency.write_fields(&mut object)?;
         object.serialize_field("status_metrics", &self.status_metrics)?;

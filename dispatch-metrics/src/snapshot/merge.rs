@@ -34,6 +34,8 @@ impl DispatchMetrics {
         add(&mut self.routed_count, other.routed_count);
         add(&mut self.publish_failed_count, other.publish_failed_count);
         add(&mut self.unpublishable_count, other.unpublishable_count);
+        add(&mut self.overloaded_count, other.overloaded_count);
+        add(&mut self.rejected_count, other.rejected_count);
         add(&mut self.late_reply_count, other.late_reply_count);
         self.latency.merge(&other.latency);
         self.status_metrics.merge(&other.status_metrics);
