@@ -1,4 +1,65 @@
 //! The model and the rules of the dispatch engine, without a runtime.
+//!
+//! Topics and patterns, routes and the frozen table, envelopes, outcomes and results, policies: everything that
+//! decides, as plain values that can be tested alone.
+//!
+//! It is **not** the engine: nothing in here has a thread, a runtime, a mailbox or does I/O. `dispatch-actors` runs
+//! these rules on actix, and most programs use that crate and meet these types through it.
+//!
+//! ```
+//! use dispatch_core::route::Scratch;
+//! use dispatch_core::{Category, DispatcherSpec, Route, RouteTable, Topic};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let dispatchers = vec![
+//!     DispatcherSpec::new("audit", Category::Event),
+//!     DispatcherSpec::new("invoice", Category::Event),
+//! ];
+//! let routes = vec![
+//!     Route::new("everything", "**", Category::Event, "audit"),
+//!     Route::new("orders", "shop.*.events", Category::Event, "invoice").with_priority(10),
+//! ];
+//! let table = RouteTable::build(dispatchers, routes)?; // or every problem at once
+//!
+//! let topic: Topic = "shop.order.events".parse()?;
+//! let category = topic.category().ok_or("no category")?;
+//! let plan = table.resolve(&topic, category, "OrderPlaced", &mut Scratch::default());
+//! let chosen: Vec<_> = plan.legs.iter().map(|leg| leg.dispatcher_id.as_str()).collect();
+//! assert_eq!(chosen, ["invoice", "audit"]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Concepts
+//! | concept | what it is |
+//! |---|---|
+//! | [`Topic`], [`TopicPattern`] | a name of segments, and what matches such names |
+//! | [`Category`] | event, command or intent; a topic names it with one of its segments |
+//! | [`Envelope`], [`Payload`] | what travels; the payload is shared, never copied |
+//! | [`CloudEvent`] | the form in which envelopes meet other systems |
+//! | [`Route`] | pattern, category, message type and priority, leading to a dispatcher |
+//! | [`RouteTable`] | routes and dispatchers, validated and compiled; never changes |
+//! | [`Matcher`] | one topic against many patterns |
+//! | [`Dispatcher`], [`IntoOutputs`] | code that handles envelopes, and what it may return |
+//! | [`DispatchResult`], [`Outcome`] | what became of a dispatch, and of one dispatcher's part of it |
+//! | [`Adapter`] | outbound delivery to one destination |
+//! | [`policy`] | when a dead child is started again; what was seen before |
+//! | [`Sanitizer`] | keeps secrets out of error texts |
+//! | [`EngineConfig`] | routes, limits and time-outs as data, from code, TOML or JSON |
+//!
+//! # Features
+//! None.
+//!
+//! # Guarantees
+//! - The order of the dispatchers for an envelope depends on the table and the envelope alone.
+//! - A table that is not valid does not exist; its error lists every problem, sorted.
+//! - Matching does not backtrack: no set of patterns makes it exponential.
+//! - A text that holds one of the sensitive patterns leaves the [`Sanitizer`] without any of its content.
+//! - No `Debug` of an envelope shows a payload, or the value of a header.
+//! - What depends on time is told the time; ids come from a generator that can be seeded. The exceptions are
+//!   constructors that say so, such as [`Envelope::new`], which takes an id and the time from the system.
+//!
+//! Needs Rust 1.90.
 
 pub mod config;
 pub mod delivery;
@@ -21,7 +82,12 @@ pub use dispatcher::{
     Context, Dispatcher, DispatcherError, DispatcherRegistry, IntoOutput, IntoOutputs, NodeKind, Output,
     Outputs,
 };
-pub use envelope::{Envelope, Headers, Metadata, Payload, PayloadMismatch, PayloadNotJson, TraceContext};
+pub use envelope::{
+    CloudEvent, CloudEventError, Envelope, Headers, Metadata, Payload, PayloadMismatch, PayloadNotJson,
+    TraceContext,
+};
+pub use uuid;
+
 pub use error::{ErrorCode, Problem, RegistrationError};
 pub use ids::{DispatcherId, MessageType, RouteId, SpanId, TraceId};
 pub use matcher::{Matcher, MatcherBuilder, TopicCache};

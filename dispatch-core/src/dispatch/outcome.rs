@@ -21,7 +21,7 @@ pub struct Leg {
 pub struct Outcome {
     /// Boxed, because most outcomes have none and a dispatch may have many outcomes.
     detail: Option<Box<Detail>>,
-    duration_ns: u64,
+    duration: Duration,
     status: DispatchStatus,
     panicked: bool,
 }
@@ -36,14 +36,14 @@ impl Outcome {
     /// The dispatcher has not answered yet.
     #[must_use]
     pub const fn pending() -> Self {
-        Self { detail: None, duration_ns: 0, status: DispatchStatus::Routed, panicked: false }
+        Self { detail: None, duration: Duration::ZERO, status: DispatchStatus::Routed, panicked: false }
     }
 
     /// The dispatcher succeeded.
     #[must_use]
     pub fn success(outputs: Outputs, duration: Duration) -> Self {
         let detail = (!outputs.is_empty()).then(|| Box::new(Detail::Outputs(outputs.into_vec())));
-        Self { detail, duration_ns: nanos(duration), status: DispatchStatus::Success, panicked: false }
+        Self { detail, duration, status: DispatchStatus::Success, panicked: false }
     }
 
     /// The dispatcher failed; `error` is already sanitised, as in `IoError: disk full`.
@@ -51,7 +51,7 @@ impl Outcome {
     pub fn error(error: impl Into<Box<str>>, duration: Duration) -> Self {
         Self {
             detail: Some(Box::new(Detail::Error(error.into()))),
-            duration_ns: nanos(duration),
+            duration,
             status: DispatchStatus::DispatcherError,
             panicked: false,
         }
@@ -105,7 +105,7 @@ impl Outcome {
     /// From the moment it was handed the envelope to its answer.
     #[must_use]
     pub const fn duration(&self) -> Duration {
-        Duration::from_nanos(self.duration_ns)
+        self.duration
     }
 
     pub(super) fn into_outputs(self) -> Vec<Output> {
@@ -122,13 +122,8 @@ impl Outcome {
         duration: Duration,
     ) -> Self {
         let detail = error.map_or_else(|| Detail::Outputs(outputs), Detail::Error);
-        Self { detail: Some(Box::new(detail)), duration_ns: nanos(duration), status, panicked: false }
+        Self { detail: Some(Box::new(detail)), duration, status, panicked: false }
     }
-}
-
-/// 584 years fit.
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// An [`Outcome`] together with whose it is.

@@ -32,6 +32,9 @@ pub struct DispatchResult {
 }
 
 /// The ids that every result carries.
+///
+/// Where the envelope brings no correlation id or no trace, the dispatch begins one: both then have the bits of
+/// the dispatch id, so that whatever belongs together is found with one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
     /// Id of the dispatch, a UUID v7.

@@ -40,6 +40,15 @@ impl Output {
         }
     }
 
+    /// An envelope of its own, on a topic given as text.
+    ///
+    /// # Errors
+    /// [`InvalidOutput`] if the topic is not valid or has a single segment.
+    pub fn to(topic: impl AsRef<str>, envelope: Envelope) -> Result<Self, InvalidOutput> {
+        let Self { topic, .. } = Self::parse(topic.as_ref())?;
+        Ok(Self { envelope: Some(envelope.with_topic(&topic)), topic })
+    }
+
     /// An envelope of its own, on its topic.
     ///
     /// # Errors

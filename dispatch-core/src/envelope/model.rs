@@ -91,6 +91,12 @@ impl Envelope {
         Self::new(Payload::typed(value))
     }
 
+    /// An envelope without a payload, under a message type.
+    #[must_use]
+    pub fn empty(message_type: impl AsRef<str>) -> Self {
+        Self::new(Payload::Empty).with_message_type(message_type)
+    }
+
     /// Wraps a JSON value under a message type.
     #[must_use]
     pub fn json(message_type: impl AsRef<str>, value: Value) -> Self {
@@ -127,6 +133,10 @@ impl Envelope {
 }
 
 impl<T> Envelope<T> {
+    pub(super) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
     fn edit(&mut self) -> &mut Inner {
         Arc::make_mut(&mut self.inner)
     }

@@ -32,12 +32,15 @@ pub enum Payload {
 
 /// A shared value of a type that the program knows, and how to serialise it at an edge.
 #[derive(Clone)]
-pub struct TypedPayload(Arc<dyn Erased>);
+pub struct TypedPayload {
+    value: Arc<dyn Erased>,
+    /// Worked out once: it is asked for with every dispatch.
+    type_name: &'static str,
+}
 
 trait Erased: Any + Send + Sync {
     fn to_json(&self) -> serde_json::Result<Value>;
     fn to_vec(&self) -> serde_json::Result<Vec<u8>>;
-    fn short_name(&self) -> &'static str;
 }
 
 impl<T: Serialize + Any + Send + Sync> Erased for T {
@@ -47,10 +50,6 @@ impl<T: Serialize + Any + Send + Sync> Erased for T {
 
     fn to_vec(&self) -> serde_json::Result<Vec<u8>> {
         serde_json::to_vec(self)
-    }
-
-    fn short_name(&self) -> &'static str {
-        short_type_name::<T>()
     }
 }
 
@@ -68,7 +67,7 @@ impl Payload {
 
     /// Shares a value; the message type defaults to the short name of `T`.
     pub fn typed<T: Serialize + Send + Sync + 'static>(value: T) -> Self {
-        Self::Typed(TypedPayload(Arc::new(value)))
+        Self::Typed(TypedPayload { value: Arc::new(value), type_name: short_type_name::<T>() })
     }
 
     /// A JSON value; `null` is [`Payload::Empty`].
@@ -92,7 +91,7 @@ impl Payload {
     pub(super) fn type_name_str(&self) -> &'static str {
         match self {
             Self::Empty => "empty",
-            Self::Typed(typed) => typed.0.short_name(),
+            Self::Typed(typed) => typed.type_name,
             Self::Json(_) => "json",
             Self::Bytes { .. } => "bytes",
         }
@@ -105,10 +104,10 @@ impl Payload {
     pub fn decode<T: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<Arc<T>, PayloadMismatch> {
         let decoded = match self {
             Self::Typed(typed) => {
-                let shared: Arc<dyn Any + Send + Sync> = Arc::clone(&typed.0) as _;
+                let shared: Arc<dyn Any + Send + Sync> = Arc::clone(&typed.value) as _;
                 match shared.downcast::<T>() {
                     Ok(value) => return Ok(value),
-                    Err(_) => typed.0.to_json().and_then(serde_json::from_value),
+                    Err(_) => typed.value.to_json().and_then(serde_json::from_value),
                 }
             }
             Self::Empty => T::deserialize(Value::Null),
@@ -127,7 +126,7 @@ impl Payload {
     pub fn downcast_ref<T: 'static>(&self) -> Option<&T> {
         match self {
             Self::Typed(typed) => {
-                let any: &dyn Any = &*typed.0;
+                let any: &dyn Any = &*typed.value;
                 any.downcast_ref()
             }
             _ => None,
@@ -142,7 +141,7 @@ impl Payload {
         match self {
             Self::Empty => Ok(Cow::Owned(Value::Null)),
             Self::Json(value) => Ok(Cow::Borrowed(value)),
-            Self::Typed(typed) => typed.0.to_json().map(Cow::Owned).map_err(PayloadNotJson::Serialize),
+            Self::Typed(typed) => typed.value.to_json().map(Cow::Owned).map_err(PayloadNotJson::Serialize),
             Self::Bytes { data, content_type } if is_json(content_type) => {
                 serde_json::from_slice(data).map(Cow::Owned).map_err(PayloadNotJson::Serialize)
             }
@@ -159,7 +158,7 @@ impl Payload {
             Self::Empty => return Ok((Bytes::new(), Self::JSON.into())),
             Self::Bytes { data, content_type } => return Ok((data.clone(), Arc::clone(content_type))),
             Self::Json(value) => serde_json::to_vec(value),
-            Self::Typed(typed) => typed.0.to_vec(),
+            Self::Typed(typed) => typed.value.to_vec(),
         };
         json.map(|json| (json.into(), Self::JSON.into())).map_err(PayloadNotJson::Serialize)
     }
@@ -175,7 +174,7 @@ impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("Empty"),
-            Self::Typed(typed) => write!(f, "Typed({})", typed.0.short_name()),
+            Self::Typed(typed) => write!(f, "Typed({})", typed.type_name),
             Self::Json(_) => f.write_str("Json"),
             Self::Bytes { data, content_type } => write!(f, "Bytes({} of {content_type})", data.len()),
         }
