@@ -11,13 +11,15 @@ use std::sync::atomic::{
     Ordering::{Relaxed, SeqCst},
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 pub(crate) struct Admission {
     max: AtomicUsize,
     in_flight: AtomicUsize,
     waiting: AtomicUsize,
     overloaded: AtomicU64,
+    /// Held by the one that is next to get a permit.
+    turn: Semaphore,
     freed: Notify,
     /// Whether somebody waits for the last permit to come back.
     draining: AtomicBool,
@@ -31,6 +33,7 @@ impl Admission {
             in_flight: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             overloaded: AtomicU64::new(0),
+            turn: Semaphore::new(1),
             freed: Notify::new(),
             draining: AtomicBool::new(false),
             idle: Notify::new(),
@@ -39,7 +42,7 @@ impl Admission {
 
     pub(crate) fn set_max(&self, max: usize) {
         self.max.store(max, SeqCst);
-        self.freed.notify_waiters();
+        self.freed.notify_one();
     }
 
     pub(crate) fn max(&self) -> usize {
@@ -77,6 +80,8 @@ impl Admission {
             return taken;
         }
         let _waiting = Waiting::begin(self);
+        // A fair queue: only its head looks for permits, so nobody is overtaken.
+        let _turn = self.turn.acquire().await;
         loop {
             let freed = self.freed.notified();
             tokio::pin!(freed);
@@ -87,8 +92,6 @@ impl Admission {
             }
             let taken = self.take(wanted);
             if taken > 0 {
-                // Whoever is next may find more.
-                self.freed.notify_one();
                 return taken;
             }
             freed.await;
@@ -141,7 +144,8 @@ impl Admission {
 
     /// Wakes everyone who waits, so that they see that the engine has stopped.
     pub(crate) fn wake_all(&self) {
-        self.freed.notify_waiters();
+        // The head sees it and makes room for the next, which sees it too.
+        self.freed.notify_one();
     }
 }
 

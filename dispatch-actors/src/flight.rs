@@ -8,12 +8,10 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use dispatch_core::Envelope;
 use dispatch_core::dispatch::{DispatchResult, Identity, Outcome, Outcomes, Path, Subject};
 use dispatch_metrics::{DispatchSample, TopicSlot};
-use smallvec::smallvec;
 use tokio::sync::oneshot;
 use tracing::Span;
 
@@ -69,7 +67,11 @@ impl Flight {
     ) -> Rc<Self> {
         let size = way.targets.len();
         // The outcome of a single dispatcher is not kept but made the result at once.
-        let outcomes = if size > 1 { smallvec![Outcome::pending(); size] } else { Outcomes::new() };
+        let outcomes = if size > 1 {
+            Outcomes::from_vec((0..size).map(|_| Outcome::pending()).collect())
+        } else {
+            Outcomes::new()
+        };
         Rc::new(Self {
             shard: Rc::clone(shard),
             way,
@@ -121,12 +123,12 @@ impl Flight {
     fn finish_single(&self, outcome: Outcome, now: Tick) {
         let kind = kind_of(&outcome);
         self.note_error(0, &outcome);
-        let executed_ns = nanos(outcome.duration());
+        let executed = outcome.duration();
         let duration = now.since(self.started);
         let result = DispatchResult::folded(self.subject(), Outcomes::from_buf([outcome]), duration);
         let way = Rc::clone(&self.way);
         let status = result.status();
-        self.shard.sample(Sample::Single { way, kind, status, executed_ns, duration_ns: nanos(duration) });
+        self.shard.sample(Sample::Single { way, kind, status, executed, duration });
         self.reply(result);
     }
 
@@ -135,8 +137,8 @@ impl Flight {
         let outcomes = self.outcomes.take();
         let topic = self.way.topic_slot;
         for (index, (target, outcome)) in self.way.targets.iter().zip(&outcomes).enumerate() {
-            let (slot, kind, duration_ns) = (target.slot, kind_of(outcome), nanos(outcome.duration()));
-            self.shard.sample(Sample::Execution { slot, topic, kind, duration_ns });
+            let (slot, kind, duration) = (target.slot, kind_of(outcome), outcome.duration());
+            self.shard.sample(Sample::Execution { slot, topic, kind, duration });
             self.note_error(index, outcome);
         }
         DispatchResult::folded(self.subject(), outcomes, now.since(self.started))
@@ -173,11 +175,6 @@ impl Flight {
         self.shard.admission.release(1);
         self.reply.replace(ReplyTo::Nobody).send(Ok(result));
     }
-}
-
-/// 584 years fit.
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Who waits for a result.

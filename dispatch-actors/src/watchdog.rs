@@ -59,6 +59,7 @@ pub(crate) struct Watched {
 
 /// The thread that watches; it ends when this is dropped.
 pub(crate) struct Watchdog {
+    pulse: Arc<Pulse>,
     timers: Handle,
     names: mpsc::Sender<(u32, String)>,
     _alive: oneshot::Sender<()>,
@@ -68,7 +69,7 @@ impl Watchdog {
     /// Starts the thread; `None` if the operating system gives none, and the engine does without.
     pub(crate) fn start(watched: Watched) -> Option<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().ok()?;
-        let timers = runtime.handle().clone();
+        let (pulse, timers) = (Arc::clone(&watched.pulse), runtime.handle().clone());
         let (names, new_names) = mpsc::channel();
         let (alive, dropped) = oneshot::channel();
         thread::Builder::new()
@@ -83,13 +84,18 @@ impl Watchdog {
                 });
             })
             .ok()?;
-        Some(Self { timers, names, _alive: alive })
+        Some(Self { pulse, timers, names, _alive: alive })
     }
 
     /// Tells the watchdog how a dispatcher is called.
     pub(crate) fn name(&self, slot: DispatcherSlot, id: &str) {
         // A watchdog that is gone names nobody.
         let _ = self.names.send((slot.0, id.to_owned()));
+    }
+
+    /// Goes up while the engine's thread moves and something is in flight.
+    pub(crate) fn beats(&self) -> u64 {
+        self.pulse.beats.load(Relaxed)
     }
 
     /// A timer that runs on the watchdog's thread, for a future that is polled anywhere.

@@ -114,7 +114,7 @@ async fn publish(
         _ = given_up.acquire() => Err("the engine stopped before the outputs were published".to_owned()),
     };
     if let Err(error) = published {
-        result.publish_failed(shard.sanitizer.sanitize_text(&error));
+        result.publish_failed(error);
     }
     result.set_duration(shard.clock.now().since(flight.started));
     (flight, result)

@@ -1,3 +1,4 @@
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -5,8 +6,10 @@ use std::time::Duration;
 use dispatch_core::delivery::SkippedDelivery;
 use dispatch_core::dispatch::{DispatchResult, Identity};
 use dispatch_core::{Adapter, Envelope, TraceContext};
+use futures_util::FutureExt;
 
 use crate::collector::Sample;
+use crate::dispatcher::Fault;
 use crate::shard::Shard;
 
 /// Publishes the outputs of results through an adapter.
@@ -15,7 +18,7 @@ pub(crate) struct Publisher {
     limit: Duration,
 }
 
-/// Outputs of a result that could not be published.
+/// Outputs of a result that could not be published, each with a reason that is fit to be shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("could not publish {}", list(.failed))]
 pub(crate) struct PublishError {
@@ -47,11 +50,17 @@ impl Publisher {
     ) -> Result<(), PublishError> {
         let envelopes: Vec<_> =
             result.outputs().map(|output| outgoing(output, input, result.identity())).collect();
-        let delivery = self.adapter.deliver_batch(&envelopes);
-        let Ok(answers) = tokio::time::timeout(self.limit, delivery).await else {
-            let why = format!("timed out after {} ms", self.limit.as_millis());
-            let failed = envelopes.iter().map(|envelope| (topic_of(envelope), why.clone())).collect();
-            return Err(PublishError { failed });
+        let all_failed = |why: &str| {
+            let failed = envelopes.iter().map(|envelope| (topic_of(envelope), why.to_owned())).collect();
+            Err(PublishError { failed })
+        };
+        // Called inside the guard: an adapter may panic before its first await, too.
+        let delivery =
+            AssertUnwindSafe(async { self.adapter.deliver_batch(&envelopes).await }).catch_unwind();
+        let answers = match tokio::time::timeout(self.limit, delivery).await {
+            Ok(Ok(answers)) => answers,
+            Ok(Err(panic)) => return all_failed(&Fault::panicked(panic).text(&shard.sanitizer)),
+            Err(_) => return all_failed(&format!("timed out after {} ms", self.limit.as_millis())),
         };
         let mut failed = Vec::new();
         let mut unpublishable = 0;
@@ -60,7 +69,9 @@ impl Publisher {
             match answer {
                 Ok(receipt) if receipt.skipped == Some(SkippedDelivery::NoCategory) => unpublishable += 1,
                 Ok(_) => {}
-                Err(error) => failed.push((topic_of(envelope), error.to_string())),
+                Err(error) => {
+                    failed.push((topic_of(envelope), shard.sanitizer.sanitize_text(&error.to_string())));
+                }
             }
         }
         for envelope in envelopes.iter().rev().take(missing) {

@@ -3,7 +3,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
-use std::time::Duration;
 
 use actix::prelude::*;
 use dispatch_metrics::{DispatchMetrics, DispatchSample, DispatcherMetrics, ExecutionSample, Recorder};
@@ -42,10 +41,10 @@ impl Collector {
         let mut recorder = self.recorder.borrow_mut();
         for sample in self.batch.drain(..) {
             match sample {
-                Sample::Single { way, kind, status, executed_ns, duration_ns } => {
-                    let (topic, duration) = (way.topic_slot, Duration::from_nanos(executed_ns));
+                Sample::Single { way, kind, status, executed, duration } => {
+                    let topic = way.topic_slot;
                     if let Some(target) = way.targets.first() {
-                        let sample = ExecutionSample { outcome: kind, duration, topic };
+                        let sample = ExecutionSample { outcome: kind, duration: executed, topic };
                         recorder.record_execution(target.slot, sample);
                     }
                     recorder.record_dispatch(DispatchSample {
@@ -54,11 +53,10 @@ impl Collector {
                         category_mismatch: false,
                         topic,
                         routes_matched: 1,
-                        duration: Duration::from_nanos(duration_ns),
+                        duration,
                     });
                 }
-                Sample::Execution { slot, topic, kind, duration_ns } => {
-                    let duration = Duration::from_nanos(duration_ns);
+                Sample::Execution { slot, topic, kind, duration } => {
                     recorder.record_execution(slot, ExecutionSample { outcome: kind, duration, topic });
                 }
                 Sample::ErrorText(slot, error) => recorder.record_error_text(slot, &error),

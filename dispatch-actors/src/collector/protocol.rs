@@ -1,4 +1,5 @@
 use std::rc::Rc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use dispatch_core::dispatch::Outcome;
@@ -18,14 +19,14 @@ pub(crate) enum Sample {
         way: Rc<Way>,
         kind: ExecutionOutcome,
         status: DispatchStatus,
-        executed_ns: u64,
-        duration_ns: u64,
+        executed: Duration,
+        duration: Duration,
     },
     Execution {
         slot: DispatcherSlot,
         topic: Option<TopicSlot>,
         kind: ExecutionOutcome,
-        duration_ns: u64,
+        duration: Duration,
     },
     ErrorText(DispatcherSlot, Box<str>),
     Dispatch(Box<DispatchSample>),

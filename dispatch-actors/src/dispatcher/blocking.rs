@@ -183,7 +183,7 @@ where
                 let answered = catch_unwind(AssertUnwindSafe(|| (function.call)(envelope, context)));
                 let answer: Answer = match answered {
                     Ok(result) => result.map_err(Fault::Error),
-                    Err(panic) => Err(Fault::panicked(&*panic)),
+                    Err(panic) => Err(Fault::panicked(panic)),
                 };
                 drop((thread, under_way));
                 watch.check(begun.elapsed());

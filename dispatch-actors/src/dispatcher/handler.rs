@@ -1,6 +1,7 @@
 //! What every form of dispatcher becomes once it is registered.
 
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -30,25 +31,36 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
+    /// What a panic left behind. The payload may be anything, and even panic when it is dropped.
+    pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Self {
         let text = panic
             .downcast_ref::<&str>()
             .map(|text| (*text).to_owned())
             .or_else(|| panic.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "no message".to_owned());
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            // There is no end to this but to leave it where it is.
+            std::mem::forget(again);
+        }
         Self::Panicked(text.into())
     }
 
     /// The outcome, with a text that is fit to be shown.
     pub(crate) fn outcome(self, sanitizer: &Sanitizer, duration: Duration) -> Outcome {
         match self {
-            Self::Error(error) => {
-                Outcome::error(sanitizer.sanitize(error.error_type(), error.message()), duration)
-            }
-            Self::Panicked(text) => Outcome::panicked(sanitizer.sanitize("panicked", &text), duration),
-            Self::Saturated => Outcome::error("dispatcher saturated", duration),
-            Self::Unavailable => Outcome::error("dispatcher unavailable", duration),
-            Self::Stopped => Outcome::error("dispatcher stopped before it answered", duration),
+            Self::Panicked(_) => Outcome::panicked(self.text(sanitizer), duration),
+            _ => Outcome::error(self.text(sanitizer), duration),
+        }
+    }
+
+    /// What went wrong, in a text that is fit to be shown.
+    pub(crate) fn text(&self, sanitizer: &Sanitizer) -> String {
+        match self {
+            Self::Error(error) => sanitizer.sanitize(error.error_type(), error.message()),
+            Self::Panicked(text) => sanitizer.sanitize("panicked", text),
+            Self::Saturated => "dispatcher saturated".to_owned(),
+            Self::Unavailable => "dispatcher unavailable".to_owned(),
+            Self::Stopped => "dispatcher stopped before it answered".to_owned(),
         }
     }
 }

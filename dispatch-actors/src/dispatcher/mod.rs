@@ -17,7 +17,7 @@ pub(crate) use actor::{Abandon, AskCondition, DispatcherActor, Retire, SetLimits
 pub use blocking::BlockingFn;
 pub(crate) use blocking::Pools;
 pub use function::HandlerFn;
-pub(crate) use handler::{Condition, Handler};
+pub(crate) use handler::{Condition, Fault, Handler};
 pub(crate) use link::Link;
 pub use mail::Deliver;
 pub use registration::{DispatcherBuilder, Registration, on_command, on_event, on_intent};

@@ -174,7 +174,7 @@ impl DispatcherBuilder {
     /// Handles envelopes with an actor that the engine makes, watches and restarts.
     pub fn actor<A>(self, factory: impl Fn() -> A + Send + Sync + 'static) -> Registration
     where
-        A: Actor<Context = Context<A>> + Handler<Deliver>,
+        A: Actor<Context = Context<A>> + Handler<Deliver, Result: 'static>,
     {
         let (arbiter, restart) = (self.options.arbiter.clone(), self.options.restart.clone());
         self.finish(ChildKind::Actor, move |mut parts: Parts| {

@@ -9,6 +9,7 @@
 //! - What was fed and not answered is answered with an error; what comes while the actor is down waits for the
 //!   next life; once the actor is given up, everything is answered `dispatcher unavailable`.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -29,6 +30,17 @@ use super::handler::{Answer, Call, Condition, Fault, Handler as LaneHandler};
 use super::{Deliver, Link};
 use crate::shard::Shard;
 use crate::supervision::Guardian;
+
+/// What an actor answers.
+type Delivered = Result<Outputs, DispatcherError>;
+
+/// An actor that can be a dispatcher.
+pub(crate) trait Dispatching:
+    Actor<Context = Context<Self>> + Handler<Deliver, Result: 'static>
+{
+}
+
+impl<A: Actor<Context = Context<A>> + Handler<Deliver, Result: 'static>> Dispatching for A {}
 
 /// Makes an actor, again and again.
 pub(crate) type Factory<A> = Arc<dyn Fn() -> A + Send + Sync>;
@@ -52,11 +64,11 @@ enum Life<A: Actor> {
 /// One message for the actor, with the ways back.
 struct Fed {
     deliver: Deliver,
-    reply: oneshot::Sender<Result<Outputs, DispatcherError>>,
+    reply: oneshot::Sender<Delivered>,
     panicked: oneshot::Sender<Fault>,
 }
 
-impl<A: Actor<Context = Context<A>> + Handler<Deliver>> SupervisedHandler<A> {
+impl<A: Dispatching> SupervisedHandler<A> {
     pub(crate) fn new(factory: Factory<A>, arbiter: Option<ArbiterHandle>, parts: &super::Parts) -> Self {
         let mut handler = Self {
             factory,
@@ -103,7 +115,7 @@ impl<A: Actor<Context = Context<A>> + Handler<Deliver>> SupervisedHandler<A> {
     }
 }
 
-impl<A: Actor<Context = Context<A>> + Handler<Deliver>> LaneHandler for SupervisedHandler<A> {
+impl<A: Dispatching> LaneHandler for SupervisedHandler<A> {
     type Future = LocalBoxFuture<'static, Answer>;
 
     fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
@@ -162,7 +174,7 @@ struct Feed {
     _alive: oneshot::Sender<()>,
 }
 
-impl<A: Actor<Context = Context<A>> + Handler<Deliver>> ActorFuture<A> for Feed {
+impl<A: Dispatching> ActorFuture<A> for Feed {
     type Output = ();
 
     fn poll(
@@ -178,15 +190,40 @@ impl<A: Actor<Context = Context<A>> + Handler<Deliver>> ActorFuture<A> for Feed 
                 return Poll::Ready(());
             };
             match catch_unwind(AssertUnwindSafe(|| Handler::handle(actor, deliver, ctx))) {
-                Ok(response) => response.handle(ctx, Some(reply)),
+                Ok(response) => answer(response, ctx, reply, panicked),
                 Err(panic) => {
                     // Told before the reply is dropped, so that whoever waits for it finds the text.
-                    let _ = panicked.send(Fault::panicked(&*panic));
+                    let _ = panicked.send(Fault::panicked(panic));
                     drop(reply);
                     ctx.terminate();
                     return Poll::Ready(());
                 }
             }
         }
+    }
+}
+
+/// Lets actix answer, except for a [`ResponseFuture`]: that one runs here, under a guard, because actix would run
+/// it without.
+fn answer<A: Dispatching>(
+    response: A::Result,
+    ctx: &mut Context<A>,
+    reply: oneshot::Sender<Delivered>,
+    panicked: oneshot::Sender<Fault>,
+) {
+    let mut response = Some(response);
+    let any: &mut dyn Any = &mut response;
+    if let Some(future) = any.downcast_mut::<Option<ResponseFuture<Delivered>>>().and_then(Option::take) {
+        actix::spawn(async move {
+            match AssertUnwindSafe(future).catch_unwind().await {
+                // Whoever waited may have given up.
+                Ok(answer) => drop(reply.send(answer)),
+                Err(panic) => {
+                    let _ = panicked.send(Fault::panicked(panic));
+                }
+            }
+        });
+    } else if let Some(response) = response {
+        response.handle(ctx, Some(reply));
     }
 }

@@ -69,14 +69,14 @@ fn guarded<F>(place: &mut Place<F>, work: impl FnOnce(&mut Place<F>) -> Poll<Ans
         Ok(polled) => polled,
         Err(panic) => {
             empty(place);
-            Poll::Ready(Err(Fault::panicked(&*panic)))
+            Poll::Ready(Err(Fault::panicked(panic)))
         }
     }
 }
 
 /// Drops the future in a place; what it captured may panic while it is dropped.
 pub(crate) fn empty<F>(place: &mut Place<F>) -> Option<Fault> {
-    catch_unwind(AssertUnwindSafe(|| place.set(None))).err().map(|panic| Fault::panicked(&*panic))
+    catch_unwind(AssertUnwindSafe(|| place.set(None))).err().map(Fault::panicked)
 }
 
 /// A handler's future with the piece of work it is for.

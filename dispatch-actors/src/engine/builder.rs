@@ -226,6 +226,17 @@ impl EngineBuilder {
         RegistrationError::check(problems.collect())
     }
 
+    /// In a reload: takes the blocking pools that run, and refuses others.
+    pub(super) fn take_pools(&mut self, running: &BTreeMap<String, usize>) -> Result<(), RegistrationError> {
+        let given = &mut self.config.blocking_pools;
+        if !given.is_empty() && given != running {
+            let why = "a reload cannot change the blocking pools: leave them out, what the engine was frozen with stays";
+            return Err(Problem::new(ErrorCode::InvalidConfiguration, why).into());
+        }
+        given.clone_from(running);
+        Ok(())
+    }
+
     pub(super) fn wall_clock(&mut self) -> Arc<dyn Clock> {
         self.clock.take().unwrap_or_else(|| Arc::new(SystemClock))
     }

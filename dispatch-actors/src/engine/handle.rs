@@ -1,9 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, SystemTime};
 
 use actix::prelude::*;
@@ -16,6 +14,7 @@ use dispatch_metrics::{DispatchMetrics, DispatcherMetrics};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::answer::{Answer, Patience};
 use super::builder::{Blueprint, EngineBuilder};
 use super::loopback::Loopback;
 use super::{EngineHealth, IntoTopic, Refused, ReloadReport, ShutdownReport, TopicArg};
@@ -106,6 +105,21 @@ impl Shared {
         self.check_ready().is_ok() && self.admission.try_acquire(1) == 1
     }
 
+    /// The watchdog, for a caller on another thread: on the engine's own nobody could notice that it is blocked.
+    fn far_away(&self) -> Option<&Arc<Watchdog>> {
+        self.watchdog.as_ref().filter(|_| !self.home.is_here())
+    }
+
+    /// An answer will never come, because the engine's thread has ended: nothing more is admitted.
+    fn lost(&self, permits: usize) -> Refused {
+        if !self.router.connected() {
+            self.state.store(STOPPING, SeqCst);
+            self.admission.wake_all();
+        }
+        self.admission.release(permits);
+        Refused::InvalidState
+    }
+
     fn check_ready(&self) -> Result<(), Refused> {
         if self.state.load(SeqCst) == READY { Ok(()) } else { Err(Refused::InvalidState) }
     }
@@ -147,7 +161,7 @@ impl Engine {
         if !self.shared.admit_now() {
             self.admit(1).await?;
         }
-        self.submit(topic.into_topic(), envelope, false).await
+        self.submit(topic.into_topic(), envelope, false).await.unwrap_or_else(|| Err(self.shared.lost(1)))
     }
 
     /// Dispatches an envelope if there is room, without waiting for it.
@@ -165,7 +179,7 @@ impl Engine {
             self.shared.admission.refuse();
             return Err(Refused::Overloaded { max: self.shared.admission.max() });
         }
-        self.submit(topic.into_topic(), envelope, false).await
+        self.submit(topic.into_topic(), envelope, false).await.unwrap_or_else(|| Err(self.shared.lost(1)))
     }
 
     /// Hands an envelope to its dispatchers and answers at once: `ROUTED` with their ids. What becomes of it
@@ -175,7 +189,7 @@ impl Engine {
     /// [`Refused`] if the engine did not take the envelope.
     pub async fn route(&self, topic: impl IntoTopic, envelope: Envelope) -> Result<DispatchResult, Refused> {
         self.admit(1).await?;
-        self.submit(topic.into_topic(), envelope, true).await
+        self.submit(topic.into_topic(), envelope, true).await.unwrap_or_else(|| Err(self.shared.lost(1)))
     }
 
     /// Dispatches several envelopes and waits for all: one result per envelope, in their order. They travel
@@ -196,13 +210,14 @@ impl Engine {
             let Ok(admitted) = self.admit(left.len()).await else { break };
             let rest = left.split_off(admitted);
             let batch = std::mem::replace(&mut left, rest);
-            let (reply, answer) = oneshot::channel();
-            self.shared.router.do_send(Submit::Many { batch, reply });
-            answers.push((admitted, answer));
+            answers.push((admitted, self.submit_many(batch)));
         }
         let mut results = Vec::new();
         for (size, answer) in answers {
-            let part = answer.await.unwrap_or_else(|_| refused(size));
+            let part = answer.await.unwrap_or_else(|| {
+                self.shared.lost(size);
+                refused(size)
+            });
             if results.is_empty() {
                 results = part;
             } else {
@@ -229,29 +244,27 @@ impl Engine {
     }
 
     /// Sends an envelope that was admitted, and waits for its result.
-    fn submit(
-        &self,
-        topic: TopicArg,
-        envelope: Envelope,
-        route_only: bool,
-    ) -> impl Future<Output = Reply> + use<> {
-        let shared = &self.shared;
+    fn submit(&self, topic: TopicArg, envelope: Envelope, route_only: bool) -> Answer<Reply> {
         let (reply, answer) = oneshot::channel();
-        // On the engine's own thread nobody could notice that it is blocked, so nobody has to remember.
-        let patience = match &shared.watchdog {
-            Some(watchdog) if !shared.home.is_here() => {
-                let timer = Box::pin(watchdog.sleep(shared.patience));
-                Some(Box::new(Patience {
-                    timer,
-                    topic: topic.clone(),
-                    envelope: envelope.clone(),
-                    waited: shared.patience,
-                }))
-            }
-            _ => None,
-        };
-        shared.router.do_send(Submit::One { topic, envelope, route_only, reply });
-        Answer { answer, patience }
+        let patience = self.shared.far_away().map(|watchdog| {
+            let (topic, envelope, waited) = (topic.clone(), envelope.clone(), self.shared.patience);
+            Patience::new(watchdog, waited, move || Ok(stalled(&topic, &envelope, waited)))
+        });
+        self.shared.router.do_send(Submit::One { topic, envelope, route_only, reply });
+        Answer::new(answer, patience)
+    }
+
+    /// Sends envelopes that were admitted, and waits for their results.
+    fn submit_many(&self, batch: Vec<(TopicArg, Envelope)>) -> Answer<Vec<Reply>> {
+        let (reply, answer) = oneshot::channel();
+        let patience = self.shared.far_away().map(|watchdog| {
+            let (batch, waited) = (batch.clone(), self.shared.patience);
+            let give_up =
+                move |(topic, envelope): &(TopicArg, Envelope)| Ok(stalled(topic, envelope, waited));
+            Patience::new(watchdog, waited, move || batch.iter().map(&give_up).collect())
+        });
+        self.shared.router.do_send(Submit::Many { batch, reply });
+        Answer::new(answer, patience)
     }
 
     /// Why each route would take an envelope or not, in the order in which they would run.
@@ -270,17 +283,19 @@ impl Engine {
 
     /// Replaces dispatchers, routes and limits, all at once: a dispatch sees the old table or the new one.
     ///
-    /// What is in flight finishes on the old table. A dispatcher whose id stays keeps its actor, its state and
-    /// its metrics, and takes the new time-out, concurrency, category, types and routes; code given for it is not used.
-    /// Name, interceptors, observers, publisher, pools and clock stay as they were frozen.
+    /// What is in flight finishes on the old table. A dispatcher whose id stays keeps its actor, its state and its
+    /// metrics, and takes the new time-out, concurrency, category, types and routes; code given for it is not
+    /// used. Of the configuration, the routes, `timeout` and `max_in_flight` come into force; everything else
+    /// stays as it was frozen.
     ///
     /// # Errors
     /// [`ReloadError`]; nothing has changed then.
-    pub async fn reload(&self, builder: EngineBuilder) -> Result<ReloadReport, ReloadError> {
+    pub async fn reload(&self, mut builder: EngineBuilder) -> Result<ReloadReport, ReloadError> {
         builder.refuse_fixed_parts()?;
         self.shared.check_ready().map_err(|_| ReloadError::Stopped)?;
         let stopped = |_| ReloadError::Stopped;
         let mut running = self.shared.router.send(AskRunning).await.map_err(stopped)?;
+        builder.take_pools(&running.pools)?;
         let mut table = builder.compile(&running.dispatchers)?;
         let config = builder.config;
         let entries = builder.registrations.into_iter();
@@ -395,36 +410,6 @@ impl Engine {
     }
 }
 
-/// The result of one dispatch, on its way.
-struct Answer {
-    answer: oneshot::Receiver<Reply>,
-    patience: Option<Box<Patience>>,
-}
-
-/// What a caller on another thread needs to give up on an engine whose thread does not move.
-struct Patience {
-    timer: Pin<Box<tokio::time::Sleep>>,
-    topic: TopicArg,
-    envelope: Envelope,
-    waited: Duration,
-}
-
-impl Future for Answer {
-    type Output = Reply;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Reply> {
-        if let Poll::Ready(answer) = Pin::new(&mut self.answer).poll(cx) {
-            return Poll::Ready(answer.unwrap_or(Err(Refused::InvalidState)));
-        }
-        let Some(patience) = &mut self.patience else { return Poll::Pending };
-        patience
-            .timer
-            .as_mut()
-            .poll(cx)
-            .map(|()| Ok(stalled(patience.topic.clone(), &patience.envelope, patience.waited)))
-    }
-}
-
 /// A reload was refused; the engine is as it was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -456,13 +441,13 @@ fn check_kept(
 }
 
 /// The result for a caller on another thread when the engine's thread does not move.
-fn stalled(topic: TopicArg, envelope: &Envelope, waited: Duration) -> DispatchResult {
+fn stalled(topic: &TopicArg, envelope: &Envelope, waited: Duration) -> DispatchResult {
     let dispatch_id = Uuid::now_v7();
     let mut ids = IdGenerator::from_seed(dispatch_id.as_u64_pair().1);
     let trace = envelope.trace();
     let (topic, category) = match topic {
         TopicArg::Valid(topic) => (TopicText::Valid(topic.clone()), topic.category()),
-        TopicArg::Refused(refused) => (refused.text, None),
+        TopicArg::Refused(refused) => (refused.text.clone(), None),
     };
     let message_type: MessageType = envelope.message_type();
     let path = Path { topic, category, message_type: Some(message_type), legs: Box::default() };

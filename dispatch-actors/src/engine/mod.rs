@@ -1,5 +1,6 @@
 //! The engine: how it is built, how it is used, how it ends.
 
+mod answer;
 mod builder;
 mod handle;
 mod loopback;

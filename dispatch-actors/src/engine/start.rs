@@ -88,9 +88,11 @@ fn warn_of_unreached(engine: &str, table: &RouteTable) {
     }
 }
 
-/// Whether actors can be started on the current thread.
+/// Whether actors can be started on the current thread. A thread remembers its system after that has ended, so
+/// the arbiter is asked whether it still takes work.
 fn inside_actix() -> bool {
-    System::is_registered() && tokio::runtime::Handle::try_current().is_ok()
+    let alive = || Arbiter::try_current().is_some_and(|arbiter| arbiter.spawn(async {}));
+    System::is_registered() && tokio::runtime::Handle::try_current().is_ok() && alive()
 }
 
 /// Starts every actor on the current arbiter. The receiver ends when the engine has stopped.
@@ -162,6 +164,7 @@ fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::
         shard: Rc::clone(&shard),
         recorder: Rc::clone(&recorder),
         pools: Rc::new(Pools::new(config.blocking_threads, &config.blocking_pools)),
+        pool_sizes: config.blocking_pools.clone(),
         collector: collector.clone(),
         restart: config.restart.clone(),
         guardian: Rc::new(Guardian {

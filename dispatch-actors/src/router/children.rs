@@ -35,6 +35,7 @@ pub(crate) struct Nursery {
     pub(crate) shard: Rc<Shard>,
     pub(crate) recorder: Rc<RefCell<Recorder>>,
     pub(crate) pools: Rc<Pools>,
+    pub(crate) pool_sizes: BTreeMap<String, usize>,
     pub(crate) collector: Addr<Collector>,
     pub(crate) restart: RestartPolicy,
     pub(crate) guardian: Rc<Guardian>,
@@ -52,8 +53,13 @@ impl Children {
         let mut former = std::mem::take(&mut self.running);
         let mut adopted = Adopted::default();
         for registration in registrations {
-            let (id, limits) = (registration.spec.id.clone(), registration.limits(config));
-            let running = match former.remove(&id) {
+            let id = registration.spec.id.clone();
+            let same = former.remove(&id);
+            let limits = match &same {
+                Some(kept) if registration.is_kept() => kept.limits,
+                _ => registration.limits(config),
+            };
+            let running = match same {
                 Some(kept) => {
                     adopted.kept.push(id.clone());
                     kept.adjusted(registration.spec, limits)

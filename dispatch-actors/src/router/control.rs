@@ -31,7 +31,8 @@ impl Handler<AskRunning> for Router {
     fn handle(&mut self, _: AskRunning, _: &mut Self::Context) -> Self::Result {
         let dispatchers =
             self.children.running.iter().map(|(id, running)| (id.clone(), running.spec.clone())).collect();
-        MessageResult(Running { version: self.version, dispatchers })
+        let pools = self.children.nursery.pool_sizes.clone();
+        MessageResult(Running { version: self.version, dispatchers, pools })
     }
 }
 

@@ -44,6 +44,8 @@ pub(crate) struct AskRunning;
 pub(crate) struct Running {
     pub(crate) version: u64,
     pub(crate) dispatchers: BTreeMap<DispatcherId, DispatcherSpec>,
+    /// The blocking pools, which no reload changes.
+    pub(crate) pools: BTreeMap<String, usize>,
 }
 
 /// Swaps the table, if it is still the version that the new one was made from.

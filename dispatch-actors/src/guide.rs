@@ -1,0 +1,36 @@
+//! Guides: how to use the engine, with examples that are compiled and run as tests.
+//!
+//! There is no code in here.
+//!
+//! | guide | answers |
+//! |---|---|
+//! | [`lifecycle`] | how an engine is built, frozen, reloaded and shut down; which thread may do what |
+//! | [`envelopes`] | what a handler gets and may return; when a payload is serialised |
+//! | [`blocking`] | where blocking and CPU-bound work belongs, and what to watch |
+//! | [`supervision`] | what happens when a dispatcher dies, and who is told |
+//! | [`limits`] | what the engine does not do, and what to do instead |
+//! | `testing` | how to test dispatchers in virtual time (with the feature `testing`) |
+
+#[doc = include_str!("../docs/blocking.md")]
+pub mod blocking {}
+
+#[doc = include_str!("../docs/envelopes.md")]
+pub mod envelopes {}
+
+#[doc = include_str!("../docs/lifecycle.md")]
+pub mod lifecycle {}
+
+#[doc = include_str!("../docs/limits.md")]
+pub mod limits {}
+
+#[doc = include_str!("../docs/supervision.md")]
+pub mod supervision {}
+
+#[cfg(feature = "testing")]
+#[doc = include_str!("../docs/testing.md")]
+pub mod testing {}
+
+/// The examples of the project's front page, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
