@@ -1,1 +1,51 @@
-//! Under construction.
+//! A message dispatch engine on `actix`: one dependency line for all of it.
+//!
+//! An envelope published on a topic is routed by topic pattern, category and message type to supervised
+//! dispatchers; their answers are folded into one result, and what they emit can be dispatched again.
+//!
+//! It is **not** a broker and not a web framework: envelopes live in this process, and it runs inside the
+//! server you have, from any runtime thread.
+//!
+//! ```
+//! use dispatch_adapters::prelude::*;
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct OrderPlaced {
+//!     id: u32,
+//! }
+//!
+//! #[actix::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let engine = Engine::builder()
+//!         .dispatcher(on_event("invoice").run(|order: Envelope<OrderPlaced>| async move {
+//!             format!("billing.commands.invoice-{}", order.payload().id)
+//!         }))
+//!         .route(Route::new("orders", "shop.*.events", Category::Event, "invoice"))
+//!         .freeze()?;
+//!     let result = engine.dispatch("shop.order.events", Envelope::typed(OrderPlaced { id: 7 })).await?;
+//!     assert!(result.is_successful());
+//!     assert_eq!(result.outputs().next().map(|output| output.topic().as_str()), Some("billing.commands.invoice-7"));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Where things are
+//! - Here: everything of the engine, from [`Engine`] and [`on_event`] to [`EngineActor`].
+//! - [`prelude`]: what most programs need.
+//! - [`model`]: the model and the rules, without a runtime: envelopes, topics, routes, results, policies.
+//! - [`metrics`]: the snapshot that [`Engine::metrics`] answers with, and its exporters.
+//!
+//! # Features
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `testing` | no | `testing`: an engine in virtual time, probes and scripted dispatchers; for dev-dependencies |
+//!
+//! # Guarantees
+//! Those of [`Engine`]. Adapters that deliver to other systems will each document their own.
+//!
+//! Needs Rust 1.90.
+
+pub use dispatch_actors::*;
+pub use dispatch_core as model;
+pub use dispatch_metrics as metrics;
