@@ -1,0 +1,83 @@
+//! What each small example prints.
+
+mod support;
+
+use support::{run, stdout_of, text};
+
+#[test]
+fn quickstart() {
+    assert_eq!(
+        stdout_of(env!("CARGO_BIN_EXE_quickstart"), &[]),
+        "success: [\"billing.commands.invoice-7\"]\n"
+    );
+}
+
+#[test]
+fn quickstart_is_short() {
+    let lines = include_str!("../src/bin/quickstart.rs").lines().count();
+    assert!(lines <= 30, "{lines}");
+}
+
+#[test]
+fn actor_dispatcher() {
+    insta::assert_snapshot!(stdout_of(env!("CARGO_BIN_EXE_actor_dispatcher"), &[]));
+}
+
+#[test]
+fn fan_out() {
+    insta::assert_snapshot!(stdout_of(env!("CARGO_BIN_EXE_fan_out"), &[]));
+}
+
+#[test]
+fn supervised() {
+    insta::assert_snapshot!(stdout_of(env!("CARGO_BIN_EXE_supervised"), &[]));
+}
+
+#[test]
+fn supervised_tree() {
+    insta::assert_snapshot!(stdout_of(env!("CARGO_BIN_EXE_supervised_tree"), &[]));
+}
+
+#[test]
+fn reload() {
+    insta::assert_snapshot!(stdout_of(env!("CARGO_BIN_EXE_reload"), &[]));
+}
+
+#[test]
+fn explain() {
+    insta::assert_snapshot!(stdout_of(env!("CARGO_BIN_EXE_explain"), &[]));
+}
+
+#[test]
+fn metrics() {
+    let text = stdout_of(env!("CARGO_BIN_EXE_metrics"), &[]);
+    for line in [
+        "4 dispatches, 50 % successful",
+        "last error of charge: CardDeclined: the bank said no",
+        "dispatch_dispatches_total{engine=\"shop\",status=\"success\"} 2",
+        "dispatch_dispatches_total{engine=\"shop\",status=\"no_dispatcher\"} 1",
+        "dispatch_dispatcher_executions_total{engine=\"shop\",dispatcher=\"charge\",outcome=\"error\"} 1",
+    ] {
+        assert!(text.lines().any(|own| own == line), "{line}\n{text}");
+    }
+    assert!(text.ends_with("# EOF\n"));
+}
+
+#[test]
+fn axum_server() {
+    insta::assert_snapshot!(stdout_of(env!("CARGO_BIN_EXE_axum_server"), &[]));
+}
+
+#[test]
+fn actix_web_server() {
+    insta::assert_snapshot!(stdout_of(env!("CARGO_BIN_EXE_actix_web_server"), &[]));
+}
+
+#[test]
+fn a_server_that_cannot_bind_says_why() {
+    for program in [env!("CARGO_BIN_EXE_axum_server"), env!("CARGO_BIN_EXE_actix_web_server")] {
+        let output = run(program, &["--serve", "not an address"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).starts_with("Error: "), "{output:?}");
+    }
+}
