@@ -1,0 +1,45 @@
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Measures the library beside others that do the same")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) section: Section,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Section {
+    /// Dispatching, matching, and the memory of dispatchers.
+    Engine(Options),
+    /// Runs our side of one dispatch bench so many times and prints nothing: for callgrind and perf.
+    Profile {
+        /// Name of the bench, such as `dispatch.1.inflight256`.
+        bench: String,
+        /// How many dispatches.
+        operations: u64,
+    },
+    #[command(external_subcommand)]
+    Unknown(Vec<String>),
+}
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// One JSON object a line instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Only benches whose name begins like this.
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) only: Option<String>,
+    /// How often the contenders take turns.
+    #[arg(long, value_name = "N")]
+    pub(crate) rounds: Option<usize>,
+    /// Few and short rounds: rough figures.
+    #[arg(long)]
+    pub(crate) quick: bool,
+}
+
+impl Options {
+    pub(crate) fn wants(&self, bench: &str) -> bool {
+        self.only.as_deref().is_none_or(|prefix| bench.starts_with(prefix))
+    }
+}

@@ -1,0 +1,26 @@
+//! The comparison: sections, each with its benches, each bench with contenders that take turns.
+
+mod cli;
+mod engine;
+mod measure;
+mod memory;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::cli::{Cli, Section};
+
+pub(crate) fn main() -> ExitCode {
+    match Cli::parse().section {
+        Section::Engine(options) => engine::run(&options),
+        Section::Profile { bench, operations } => return engine::profile(&bench, operations),
+        Section::Unknown(words) => {
+            let name = words.first().map_or("", String::as_str);
+            eprintln!("error: there is no section '{name}': what exists is 'engine' and 'profile'");
+            return ExitCode::from(2);
+        }
+    }
+    ExitCode::SUCCESS
+}
