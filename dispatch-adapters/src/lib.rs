@@ -49,3 +49,8 @@
 pub use dispatch_actors::*;
 pub use dispatch_core as model;
 pub use dispatch_metrics as metrics;
+
+/// The examples of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,29 +1,24 @@
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
 
-use actix::prelude::*;
-use dispatch_core::dispatch::{DispatchResult, Failure, Identity, Path, Subject, TopicText};
-use dispatch_core::error::RegistrationError;
-use dispatch_core::ids::IdGenerator;
+use dispatch_core::dispatch::DispatchResult;
 use dispatch_core::route::Explanation;
-use dispatch_core::{Category, DispatchStatus, DispatcherId, Envelope, ErrorCode, MessageType};
+use dispatch_core::{Category, DispatcherId, Envelope};
 use dispatch_metrics::{DispatchMetrics, DispatcherMetrics};
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
 use super::answer::{Answer, Patience};
-use super::builder::{Blueprint, EngineBuilder};
+use super::builder::EngineBuilder;
 use super::loopback::Loopback;
-use super::{EngineHealth, IntoTopic, Refused, ReloadReport, ShutdownReport, TopicArg};
-use crate::admission::Admission;
-use crate::collector::{Collector, OfDispatcher, Reset, Snapshot};
+use super::shared::Shared;
+use super::stalled::stalled;
+use super::{EngineHealth, IntoTopic, Refused, ShutdownReport, TopicArg};
+use crate::collector::{OfDispatcher, Reset, Snapshot};
 use crate::flight::Reply;
-use crate::router::{AskChildren, AskRunning, Explain, Router, Shutdown, Submit, Swap};
+use crate::router::{AskChildren, Explain, Shutdown, Submit};
 use crate::supervision::Child;
-use crate::watchdog::Watchdog;
 
 /// A frozen engine: the handle through which envelopes go in and results come out.
 ///
@@ -36,101 +31,7 @@ use crate::watchdog::Watchdog;
 /// - Same table, same input: same dispatchers in the same order.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
-}
-
-pub(super) struct Shared {
-    name: Arc<str>,
-    router: Addr<Router>,
-    collector: Addr<Collector>,
-    admission: Arc<Admission>,
-    state: AtomicU8,
-    down: Arc<AtomicUsize>,
-    home: ThreadMark,
-    watchdog: Option<Arc<Watchdog>>,
-    /// How long a caller on another thread waits before it concludes that the engine's thread is blocked.
-    patience: Duration,
-    last_metrics: OnceLock<DispatchMetrics>,
-}
-
-/// Answers for envelopes that a stopped engine has not taken or will not answer.
-fn refused(envelopes: usize) -> Vec<Reply> {
-    (0..envelopes).map(|_| Err(Refused::InvalidState)).collect()
-}
-
-/// Tells a thread from all others that live: the address of something that each of them has its own of.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct ThreadMark(usize);
-
-impl ThreadMark {
-    fn here() -> Self {
-        thread_local!(static MARK: u8 = const { 0 });
-        Self(MARK.with(|mark| std::ptr::from_ref(mark).addr()))
-    }
-
-    fn is_here(self) -> bool {
-        self == Self::here()
-    }
-}
-
-const READY: u8 = 0;
-const STOPPING: u8 = 1;
-
-impl Shared {
-    pub(super) fn new(
-        name: Arc<str>,
-        router: Addr<Router>,
-        collector: Addr<Collector>,
-        admission: Arc<Admission>,
-        down: Arc<AtomicUsize>,
-        watchdog: Option<Arc<Watchdog>>,
-        patience: Duration,
-    ) -> Self {
-        Self {
-            name,
-            router,
-            collector,
-            admission,
-            state: AtomicU8::new(READY),
-            down,
-            home: ThreadMark::here(),
-            watchdog,
-            patience,
-            last_metrics: OnceLock::new(),
-        }
-    }
-
-    /// Takes a permit without waiting; false if there is none, or if the engine is stopping.
-    fn admit_now(&self) -> bool {
-        self.check_ready().is_ok() && self.admission.try_acquire(1) == 1
-    }
-
-    /// The watchdog, for a caller on another thread: on the engine's own nobody could notice that it is blocked.
-    fn far_away(&self) -> Option<&Arc<Watchdog>> {
-        self.watchdog.as_ref().filter(|_| !self.home.is_here())
-    }
-
-    /// An answer will never come, because the engine's thread has ended: nothing more is admitted.
-    fn lost(&self, permits: usize) -> Refused {
-        if !self.router.connected() {
-            self.state.store(STOPPING, SeqCst);
-            self.admission.wake_all();
-        }
-        self.admission.release(permits);
-        Refused::InvalidState
-    }
-
-    fn check_ready(&self) -> Result<(), Refused> {
-        if self.state.load(SeqCst) == READY { Ok(()) } else { Err(Refused::InvalidState) }
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        if self.state.load(SeqCst) == READY {
-            self.router.do_send(Shutdown { deadline: None, reply: None });
-        }
-    }
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Engine {
@@ -281,41 +182,6 @@ impl Engine {
         self.shared.router.send(ask).await.map_err(|_| Refused::InvalidState)
     }
 
-    /// Replaces dispatchers, routes and limits, all at once: a dispatch sees the old table or the new one.
-    ///
-    /// What is in flight finishes on the old table. A dispatcher whose id stays keeps its actor, its state and its
-    /// metrics, and takes the new time-out, concurrency, category, types and routes; code given for it is not
-    /// used. Of the configuration, the routes, `timeout` and `max_in_flight` come into force; everything else
-    /// stays as it was frozen.
-    ///
-    /// # Errors
-    /// [`ReloadError`]; nothing has changed then.
-    pub async fn reload(&self, mut builder: EngineBuilder) -> Result<ReloadReport, ReloadError> {
-        builder.refuse_fixed_parts()?;
-        self.shared.check_ready().map_err(|_| ReloadError::Stopped)?;
-        let stopped = |_| ReloadError::Stopped;
-        let mut running = self.shared.router.send(AskRunning).await.map_err(stopped)?;
-        builder.take_pools(&running.pools)?;
-        let mut table = builder.compile(&running.dispatchers)?;
-        let config = builder.config;
-        let entries = builder.registrations.into_iter();
-        let mut registrations =
-            entries.filter_map(|entry| entry.into_registration(&running.dispatchers)).collect();
-        loop {
-            let blueprint = Box::new(Blueprint { config: config.clone(), table, registrations });
-            let swap = Swap { version: running.version, blueprint };
-            match self.shared.router.send(swap).await.map_err(stopped)? {
-                Ok(report) => return Ok(report),
-                Err(returned) => {
-                    // Another reload came first: what is to be kept may be gone.
-                    running = self.shared.router.send(AskRunning).await.map_err(stopped)?;
-                    check_kept(&returned, &running.dispatchers)?;
-                    Blueprint { table, registrations, .. } = *returned;
-                }
-            }
-        }
-    }
-
     /// A consistent snapshot of the metrics: a dispatch whose result has been seen is in it.
     ///
     /// # Errors
@@ -395,10 +261,9 @@ impl Engine {
     /// [`Refused::InvalidState`] if the engine has been shut down already.
     pub async fn shutdown(&self, deadline: Duration) -> Result<ShutdownReport, Refused> {
         let shared = &*self.shared;
-        if shared.state.swap(STOPPING, SeqCst) != READY {
+        if !shared.stop() {
             return Err(Refused::InvalidState);
         }
-        shared.admission.wake_all();
         let (reply, report) = oneshot::channel();
         shared.router.do_send(Shutdown { deadline: Some(deadline), reply: Some(reply) });
         let report = report.await.map_err(|_| Refused::InvalidState)?;
@@ -410,65 +275,9 @@ impl Engine {
     }
 }
 
-/// A reload was refused; the engine is as it was.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReloadError {
-    /// The new dispatchers, routes or limits are not valid.
-    #[error(transparent)]
-    Registration(#[from] RegistrationError),
-    /// The engine has stopped.
-    #[error("the engine has been shut down: freeze a new one")]
-    Stopped,
-}
-
-/// The dispatchers without code must still run.
-fn check_kept(
-    blueprint: &Blueprint,
-    running: &BTreeMap<DispatcherId, dispatch_core::DispatcherSpec>,
-) -> Result<(), RegistrationError> {
-    let gone = blueprint.registrations.iter().filter(|registration| {
-        registration.is_kept() && running.get(&registration.spec.id) != Some(&registration.spec)
-    });
-    let problems = gone.map(|registration| {
-        let id = &registration.spec.id;
-        dispatch_core::Problem::new(
-            ErrorCode::ItemNotRegistered,
-            format!("dispatcher '{id}' is to be kept but was changed by another reload: try again"),
-        )
-    });
-    RegistrationError::check(problems.collect())
-}
-
-/// The result for a caller on another thread when the engine's thread does not move.
-fn stalled(topic: &TopicArg, envelope: &Envelope, waited: Duration) -> DispatchResult {
-    let dispatch_id = Uuid::now_v7();
-    let mut ids = IdGenerator::from_seed(dispatch_id.as_u64_pair().1);
-    let trace = envelope.trace();
-    let (topic, category) = match topic {
-        TopicArg::Valid(topic) => (TopicText::Valid(topic.clone()), topic.category()),
-        TopicArg::Refused(refused) => (refused.text.clone(), None),
-    };
-    let message_type: MessageType = envelope.message_type();
-    let path = Path { topic, category, message_type: Some(message_type), legs: Box::default() };
-    let subject = Subject {
-        identity: Identity {
-            dispatch_id,
-            correlation_id: envelope.correlation_id().unwrap_or_else(|| ids.uuid_v4()),
-            trace_id: trace.map_or_else(|| ids.trace_id(), |trace| trace.trace_id),
-            span_id: ids.span_id(),
-        },
-        path: Arc::new(path),
-        started_at: SystemTime::now().checked_sub(waited).unwrap_or(SystemTime::UNIX_EPOCH),
-    };
-    let failure = Failure {
-        code: ErrorCode::Timeout,
-        message: format!(
-            "Engine thread did not answer within {} ms: a handler blocks it.",
-            waited.as_millis()
-        ),
-    };
-    DispatchResult::unhandled(subject, DispatchStatus::Timeout, failure, waited)
+/// Answers for envelopes that a stopped engine has not taken or will not answer.
+fn refused(envelopes: usize) -> Vec<Reply> {
+    (0..envelopes).map(|_| Err(Refused::InvalidState)).collect()
 }
 
 impl fmt::Debug for Engine {

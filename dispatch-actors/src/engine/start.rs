@@ -15,8 +15,9 @@ use dispatch_metrics::Recorder;
 use tokio::sync::oneshot;
 
 use super::builder::{Blueprint, EngineBuilder, PublisherChoice};
-use super::handle::{Engine, Shared};
+use super::handle::Engine;
 use super::loopback::Loopback;
+use super::shared::Shared;
 use crate::admission::Admission;
 use crate::aggregator::{Aggregator, Publisher};
 use crate::clock::ShardClock;
