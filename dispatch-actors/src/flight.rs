@@ -157,14 +157,19 @@ impl Flight {
 
     /// Counts the result, answers the caller and gives the permit back.
     pub(crate) fn answer(&self, result: DispatchResult) {
-        self.shard.sample(Sample::Dispatch(Box::new(DispatchSample {
-            status: result.status(),
-            category: self.way.path.category,
-            category_mismatch: self.extras.as_ref().is_some_and(|extras| extras.category_mismatch),
-            topic: self.way.topic_slot,
-            routes_matched: u32::try_from(self.way.targets.len()).unwrap_or(u32::MAX),
-            duration: result.duration(),
-        })));
+        let (status, duration) = (result.status(), result.duration());
+        self.shard.sample(if self.way.targets.is_empty() {
+            Sample::Unhandled(Box::new(DispatchSample {
+                status,
+                category: self.way.path.category,
+                category_mismatch: self.extras.as_ref().is_some_and(|extras| extras.category_mismatch),
+                topic: self.way.topic_slot,
+                routes_matched: 0,
+                duration,
+            }))
+        } else {
+            Sample::Folded { way: Rc::clone(&self.way), status, duration }
+        });
         self.reply(result);
     }
 

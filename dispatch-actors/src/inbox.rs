@@ -55,7 +55,8 @@ impl<T> Outlet<T> {
             queue.push(message);
             queue.len()
         };
-        if waiting >= shared.wake_at
+        // Only the message that reaches the mark can find the reader asleep: it empties the queue before it sleeps.
+        if waiting == shared.wake_at
             && let Some(waker) = shared.waker.take()
         {
             waker.wake();

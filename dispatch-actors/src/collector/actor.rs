@@ -3,13 +3,16 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use actix::prelude::*;
+use dispatch_core::DispatchStatus;
 use dispatch_metrics::{DispatchMetrics, DispatchSample, DispatcherMetrics, ExecutionSample, Recorder};
 
 use super::protocol::{OfDispatcher, Reset, Sample, Snapshot, Stop, Tell};
 use crate::admission::Admission;
 use crate::dispatcher::Link;
+use crate::flight::Way;
 use crate::inbox::Inbox;
 
 /// Owns the counters of a shard. See the [module](super).
@@ -42,25 +45,23 @@ impl Collector {
         for sample in self.batch.drain(..) {
             match sample {
                 Sample::Single { way, kind, status, executed, duration } => {
-                    let topic = way.topic_slot;
                     if let Some(target) = way.targets.first() {
-                        let sample = ExecutionSample { outcome: kind, duration: executed, topic };
-                        recorder.record_execution(target.slot, sample);
+                        let (topic, duration) = (way.topic_slot, executed);
+                        recorder.record_execution(
+                            target.slot,
+                            ExecutionSample { outcome: kind, duration, topic },
+                        );
                     }
-                    recorder.record_dispatch(DispatchSample {
-                        status,
-                        category: way.path.category,
-                        category_mismatch: false,
-                        topic,
-                        routes_matched: 1,
-                        duration,
-                    });
+                    recorder.record_dispatch(handled(&way, status, duration));
+                }
+                Sample::Folded { way, status, duration } => {
+                    recorder.record_dispatch(handled(&way, status, duration));
                 }
                 Sample::Execution { slot, topic, kind, duration } => {
                     recorder.record_execution(slot, ExecutionSample { outcome: kind, duration, topic });
                 }
                 Sample::ErrorText(slot, error) => recorder.record_error_text(slot, &error),
-                Sample::Dispatch(sample) => recorder.record_dispatch(*sample),
+                Sample::Unhandled(sample) => recorder.record_dispatch(*sample),
                 Sample::Event(slot, event) => recorder.record_event(slot, event),
                 Sample::Rejected => recorder.record_rejected(),
                 Sample::Unpublishable(count) => recorder.record_unpublishable(count),
@@ -77,6 +78,18 @@ impl Collector {
         for link in &self.links {
             recorder.set_in_flight(link.slot, link.in_flight());
         }
+    }
+}
+
+/// A dispatch that dispatchers answered.
+fn handled(way: &Way, status: DispatchStatus, duration: Duration) -> DispatchSample {
+    DispatchSample {
+        status,
+        category: way.path.category,
+        category_mismatch: false,
+        topic: way.topic_slot,
+        routes_matched: u32::try_from(way.targets.len()).unwrap_or(u32::MAX),
+        duration,
     }
 }
 

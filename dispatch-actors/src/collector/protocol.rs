@@ -29,7 +29,14 @@ pub(crate) enum Sample {
         duration: Duration,
     },
     ErrorText(DispatcherSlot, Box<str>),
-    Dispatch(Box<DispatchSample>),
+    /// A dispatch that several dispatchers answered; their executions come by themselves.
+    Folded {
+        way: Rc<Way>,
+        status: DispatchStatus,
+        duration: Duration,
+    },
+    /// A dispatch that no dispatcher saw.
+    Unhandled(Box<DispatchSample>),
     Event(DispatcherSlot, DispatcherEvent),
     Unpublishable(u64),
     /// An interceptor rejected an envelope.
