@@ -175,7 +175,7 @@ impl Flight {
 
     fn reply(&self, result: DispatchResult) {
         if let Some(span) = self.span() {
-            trace::completed(span, &result);
+            trace::completed(&self.shard.engine, span, &result);
         }
         self.shard.admission.release(1);
         self.reply.replace(ReplyTo::Nobody).send(Ok(result));

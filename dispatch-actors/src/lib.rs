@@ -85,6 +85,8 @@ pub mod testing;
 mod trace;
 mod watchdog;
 
+pub use dispatch_core::dispatcher::Context;
+pub use dispatch_core::policy::RestartPolicy;
 pub use dispatcher::{
     BlockingFn, Deliver, DispatcherBuilder, HandlerFn, Registration, on_command, on_event, on_intent,
 };
@@ -101,7 +103,7 @@ pub use supervision::{
 /// What most programs need, in one line.
 pub mod prelude {
     pub use dispatch_core::{
-        Category, Context, DispatchResult, DispatchStatus, Dispatcher, DispatcherError, DispatcherRegistry,
+        Category, DispatchResult, DispatchStatus, Dispatcher, DispatcherError, DispatcherRegistry,
         EngineConfig, Envelope, ErrorCode, IntoOutputs, NodeKind, Output, Outputs, Payload, Route, Topic,
     };
 

@@ -3,6 +3,8 @@
 //! A dispatch has a span, each of its dispatchers a child of it. Nothing is made, formatted or copied unless a
 //! subscriber wants it.
 
+use std::time::Duration;
+
 use dispatch_core::dispatch::{DispatchResult, Identity, Outcome, Path};
 use dispatch_core::{Category, DispatchStatus, DispatcherId, MessageType};
 use tracing::{Level, Span, field};
@@ -43,38 +45,45 @@ pub(crate) fn started(engine: &str, path: &Path, identity: &Identity) -> Span {
     span
 }
 
-/// Says how a dispatch ended.
-pub(crate) fn completed(span: &Span, result: &DispatchResult) {
-    span.in_scope(|| {
-        let duration_ms = result.duration().as_secs_f64() * 1000.0;
-        let dispatcher_count = result.dispatcher_ids().len();
-        match result.error_code() {
-            None => tracing::info!(
+/// Says how a dispatch ended. The event says all that finding it again takes, because its span is not there for
+/// a subscriber that leaves out `INFO`.
+pub(crate) fn completed(engine: &str, span: &Span, result: &DispatchResult) {
+    macro_rules! say {
+        ($level:expr, $text:literal $(, $field:ident = $value:expr)*) => {
+            tracing::event!(
                 target: TARGET,
+                $level,
+                engine,
+                topic = result.topic(),
+                category = result.message_category().map(Category::as_str).unwrap_or_default(),
+                message_type = result.message_type().map(MessageType::as_str).unwrap_or_default(),
+                dispatcher_count = result.dispatcher_ids().len(),
+                duration_ms = millis(result.duration()),
+                correlation_id = %result.correlation_id(),
+                trace_id = %result.trace_id(),
                 status = result.status().as_str(),
-                dispatcher_count,
-                duration_ms,
-                "dispatch completed"
-            ),
-            Some(code) => {
-                span.record("error_code", code.as_str());
-                let error = result.error_message().unwrap_or_default();
-                match result.status() {
-                    DispatchStatus::NoDispatcher => {
-                        tracing::warn!(target: TARGET, error_code = code.as_str(), error, "no dispatcher");
-                    }
-                    status => tracing::error!(
-                        target: TARGET,
-                        status = status.as_str(),
-                        error_code = code.as_str(),
-                        duration_ms,
-                        error,
-                        "dispatch failed"
-                    ),
-                }
-            }
+                $($field = $value,)*
+                $text
+            )
+        };
+    }
+    span.in_scope(|| {
+        let Some(code) = result.error_code() else {
+            return say!(Level::INFO, "dispatch completed");
+        };
+        let (code, error) = (code.as_str(), result.error_message().unwrap_or_default());
+        span.record("error_code", code);
+        if result.status() == DispatchStatus::NoDispatcher {
+            say!(Level::WARN, "no dispatcher", error_code = code, error = error);
+        } else {
+            say!(Level::ERROR, "dispatch failed", error_code = code, error = error);
         }
     });
+}
+
+/// A duration in milliseconds, to the microsecond.
+pub(crate) fn millis(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
 }
 
 /// Says that an envelope's category contradicts its topic.
@@ -90,7 +99,7 @@ pub(crate) fn dispatcher(parent: &Span, id: &DispatcherId) -> Span {
 /// Says how one dispatcher's part ended.
 pub(crate) fn executed(span: &Span, id: &DispatcherId, outcome: &Outcome) {
     span.in_scope(|| {
-        let duration_ms = outcome.duration().as_secs_f64() * 1000.0;
+        let duration_ms = millis(outcome.duration());
         match outcome.error_message() {
             None => {
                 tracing::debug!(target: TARGET, dispatcher_id = id.as_str(), duration_ms, "dispatcher executed");

@@ -133,7 +133,7 @@ async fn watch(watched: Watched, new_names: mpsc::Receiver<(u32, String)>) {
                 target: crate::trace::TARGET,
                 engine = &*watched.engine,
                 dispatcher_id = name,
-                stalled_ms = stalled.as_secs_f64() * 1000.0,
+                stalled_ms = crate::trace::millis(stalled),
                 "engine thread is blocked: the handler named, or other work on its arbiter, does not return"
             );
         };

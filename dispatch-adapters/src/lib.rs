@@ -40,6 +40,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `testing` | no | `testing`: an engine in virtual time, probes and scripted dispatchers; for dev-dependencies |
+//! | `facade` | no | [`metrics`]`::facade`: snapshots through the `metrics` facade |
 //!
 //! # Guarantees
 //! Those of [`Engine`]. Adapters that deliver to other systems will each document their own.

@@ -26,6 +26,12 @@ use crate::collector::{Sample, Tell};
 
 /// A function that may block and can be a dispatcher: the arguments and results of
 /// [`HandlerFn`](super::HandlerFn), without `async`. Calls run on several threads at once.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be run as a blocking dispatcher",
+    label = "not a function of an envelope",
+    note = "write `|envelope: Envelope| {{ .. }}`, without `async`; the argument is `Envelope` or `Envelope<T>` where `T: DeserializeOwned`, a second one may be `dispatch_actors::Context`",
+    note = "it returns what is to be emitted: `()`, a topic as text, an `Envelope` with a topic, a `Vec` or `Option` of these, or a `Result` of these whose error is a `std::error::Error` or a `DispatcherError`"
+)]
 pub trait BlockingFn<Args>: Send + Sync + 'static {
     /// The first argument.
     type Argument: FromEnvelope;
@@ -208,7 +214,7 @@ impl Watch {
             tracing::warn!(
                 target: crate::trace::TARGET,
                 dispatcher_id = self.id.as_str(),
-                duration_ms = took.as_secs_f64() * 1000.0,
+                duration_ms = crate::trace::millis(took),
                 "slow blocking dispatcher"
             );
         };

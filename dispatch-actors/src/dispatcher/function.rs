@@ -16,6 +16,13 @@ use super::handler::{Answer, Call, Fault, Handler};
 /// Implemented for `FnMut(Envelope) -> Future`, `FnMut(Envelope<T>) -> Future` and the same with a second
 /// argument [`Context`]. A dispatcher is an actor, so its closure may own state and change it between its
 /// first part and its first `await`, without a lock.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be run as a dispatcher",
+    label = "not an async function of an envelope",
+    note = "write `|envelope: Envelope| async move {{ .. }}`; the argument is `Envelope` or `Envelope<T>` where `T: DeserializeOwned`, a second one may be `dispatch_actors::Context`",
+    note = "it returns what is to be emitted: `()`, a topic as text, an `Envelope` with a topic, a `Vec` or `Option` of these, or a `Result` of these whose error is a `std::error::Error` or a `DispatcherError`",
+    note = "a function that blocks belongs into `run_blocking`"
+)]
 pub trait HandlerFn<Args>: Send + 'static {
     /// The first argument.
     type Argument: FromEnvelope;

@@ -271,7 +271,22 @@ impl Registration {
         if self.options.cap == Some(0) {
             bad(format!("dispatcher '{id}' has a cap of 0: give at least 1"));
         }
+        let blocking = self.form == ChildKind::Blocking;
+        let supervised = self.form == ChildKind::Actor;
+        for (given, fits, option, form) in [
+            (self.options.pool.is_some(), blocking, "pool", "run_blocking"),
+            (self.options.cap.is_some(), blocking, "cap", "run_blocking"),
+            (self.options.arbiter.is_some(), supervised, "on", "actor"),
+            (self.options.restart.is_some(), supervised, "restart", "actor"),
+        ] {
+            if given && !fits {
+                bad(format!(
+                    "dispatcher '{id}' has the option {option}(), which only goes with {form}(): remove it"
+                ));
+            }
+        }
         if let Some(pool) = &self.options.pool
+            && blocking
             && !config.blocking_pools.contains_key(pool)
         {
             bad(format!(

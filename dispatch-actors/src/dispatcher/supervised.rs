@@ -97,18 +97,18 @@ impl<A: Dispatching> SupervisedHandler<A> {
         };
         match made {
             Ok(address) => self.life = Life::Alive { feed, death, _address: address },
-            Err(_) => self.died(),
+            Err(panic) => self.died(&Fault::panicked(panic).text(&self.shard.sanitizer)),
         }
     }
 
-    fn died(&mut self) {
+    fn died(&mut self, why: &str) {
         self.life = match self.restarts.died(self.shard.clock.now().since_start()) {
             RestartDecision::RestartIn(delay) => {
-                self.guardian.restarting(&self.shard, &self.link, delay);
+                self.guardian.restarting(&self.shard, &self.link, delay, why);
                 Life::Between(Box::pin(tokio::time::sleep(delay)))
             }
             RestartDecision::GiveUp => {
-                self.guardian.down(&self.link.id);
+                self.guardian.down(&self.link.id, why);
                 Life::Over
             }
         };
@@ -126,7 +126,7 @@ impl<A: Dispatching> LaneHandler for SupervisedHandler<A> {
                     if death.poll_unpin(cx).is_pending() {
                         return Poll::Ready(());
                     }
-                    self.died();
+                    self.died("its actor stopped");
                 }
                 Life::Between(pause) => {
                     ready!(pause.as_mut().poll(cx));

@@ -255,7 +255,8 @@ impl Engine {
     }
 
     /// Stops admitting, finishes what is in flight, and ends the engine. What is not finished by the deadline
-    /// is abandoned: its callers get an error result, and the report names the dispatchers.
+    /// is abandoned: its callers get an error result, and the report names the dispatchers. A caller on another
+    /// thread gets a report without names and metrics if the engine's thread is blocked.
     ///
     /// # Errors
     /// [`Refused::InvalidState`] if the engine has been shut down already.
@@ -266,7 +267,12 @@ impl Engine {
         }
         let (reply, report) = oneshot::channel();
         shared.router.do_send(Shutdown { deadline: Some(deadline), reply: Some(reply) });
-        let report = report.await.map_err(|_| Refused::InvalidState)?;
+        let patience = shared.far_away().map(|watchdog| {
+            let (admission, waited) =
+                (Arc::clone(&shared.admission), deadline.saturating_add(shared.patience));
+            Patience::new(watchdog, waited, move || ShutdownReport::unfinished(admission.in_flight(), waited))
+        });
+        let report = Answer::new(report, patience).await.ok_or(Refused::InvalidState)?;
         if let Some(metrics) = &report.metrics {
             // Only the first shutdown gets here.
             let _ = shared.last_metrics.set(metrics.clone());

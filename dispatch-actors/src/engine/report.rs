@@ -32,6 +32,13 @@ pub struct ShutdownReport {
     pub metrics: Option<DispatchMetrics>,
 }
 
+impl ShutdownReport {
+    /// For an engine whose thread does not answer.
+    pub(super) fn unfinished(in_flight: usize, elapsed: Duration) -> Self {
+        Self { abandoned: in_flight, abandoned_by_dispatcher: Vec::new(), elapsed, metrics: None }
+    }
+}
+
 /// How an engine is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

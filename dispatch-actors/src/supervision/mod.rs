@@ -113,13 +113,14 @@ pub(crate) struct Guardian {
 }
 
 impl Guardian {
-    pub(crate) fn restarting(&self, shard: &Shard, link: &Link, delay: Duration) {
+    pub(crate) fn restarting(&self, shard: &Shard, link: &Link, delay: Duration, reason: &str) {
         shard.sample(Sample::Event(link.slot, DispatcherEvent::Restart));
         tracing::warn!(
             target: crate::trace::TARGET,
             engine = &*self.engine,
             dispatcher_id = link.id.as_str(),
-            delay_ms = delay.as_secs_f64() * 1000.0,
+            delay_ms = crate::trace::millis(delay),
+            reason,
             "dispatcher died, restarting"
         );
         self.observers.borrow_mut().notify(&Event::Restarting { dispatcher_id: &link.id, delay });
@@ -132,7 +133,7 @@ impl Guardian {
     }
 
     /// A dispatcher is down for good; said once.
-    pub(crate) fn down(&self, id: &DispatcherId) {
+    pub(crate) fn down(&self, id: &DispatcherId, reason: &str) {
         if !self.down.borrow_mut().insert(id.clone()) {
             return;
         }
@@ -141,6 +142,7 @@ impl Guardian {
             target: crate::trace::TARGET,
             engine = &*self.engine,
             dispatcher_id = id.as_str(),
+            reason,
             "dispatcher is down"
         );
         self.observers.borrow_mut().notify(&Event::Down { dispatcher_id: id });

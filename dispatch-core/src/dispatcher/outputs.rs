@@ -193,6 +193,11 @@ impl IntoOutput for Envelope {
 
 /// What a handler may return: nothing, one output, many, an `Option` or a `Result` of these, or the
 /// [`DispatchResult`] of an inner dispatch.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be emitted by a dispatcher",
+    note = "a handler returns `()`, a topic as text, an `Envelope` with a topic, a `Vec` or `Option` of these, or a `Result` of these",
+    note = "the error of a `Result` is a `std::error::Error` or a `DispatcherError`; for a text use `DispatcherError::msg`, for a boxed error `DispatcherError::from_boxed`"
+)]
 pub trait IntoOutputs {
     /// Validates and converts.
     ///
