@@ -19,6 +19,7 @@ use crate::clock::Tick;
 use crate::collector::{Sample, kind_of};
 use crate::dispatcher::Link;
 use crate::engine::Refused;
+use crate::guard::discard;
 use crate::shard::Shard;
 use crate::trace;
 
@@ -103,6 +104,9 @@ impl Flight {
 
     /// Takes the outcome of one dispatcher; the last one settles the dispatch.
     fn put(self: &Rc<Self>, index: u32, outcome: Outcome, now: Tick) {
+        if let Some(target) = self.way.targets.get(index as usize) {
+            target.answered();
+        }
         if self.way.targets.len() == 1 {
             if !self.shard.supervised_results {
                 // The short way to the caller: the fold of one outcome is that outcome, and nobody else wants
@@ -194,7 +198,9 @@ impl ReplyTo {
     pub(crate) fn send(self, reply: Reply) {
         match self {
             Self::One(caller) => {
-                let _ = caller.send(reply);
+                if let Err(unwanted) = caller.send(reply) {
+                    discard(unwanted);
+                }
             }
             Self::Batch(batch, index) => batch.put(index, reply),
             Self::Nobody => {}
@@ -226,8 +232,9 @@ impl Batch {
         self.open.set(self.open.get().saturating_sub(1));
         if self.open.get() == 0
             && let Some(caller) = self.caller.take()
+            && let Err(unwanted) = caller.send(self.results.take())
         {
-            let _ = caller.send(self.results.take());
+            discard(unwanted);
         }
     }
 }
@@ -267,6 +274,9 @@ impl Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
+        if let Some(envelope) = self.envelope.take() {
+            discard(envelope);
+        }
         if let Some(flight) = self.flight.take() {
             let now = flight.shard.clock.now();
             let outcome = Outcome::error("dispatcher stopped before it answered", now.since(flight.started));

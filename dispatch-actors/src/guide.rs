@@ -5,9 +5,11 @@
 //! | guide | answers |
 //! |---|---|
 //! | [`lifecycle`] | how an engine is built, frozen, reloaded and shut down; which thread may do what |
+//! | [`routing`] | how a topic gets its category; patterns, message types, order; what can never match |
 //! | [`envelopes`] | what a handler gets and may return; when a payload is serialised |
 //! | [`blocking`] | where blocking and CPU-bound work belongs, and what to watch |
 //! | [`supervision`] | what happens when a dispatcher dies, and who is told |
+//! | [`logs`] | spans and events, and how error texts are redacted |
 //! | [`limits`] | what the engine does not do, and what to do instead |
 //! | `testing` | how to test dispatchers in virtual time (with the feature `testing`) |
 
@@ -22,6 +24,12 @@ pub mod lifecycle {}
 
 #[doc = include_str!("../docs/limits.md")]
 pub mod limits {}
+
+#[doc = include_str!("../docs/logs.md")]
+pub mod logs {}
+
+#[doc = include_str!("../docs/routing.md")]
+pub mod routing {}
 
 #[doc = include_str!("../docs/supervision.md")]
 pub mod supervision {}

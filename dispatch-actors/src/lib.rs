@@ -72,6 +72,7 @@ mod collector;
 pub mod dispatcher;
 pub mod engine;
 mod flight;
+mod guard;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod inbox;

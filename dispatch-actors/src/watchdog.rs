@@ -54,6 +54,8 @@ pub(crate) struct Watched {
     /// Asks the engine's thread for a beat.
     pub(crate) ping: Box<dyn Fn() + Send>,
     pub(crate) warn_after: Duration,
+    /// How long callers on other threads wait for a sign of life.
+    pub(crate) patience: Duration,
     pub(crate) subscriber: Option<tracing::Dispatch>,
 }
 
@@ -109,7 +111,9 @@ async fn watch(watched: Watched, new_names: mpsc::Receiver<(u32, String)>) {
     let mut names = std::collections::HashMap::new();
     let mut seen = (0, Instant::now());
     let mut warned = false;
-    let mut tick = tokio::time::interval((watched.warn_after / 4).max(Duration::from_millis(10)));
+    let mut tick = tokio::time::interval(
+        (watched.warn_after / 4).min(watched.patience / 8).max(Duration::from_millis(10)),
+    );
     loop {
         tick.tick().await;
         names.extend(new_names.try_iter());

@@ -143,6 +143,7 @@ impl EngineConfig {
         ] {
             bad(value > 0, format!("{field} is 0: give at least 1"));
         }
+        bad(self.max_hops < u16::MAX, "max_hops is 65535: give at most 65534".to_owned());
         bad(!self.timeout.is_zero(), "timeout_ms is 0: give at least 1".to_owned());
         for (name, threads) in &self.blocking_pools {
             bad(*threads > 0, format!("blocking pool '{name}' has no threads: give at least 1"));

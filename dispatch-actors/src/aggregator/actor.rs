@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use super::Publisher;
 use crate::clock::Tick;
 use crate::flight::Flight;
+use crate::guard::guarded;
 use crate::inbox::Inbox;
 use crate::interceptor::Interceptors;
 use crate::observer::{Event, Observers};
@@ -91,11 +92,11 @@ impl Aggregator {
         self.inbox.take(&mut self.batch, cx);
         let mut batch = std::mem::take(&mut self.batch);
         for settled in batch.drain(..) {
-            self.settle(settled);
+            guarded(|| self.settle(settled));
         }
         self.batch = batch;
         while let Poll::Ready(Some((flight, result))) = self.publishing.poll_next_unpin(cx) {
-            self.close(&flight, result);
+            guarded(|| self.close(&flight, result));
         }
     }
 }

@@ -7,6 +7,7 @@ use actix::prelude::*;
 use super::Limits;
 use super::handler::Condition;
 use super::lane::Drive;
+use crate::guard::guarded;
 use crate::shard::Shard;
 
 /// The actor of one dispatcher. Its work comes through an [inbox](crate::inbox); its mailbox is for control.
@@ -43,10 +44,10 @@ impl ActorFuture<DispatcherActor> for Driving {
         cx: &mut TaskContext<'_>,
     ) -> Poll<()> {
         let DispatcherActor { lane, shard, retiring } = actor;
-        match &shard.subscriber {
+        guarded(|| match &shard.subscriber {
             None => lane.drive(cx),
             Some(_) => shard.traced(|| lane.drive(cx)),
-        }
+        });
         if *retiring && lane.is_idle() {
             ctx.stop();
         }

@@ -35,6 +35,8 @@ use crate::trace;
 const LONGEST_RUN: usize = 64;
 /// A run of so few handlers is not cut.
 const SHORT_RUN: usize = 4;
+/// A dispatcher that has used up so much of its thread's time lets the others go on.
+const BUDGET: Duration = Duration::from_millis(1);
 /// A run that takes longer is cut.
 const SLOW_RUN: Duration = Duration::from_micros(50);
 
@@ -67,6 +69,10 @@ pub(crate) struct Lane<H: Handler> {
     /// Answered, not yet settled: the clock is read once for all of them.
     answered: Vec<(Job, Option<Box<Span>>, Answer)>,
     run: usize,
+    /// When the clock was first read in this turn.
+    turn_began: Option<Tick>,
+    /// Whether this turn has used up its budget.
+    exhausted: bool,
     timer: Option<(Tick, Pin<Box<Sleep>>)>,
 }
 
@@ -91,6 +97,8 @@ impl<H: Handler> Lane<H> {
             spare: None,
             answered: Vec::new(),
             run: LONGEST_RUN,
+            turn_began: None,
+            exhausted: false,
             timer: None,
         }
     }
@@ -99,11 +107,19 @@ impl<H: Handler> Lane<H> {
         self.running.len() < self.limits.concurrency
     }
 
-    /// Starts jobs in runs and settles those that answered at once.
-    fn start_all(&mut self, mut jobs: impl ExactSizeIterator<Item = Job>, cx: &mut Context<'_>) {
+    /// Reads the clock and looks at the budget.
+    fn look_at_clock(&mut self) -> Tick {
+        let now = self.shard.clock.now();
+        let began = *self.turn_began.get_or_insert(now);
+        self.exhausted = now.since(began) > BUDGET;
+        now
+    }
+
+    /// Starts jobs in runs and settles those that answered at once. What is over the budget is left.
+    fn start_all(&mut self, jobs: &mut impl ExactSizeIterator<Item = Job>, cx: &mut Context<'_>) {
         // A short run needs no look at the clock before it: it is too short to be cut.
-        let mut begun = (jobs.len() > SHORT_RUN).then(|| self.shard.clock.now());
-        while jobs.len() > 0 {
+        let mut begun = (jobs.len() > SHORT_RUN).then(|| self.look_at_clock());
+        while jobs.len() > 0 && !self.exhausted {
             let pulse = Arc::clone(&self.shard.pulse);
             let beat = pulse.enter(self.link.slot);
             for job in jobs.by_ref().take(self.run) {
@@ -111,9 +127,10 @@ impl<H: Handler> Lane<H> {
             }
             drop(beat);
             if self.answered.is_empty() {
+                self.look_at_clock();
                 continue;
             }
-            let now = self.shard.clock.now();
+            let now = self.look_at_clock();
             if let Some(begun) = begun {
                 let slow = now.since(begun) > SLOW_RUN;
                 self.run = if slow { (self.run / 2).max(1) } else { (self.run * 2).min(LONGEST_RUN) };
@@ -158,6 +175,10 @@ impl<H: Handler> Lane<H> {
 
     fn settle(&self, job: Job, span: Option<&Span>, answer: Answer, now: Tick) {
         let duration = now.since(job.started());
+        if duration > self.limits.timeout {
+            // It came, but too late: the first part of a handler cannot be interrupted.
+            return self.time_out(job, span, now);
+        }
         let outcome = match answer {
             Ok(outputs) if outputs.len() > self.shard.max_outputs => Outcome::error(
                 format!(
@@ -177,7 +198,6 @@ impl<H: Handler> Lane<H> {
         if let Some(span) = span {
             trace::executed(span, &self.link.id, &outcome);
         }
-        self.link.answered();
         job.answer(outcome, now);
     }
 
@@ -196,20 +216,24 @@ impl<H: Handler> Lane<H> {
             let Poll::Ready(Some(Ended { place, job, span, answer })) = polled else { return ended };
             ended = true;
             self.spare = self.spare.take().or(place);
-            let (Some(job), now) = (job, self.shard.clock.now()) else { continue };
+            let (Some(job), now) = (job, self.look_at_clock()) else { continue };
             match answer {
                 Some(answer) => self.settle(job, span.as_deref(), answer, now),
                 None => self.time_out(job, span.as_deref(), now),
+            }
+            if self.exhausted {
+                return ended;
             }
         }
     }
 
     /// Starts what waits and fits.
     fn start_waiting(&mut self, cx: &mut Context<'_>) {
-        while self.has_room()
+        while !self.exhausted
+            && self.has_room()
             && let Some(job) = self.waiting.pop_front()
         {
-            self.start_all(std::iter::once(job), cx);
+            self.start_all(&mut std::iter::once(job), cx);
         }
     }
 
@@ -242,11 +266,14 @@ impl<H: Handler> Lane<H> {
 
 impl<H: Handler> Drive for Lane<H> {
     fn drive(&mut self, cx: &mut Context<'_>) {
+        (self.turn_began, self.exhausted) = (None, false);
         let ready = self.handler.poll_ready(cx).is_ready();
         self.inbox.take(&mut self.arrivals, cx);
         if ready && self.waiting.is_empty() && self.limits.concurrency == usize::MAX {
             let mut arrivals = std::mem::take(&mut self.arrivals);
-            self.start_all(arrivals.drain(..), cx);
+            let mut jobs = arrivals.drain(..);
+            self.start_all(&mut jobs, cx);
+            self.waiting.extend(jobs);
             self.arrivals = arrivals;
         } else {
             self.waiting.extend(self.arrivals.drain(..));
@@ -260,6 +287,11 @@ impl<H: Handler> Drive for Lane<H> {
                 self.start_waiting(cx);
             }
             let told = self.check_deadlines(cx);
+            if self.exhausted {
+                // Others first; this lane goes on in its next turn.
+                cx.waker().wake_by_ref();
+                return;
+            }
             if !told && !ended {
                 return;
             }

@@ -13,6 +13,7 @@ pub(crate) struct Link {
     pub(crate) kind: Option<NodeKind>,
     jobs: Outlet<Job>,
     in_flight: Cell<u64>,
+    retired: Cell<bool>,
 }
 
 impl Link {
@@ -22,13 +23,22 @@ impl Link {
         kind: Option<NodeKind>,
         jobs: Outlet<Job>,
     ) -> Self {
-        Self { id, slot, kind, jobs, in_flight: Cell::new(0) }
+        Self { id, slot, kind, jobs, in_flight: Cell::new(0), retired: Cell::new(false) }
     }
 
     /// Hands a piece of work to the dispatcher. If its actor is gone, the piece answers by itself.
     pub(crate) fn hand(&self, job: Job) {
         self.in_flight.set(self.in_flight.get() + 1);
         drop(self.jobs.send(job));
+    }
+
+    /// The dispatcher is not in the table any more.
+    pub(crate) fn retire(&self) {
+        self.retired.set(true);
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.get()
     }
 
     /// A piece of work has been answered.

@@ -70,7 +70,7 @@ impl LaneHandler for MailHandler {
 
     fn call(&mut self, envelope: Envelope, call: &Call<'_>) -> Self::Future {
         if !self.recipient.connected() {
-            self.guardian.down(&call.link.id, "its actor is gone");
+            self.guardian.down(call.link, "its actor is gone");
             return Either::Right(ready(Err(Fault::Unavailable)));
         }
         match Deliver::of(envelope, call) {

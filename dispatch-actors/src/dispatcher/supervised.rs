@@ -14,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context as TaskContext, Poll, ready};
 
 use actix::dev::MessageResponse;
@@ -21,6 +22,7 @@ use actix::prelude::*;
 use actix_rt::ArbiterHandle;
 use dispatch_core::policy::{RestartDecision, RestartState};
 use dispatch_core::{DispatcherError, Envelope, Outputs};
+use dispatch_metrics::DispatcherEvent;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::{mpsc, oneshot};
@@ -28,6 +30,8 @@ use tokio::time::Sleep;
 
 use super::handler::{Answer, Call, Condition, Fault, Handler as LaneHandler};
 use super::{Deliver, Link};
+use crate::collector::Sample;
+use crate::guard::discard;
 use crate::shard::Shard;
 use crate::supervision::Guardian;
 
@@ -56,7 +60,12 @@ pub(crate) struct SupervisedHandler<A: Actor> {
 }
 
 enum Life<A: Actor> {
-    Alive { feed: mpsc::UnboundedSender<Fed>, death: oneshot::Receiver<()>, _address: Addr<A> },
+    Alive {
+        feed: mpsc::UnboundedSender<Fed>,
+        waiting: Arc<AtomicUsize>,
+        death: oneshot::Receiver<()>,
+        _address: Addr<A>,
+    },
     Between(Pin<Box<Sleep>>),
     Over,
 }
@@ -86,9 +95,11 @@ impl<A: Dispatching> SupervisedHandler<A> {
     fn begin(&mut self) {
         let (feed, fed) = mpsc::unbounded_channel();
         let (alive, death) = oneshot::channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&waiting);
         let factory = Arc::clone(&self.factory);
         let create = move |ctx: &mut Context<A>| {
-            ctx.spawn(Feed { fed, _alive: alive });
+            ctx.spawn(Feed { fed, waiting: counted, _alive: alive });
             factory()
         };
         let made = match &self.arbiter {
@@ -96,7 +107,7 @@ impl<A: Dispatching> SupervisedHandler<A> {
             None => catch_unwind(AssertUnwindSafe(|| A::create(create))),
         };
         match made {
-            Ok(address) => self.life = Life::Alive { feed, death, _address: address },
+            Ok(address) => self.life = Life::Alive { feed, waiting, death, _address: address },
             Err(panic) => self.died(&Fault::panicked(panic).text(&self.shard.sanitizer)),
         }
     }
@@ -108,7 +119,7 @@ impl<A: Dispatching> SupervisedHandler<A> {
                 Life::Between(Box::pin(tokio::time::sleep(delay)))
             }
             RestartDecision::GiveUp => {
-                self.guardian.down(&self.link.id, why);
+                self.guardian.down(&self.link, why);
                 Life::Over
             }
         };
@@ -137,12 +148,18 @@ impl<A: Dispatching> LaneHandler for SupervisedHandler<A> {
     }
 
     fn call(&mut self, envelope: Envelope, call: &Call<'_>) -> Self::Future {
-        let Life::Alive { feed, .. } = &self.life else {
+        let Life::Alive { feed, waiting, .. } = &self.life else {
             return std::future::ready(Err(Fault::Unavailable)).boxed_local();
         };
         let Some(deliver) = Deliver::of(envelope, call) else {
             return std::future::ready(Err(Fault::Stopped)).boxed_local();
         };
+        if waiting.load(Ordering::Relaxed) >= self.shard.admission.max() {
+            // Time-outs give their permits back while the actor still has their envelopes before it.
+            self.shard.sample(Sample::Event(self.link.slot, DispatcherEvent::Saturated));
+            return std::future::ready(Err(Fault::Saturated)).boxed_local();
+        }
+        waiting.fetch_add(1, Ordering::Relaxed);
         let (reply, answer) = oneshot::channel();
         let (panicked, panic) = oneshot::channel();
         let sent = feed.send(Fed { deliver, reply, panicked });
@@ -170,6 +187,7 @@ impl<A: Dispatching> LaneHandler for SupervisedHandler<A> {
 /// Runs in the actor's context and hands it its work.
 struct Feed {
     fed: mpsc::UnboundedReceiver<Fed>,
+    waiting: Arc<AtomicUsize>,
     /// Dropped with the context, which tells the dispatcher that the actor is dead.
     _alive: oneshot::Sender<()>,
 }
@@ -189,6 +207,12 @@ impl<A: Dispatching> ActorFuture<A> for Feed {
                 ctx.stop();
                 return Poll::Ready(());
             };
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            if reply.is_closed() {
+                // Its time was up before the actor came to it.
+                discard(deliver);
+                continue;
+            }
             match catch_unwind(AssertUnwindSafe(|| Handler::handle(actor, deliver, ctx))) {
                 Ok(response) => answer(response, ctx, reply, panicked),
                 Err(panic) => {
@@ -214,8 +238,15 @@ fn answer<A: Dispatching>(
     let mut response = Some(response);
     let any: &mut dyn Any = &mut response;
     if let Some(future) = any.downcast_mut::<Option<ResponseFuture<Delivered>>>().and_then(Option::take) {
+        let mut reply = reply;
         actix::spawn(async move {
-            match AssertUnwindSafe(future).catch_unwind().await {
+            let answered = tokio::select! {
+                biased;
+                // Its time is up: the future is dropped.
+                () = reply.closed() => return,
+                answered = AssertUnwindSafe(future).catch_unwind() => answered,
+            };
+            match answered {
                 // Whoever waited may have given up.
                 Ok(answer) => drop(reply.send(answer)),
                 Err(panic) => {

@@ -250,8 +250,7 @@ impl Engine {
     /// a transport that feeds this engine.
     #[must_use]
     pub fn adapter(&self) -> impl dispatch_core::Adapter + use<> {
-        let shared = &self.shared;
-        Loopback::new(&shared.name, shared.router.clone(), Arc::clone(&shared.admission))
+        Loopback::for_others(&self.shared)
     }
 
     /// Stops admitting, finishes what is in flight, and ends the engine. What is not finished by the deadline

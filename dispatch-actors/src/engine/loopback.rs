@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use actix::prelude::*;
 use async_trait::async_trait;
@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
 use super::TopicArg;
+use super::shared::Shared;
 use crate::admission::Admission;
 use crate::router::{Router, Submit};
 
@@ -19,11 +20,37 @@ pub(crate) struct Loopback {
     name: String,
     router: Addr<Router>,
     admission: Arc<Admission>,
+    /// Absent for the engine's own publisher, whose work has been admitted already.
+    gate: Option<Weak<Shared>>,
 }
 
 impl Loopback {
+    /// The adapter for others: it stands in the queue with everybody else and ends with the engine.
+    pub(super) fn for_others(shared: &Arc<Shared>) -> Self {
+        let own = Self::new(&shared.name, shared.router.clone(), Arc::clone(&shared.admission));
+        Self { gate: Some(Arc::downgrade(shared)), ..own }
+    }
+
+    fn admit(&self) -> Result<(), DeliveryError> {
+        let admitted = match &self.gate {
+            None => self.admission.try_acquire_inner(),
+            Some(gate) => {
+                let ready = gate.upgrade().is_some_and(|shared| shared.check_ready().is_ok());
+                if !ready {
+                    return Err(DeliveryError::permanent("the engine has been shut down"));
+                }
+                self.admission.try_acquire(1) == 1
+            }
+        };
+        if admitted {
+            return Ok(());
+        }
+        self.admission.refuse();
+        Err(DeliveryError::retry("the engine is overloaded"))
+    }
+
     pub(crate) fn new(engine: &str, router: Addr<Router>, admission: Arc<Admission>) -> Self {
-        Self { name: format!("engine:{engine}"), router, admission }
+        Self { name: format!("engine:{engine}"), router, admission, gate: None }
     }
 }
 
@@ -40,10 +67,7 @@ impl Adapter for Loopback {
         if topic.category().is_none() {
             return Ok(Receipt::skipped(SkippedDelivery::NoCategory));
         }
-        if !self.admission.try_acquire_inner() {
-            self.admission.refuse();
-            return Err(DeliveryError::retry("the engine is overloaded"));
-        }
+        self.admit()?;
         let (reply, answer) = oneshot::channel();
         self.router.do_send(Submit::One {
             topic: TopicArg::Valid(topic),
@@ -57,7 +81,10 @@ impl Adapter for Loopback {
             }
             Ok(Ok(result)) => Ok(Receipt::with_id(result.dispatch_id().to_string())),
             Ok(Err(refused)) => Err(DeliveryError::permanent(refused.to_string())),
-            Err(_) => Err(DeliveryError::permanent("the engine has stopped")),
+            Err(_) => {
+                self.admission.release(1);
+                Err(DeliveryError::permanent("the engine has stopped"))
+            }
         }
     }
 

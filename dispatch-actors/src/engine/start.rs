@@ -156,6 +156,7 @@ fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::
                 admission: Arc::clone(&admission),
                 ping: Box::new(move || ping.do_send(Ping)),
                 warn_after: config.stall_warn,
+                patience: config.timeout + GRACE,
                 subscriber: builder.subscriber.clone(),
             })
         })

@@ -18,6 +18,7 @@ use crate::clock::Tick;
 use crate::collector::Sample;
 use crate::engine::{Refused, TopicArg};
 use crate::flight::{Batch, Extras, Flight, Job, ReplyTo, Way};
+use crate::guard::guarded;
 use crate::interceptor::{Interceptors, Verdict};
 use crate::observer::{Event, Observers};
 use crate::shard::Shard;
@@ -83,13 +84,15 @@ impl Router {
         for submit in arrivals.drain(..) {
             match submit {
                 Submit::One { topic, envelope, route_only, reply } => {
-                    self.accept(topic, envelope, Caller { reply: ReplyTo::One(reply), route_only, now });
+                    let caller = Caller { reply: ReplyTo::One(reply), route_only, now };
+                    guarded(|| self.accept(topic, envelope, caller));
                 }
                 Submit::Many { batch, reply } => {
                     let replies = Batch::new(batch.len(), reply);
                     for (index, (topic, envelope)) in (0..).zip(batch) {
                         let reply = ReplyTo::Batch(Rc::clone(&replies), index);
-                        self.accept(topic, envelope, Caller { reply, route_only: false, now });
+                        let caller = Caller { reply, route_only: false, now };
+                        guarded(|| self.accept(topic, envelope, caller));
                     }
                 }
             }
@@ -107,7 +110,8 @@ impl Router {
         };
         envelope.set_topic(&topic);
         match self.intercept(&mut envelope) {
-            Verdict::Continue => {}
+            // An interceptor may change the envelope, but not where it goes.
+            Verdict::Continue => envelope.set_topic(&topic),
             Verdict::Skip(reason) => return self.skip(topic, &envelope, caller, &reason),
             Verdict::Reject(why) => {
                 self.shard.sample(Sample::Rejected);

@@ -74,6 +74,7 @@ impl Children {
             self.running.insert(id, running);
         }
         for (id, retired) in former {
+            retired.link.retire();
             retired.address.do_send(Retire);
             self.nursery.guardian.retired(&id);
             adopted.retired.push(id);

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
 use actix::prelude::*;
+use dispatch_core::policy::{RestartDecision, RestartPolicy, RestartState};
+use tokio::time::Instant;
 
 use super::ChildKind;
 use crate::engine::{Engine, EngineBuilder, StartError};
@@ -31,12 +33,20 @@ pub struct EngineActor {
     make: Box<dyn Fn() -> EngineBuilder>,
     engine: Option<Result<Engine, StartError>>,
     grace: Duration,
+    restarts: RestartState,
+    origin: Option<Instant>,
 }
 
 impl EngineActor {
     /// An actor that makes an engine of what `make` returns, each time it starts.
     pub fn new(make: impl Fn() -> EngineBuilder + 'static) -> Self {
-        Self { make: Box::new(make), engine: None, grace: Duration::from_secs(5) }
+        Self {
+            make: Box::new(make),
+            engine: None,
+            grace: Duration::from_secs(5),
+            restarts: RestartState::new(RestartPolicy::default()),
+            origin: None,
+        }
     }
 
     /// How long what is in flight may take when the actor stops; 5 s without this.
@@ -46,11 +56,16 @@ impl EngineActor {
         self
     }
 
+    /// Starts the engine; if that fails, tries again as the restart policy allows.
     fn begin(&mut self, ctx: &mut Context<Self>) {
         let engine = (self.make)().freeze();
         if let Err(error) = &engine {
             tracing::error!(target: crate::trace::TARGET, %error, "engine child could not start");
-            ctx.stop();
+            // The actor stays, without an engine: a supervisor would start it again at once, and for ever.
+            let since = self.origin.get_or_insert_with(Instant::now).elapsed();
+            if let RestartDecision::RestartIn(delay) = self.restarts.died(since) {
+                ctx.run_later(delay, Self::begin);
+            }
         }
         self.engine = Some(engine);
     }

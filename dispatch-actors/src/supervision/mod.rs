@@ -133,8 +133,9 @@ impl Guardian {
     }
 
     /// A dispatcher is down for good; said once.
-    pub(crate) fn down(&self, id: &DispatcherId, reason: &str) {
-        if !self.down.borrow_mut().insert(id.clone()) {
+    pub(crate) fn down(&self, link: &Link, reason: &str) {
+        let id = &link.id;
+        if link.is_retired() || !self.down.borrow_mut().insert(id.clone()) {
             return;
         }
         self.down_count.store(self.down.borrow().len(), Ordering::Relaxed);

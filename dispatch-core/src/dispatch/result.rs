@@ -186,12 +186,18 @@ impl DispatchResult {
     }
 
     /// Makes this a [`DispatchStatus::PublishFailed`] that lists the topics which could not be published. A
-    /// result that is an error already stays what it is.
+    /// result that is an error already keeps its status and code; its message says both.
     pub fn publish_failed(&mut self, message: impl Into<String>) {
-        if !self.status.is_error() {
-            self.status = DispatchStatus::PublishFailed;
-            self.failure =
-                Some(Box::new(Failure { code: ErrorCode::PublishFailed, message: message.into() }));
+        match &mut self.failure {
+            Some(failure) if self.status.is_error() => {
+                failure.message.push_str("; ");
+                failure.message.push_str(&message.into());
+            }
+            failure => {
+                let message = message.into();
+                *failure = Some(Box::new(Failure { code: ErrorCode::PublishFailed, message }));
+                self.status = DispatchStatus::PublishFailed;
+            }
         }
     }
 

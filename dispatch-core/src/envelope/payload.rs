@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::error::Category;
 
 use crate::ids::MessageType;
 
@@ -189,11 +190,26 @@ impl From<Value> for Payload {
 
 /// A payload is not what a handler asked for.
 #[derive(Debug, thiserror::Error)]
-#[error("the payload is not a {expected} but a {found}: {source}")]
+#[error("the payload is not a {expected} but a {found}: {}", shape_of(source))]
 pub struct PayloadMismatch {
     expected: &'static str,
     found: MessageType,
     source: serde_json::Error,
+}
+
+/// What is wrong with the shape of a payload, without any value of it. What serde says of a value is left to the
+/// error's source.
+fn shape_of(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" at line ").next().unwrap_or_default();
+    if text.starts_with("missing field") || text.starts_with("duplicate field") {
+        return text.to_owned();
+    }
+    match (error.classify(), text.rsplit_once(", expected ")) {
+        (Category::Data, Some((_, expected))) => format!("a value has the wrong type, expected {expected}"),
+        (Category::Data, None) => "a value is not allowed".to_owned(),
+        _ => "not valid JSON".to_owned(),
+    }
 }
 
 /// A payload cannot be written as JSON.
@@ -246,6 +262,12 @@ mod tests {
             error.to_string().starts_with("the payload is not a Order but a json: missing field"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_mismatch_shows_no_value() {
+        let error = Payload::json(json!({"id": "4111-1111"})).decode::<Order>().unwrap_err().to_string();
+        assert_eq!(error, "the payload is not a Order but a json: a value has the wrong type, expected u32");
     }
 
     #[test]

@@ -67,6 +67,13 @@ pub enum Verdict {
     RefusedType,
     /// The topic is not valid, so nothing can match.
     InvalidTopic,
+    /// The topic names no category, so nothing can match.
+    NoCategory,
+    /// The category asked about is not the topic's, so a dispatch is refused.
+    Contradiction {
+        /// The topic's category.
+        topic: Category,
+    },
 }
 
 pub(super) fn explain(
@@ -111,6 +118,11 @@ fn mismatch(
     if route.is_some_and(|route| !route.enabled) {
         return Some(Verdict::Disabled);
     }
+    match topic.category() {
+        None => return Some(Verdict::NoCategory),
+        Some(own) if Some(own) != category => return Some(Verdict::Contradiction { topic: own }),
+        Some(_) => {}
+    }
     if category != Some(spec.category) {
         return Some(Verdict::OtherCategory { category: spec.category });
     }
@@ -136,6 +148,8 @@ impl fmt::Display for Verdict {
             Self::OtherType { wanted } => write!(f, "is for message type '{wanted}'"),
             Self::RefusedType => f.write_str("the dispatcher does not take this message type"),
             Self::InvalidTopic => f.write_str("the topic is not valid"),
+            Self::NoCategory => f.write_str("the topic has no category"),
+            Self::Contradiction { topic } => write!(f, "the topic is for {topic} messages"),
         }
     }
 }

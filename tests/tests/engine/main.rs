@@ -13,6 +13,7 @@ mod logs;
 mod metrics;
 mod outputs;
 mod registration;
+mod regressions;
 mod reload;
 mod routing;
 mod shutdown;

@@ -1,0 +1,20 @@
+//! Keeping panics of other people's code where they belong.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Drops a value that other code made and whose destructor may panic.
+pub(crate) fn discard<T>(value: T) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        tracing::error!(target: crate::trace::TARGET, "a value panicked while it was dropped; the engine goes on");
+        // What a panic leaves behind may panic once more.
+        std::mem::forget(panic);
+    }
+}
+
+/// Runs a part of an actor's work. A panic ends that part and nothing else.
+pub(crate) fn guarded(work: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+        tracing::error!(target: crate::trace::TARGET, "a piece of work panicked outside of its handler; the engine goes on");
+        std::mem::forget(panic);
+    }
+}
