@@ -160,7 +160,8 @@ impl<H: Handler> Lane<H> {
                 let ticket = Rc::new(Ticket::default());
                 let deadline = job.started().after(self.limits.timeout);
                 self.deadlines.push(deadline, &ticket, self.running.len() + 1);
-                self.running.push(Task { place: Some(place), job: Some(job), ticket, span });
+                let limit = self.limits.timeout;
+                self.running.push(Task { place: Some(place), job: Some(job), ticket, limit, span });
             }
         }
     }
@@ -168,16 +169,16 @@ impl<H: Handler> Lane<H> {
     fn settle_answered(&mut self, now: Tick) {
         let mut answered = std::mem::take(&mut self.answered);
         for (job, span, answer) in answered.drain(..) {
-            self.settle(job, span.as_deref(), answer, now);
+            self.settle(job, span.as_deref(), answer, self.limits.timeout, now);
         }
         self.answered = answered;
     }
 
-    fn settle(&self, job: Job, span: Option<&Span>, answer: Answer, now: Tick) {
+    fn settle(&self, job: Job, span: Option<&Span>, answer: Answer, limit: Duration, now: Tick) {
         let duration = now.since(job.started());
-        if duration > self.limits.timeout {
+        if duration > limit {
             // It came, but too late: the first part of a handler cannot be interrupted.
-            return self.time_out(job, span, now);
+            return self.time_out(job, span, limit, now);
         }
         let outcome = match answer {
             Ok(outputs) if outputs.len() > self.shard.max_outputs => Outcome::error(
@@ -201,8 +202,8 @@ impl<H: Handler> Lane<H> {
         job.answer(outcome, now);
     }
 
-    fn time_out(&self, job: Job, span: Option<&Span>, now: Tick) {
-        let outcome = Outcome::timeout(self.limits.timeout, now.since(job.started()));
+    fn time_out(&self, job: Job, span: Option<&Span>, limit: Duration, now: Tick) {
+        let outcome = Outcome::timeout(limit, now.since(job.started()));
         self.answer(job, span, outcome, now);
     }
 
@@ -213,13 +214,13 @@ impl<H: Handler> Lane<H> {
             let pulse = self.shard.pulse.enter(self.link.slot);
             let polled = self.running.poll_next_unpin(cx);
             drop(pulse);
-            let Poll::Ready(Some(Ended { place, job, span, answer })) = polled else { return ended };
+            let Poll::Ready(Some(Ended { place, job, limit, span, answer })) = polled else { return ended };
             ended = true;
             self.spare = self.spare.take().or(place);
             let (Some(job), now) = (job, self.look_at_clock()) else { continue };
             match answer {
-                Some(answer) => self.settle(job, span.as_deref(), answer, now),
-                None => self.time_out(job, span.as_deref(), now),
+                Some(answer) => self.settle(job, span.as_deref(), answer, limit, now),
+                None => self.time_out(job, span.as_deref(), limit, now),
             }
             if self.exhausted {
                 return ended;
@@ -256,7 +257,7 @@ impl<H: Handler> Lane<H> {
         self.timer = None;
         while self.waiting.front().is_some_and(|job| job.started().after(limit) <= now) {
             if let Some(job) = self.waiting.pop_front() {
-                self.time_out(job, None, now);
+                self.time_out(job, None, limit, now);
             }
         }
         self.deadlines.expire(now);
@@ -314,7 +315,7 @@ impl<H: Handler> Drive for Lane<H> {
             left.extend(task.job.take());
         }
         for job in left {
-            self.settle(job, None, Err(Fault::Stopped), now);
+            self.settle(job, None, Err(Fault::Stopped), Duration::MAX, now);
         }
     }
 

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tracing::Span;
 
@@ -84,6 +85,8 @@ pub(crate) struct Task<F> {
     pub(crate) place: Option<Place<F>>,
     pub(crate) job: Option<Job>,
     pub(crate) ticket: Rc<Ticket>,
+    /// The time-out that was in force when it began.
+    pub(crate) limit: Duration,
     pub(crate) span: Option<Box<Span>>,
 }
 
@@ -91,6 +94,7 @@ pub(crate) struct Task<F> {
 pub(crate) struct Ended<F> {
     pub(crate) place: Option<Place<F>>,
     pub(crate) job: Option<Job>,
+    pub(crate) limit: Duration,
     pub(crate) span: Option<Box<Span>>,
     /// `None` if its time was up.
     pub(crate) answer: Option<Answer>,
@@ -124,6 +128,12 @@ impl<F: Future<Output = Answer>> Future for Task<F> {
             // A late future is dropped here; if that panics, the outcome is a time-out all the same.
             empty(place);
         }
-        Poll::Ready(Ended { place: this.place.take(), job: this.job.take(), span: this.span.take(), answer })
+        Poll::Ready(Ended {
+            place: this.place.take(),
+            job: this.job.take(),
+            limit: this.limit,
+            span: this.span.take(),
+            answer,
+        })
     }
 }

@@ -61,7 +61,8 @@ impl EngineBuilder {
 
     /// Replaces the configuration. Its routes come before those of the builder.
     pub fn config(mut self, config: EngineConfig) -> Self {
-        self.config = config;
+        let added = std::mem::replace(&mut self.config, config).routes;
+        self.config.routes.extend(added);
         self
     }
 

@@ -48,7 +48,8 @@ impl Engine {
             match self.shared.router.send(swap).await.map_err(stopped)? {
                 Ok(report) => return Ok(report),
                 Err(returned) => {
-                    // Another reload came first: what is to be kept may be gone.
+                    // The engine is stopping, or another reload came first: what is to be kept may be gone.
+                    self.shared.check_ready().map_err(|_| ReloadError::Stopped)?;
                     running = self.shared.router.send(AskRunning).await.map_err(stopped)?;
                     check_kept(&returned, &running.dispatchers)?;
                     Blueprint { table, registrations, .. } = *returned;

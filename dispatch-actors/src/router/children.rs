@@ -18,6 +18,8 @@ use crate::watchdog::Watchdog;
 /// The dispatcher actors of an engine, by id.
 pub(crate) struct Children {
     pub(super) running: BTreeMap<DispatcherId, Running>,
+    /// Not in the table any more, but not done yet.
+    retired: Vec<Running>,
     pub(super) nursery: Nursery,
 }
 
@@ -44,12 +46,18 @@ pub(crate) struct Nursery {
 
 impl Children {
     pub(crate) fn new(nursery: Nursery) -> Self {
-        Self { running: BTreeMap::new(), nursery }
+        Self { running: BTreeMap::new(), retired: Vec::new(), nursery }
+    }
+
+    /// Every dispatcher actor that may have something under way.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Running> {
+        self.running.values().chain(&self.retired)
     }
 
     /// Starts or keeps the dispatchers of a table, retires the others, and returns the ways to them in the
     /// order of the registrations.
     pub(crate) fn adopt(&mut self, registrations: Vec<Registration>, config: &EngineConfig) -> Adopted {
+        self.retired.retain(|retired| retired.address.connected());
         let mut former = std::mem::take(&mut self.running);
         let mut adopted = Adopted::default();
         for registration in registrations {
@@ -78,6 +86,7 @@ impl Children {
             retired.address.do_send(Retire);
             self.nursery.guardian.retired(&id);
             adopted.retired.push(id);
+            self.retired.push(retired);
         }
         adopted
     }

@@ -40,7 +40,7 @@ impl Handler<Swap> for Router {
     type Result = MessageResult<Swap>;
 
     fn handle(&mut self, Swap { version, blueprint }: Swap, _: &mut Self::Context) -> Self::Result {
-        if version != self.version {
+        if version != self.version || self.stopping {
             return MessageResult(Err(blueprint));
         }
         let Blueprint { config, table, registrations } = *blueprint;
@@ -104,10 +104,11 @@ impl Handler<Shutdown> for Router {
         let (shard, router) = (self.shard.clone(), ctx.address());
         let children: Vec<_> = self
             .children
-            .running
-            .iter()
-            .map(|(id, running)| (id.clone(), running.link.clone(), running.address.clone()))
+            .all()
+            .map(|child| (child.link.id.clone(), child.link.clone(), child.address.clone()))
             .collect();
+        // From here on no reload changes who the children are.
+        self.stopping = true;
         let collector = self.children.nursery.collector.clone();
         let aggregator = self.aggregator.clone();
         let begun = shard.clock.now();

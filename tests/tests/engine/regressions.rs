@@ -278,3 +278,42 @@ fn an_interceptor_does_not_change_where_an_envelope_goes() {
         assert!(engine.dispatch(TOPIC, empty()).await.unwrap().is_successful());
     });
 }
+
+#[test]
+fn a_shutdown_abandons_what_a_reload_has_retired_by_name() {
+    paused(async {
+        let engine = builder()
+            .dispatcher(on_event("old").run(|_: Envelope| std::future::pending::<()>()))
+            .route(to("old"))
+            .freeze()
+            .unwrap();
+        let caller = engine.clone();
+        let waiting = actix::spawn(async move { caller.dispatch(TOPIC, empty()).await });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        engine.reload(Engine::builder()).await.unwrap();
+        let report = engine.shutdown(Duration::from_millis(100)).await.unwrap();
+        assert_eq!(report.abandoned_by_dispatcher, [("old".into(), 1)]);
+        assert!(report.elapsed < Duration::from_millis(200), "{:?}", report.elapsed);
+        assert!(waiting.await.unwrap().unwrap().is_error());
+    });
+}
+
+#[test]
+fn a_time_out_is_named_as_it_was_when_the_work_began() {
+    paused(async {
+        let engine = builder()
+            .dispatcher(
+                on_event("a").timeout(Duration::from_secs(5)).run(|_: Envelope| std::future::pending::<()>()),
+            )
+            .route(to("a"))
+            .freeze()
+            .unwrap();
+        let caller = engine.clone();
+        let waiting = actix::spawn(async move { caller.dispatch(TOPIC, empty()).await });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let quicker = on_event("a").timeout(Duration::from_millis(100)).run(|_: Envelope| async {});
+        engine.reload(Engine::builder().dispatcher(quicker).route(to("a"))).await.unwrap();
+        let result = waiting.await.unwrap().unwrap();
+        assert_eq!(result.error_message(), Some("Dispatcher 'a' timed out after 5000 ms"));
+    });
+}
