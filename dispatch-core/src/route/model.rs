@@ -156,6 +156,11 @@ impl Route {
         if self.message_type.as_ref().is_some_and(|name| name.trim().is_empty()) {
             bad(format!("route '{id}': the message type is blank: leave it out to take all types"));
         }
+        if self.message_type.as_ref().is_some_and(|name| has_outer_space(name)) {
+            bad(format!(
+                "route '{id}': the message type has white space around it, so nothing would match: remove it"
+            ));
+        }
         if self.description.as_ref().is_some_and(|text| text.chars().count() > Self::MAX_DESCRIPTION) {
             bad(format!(
                 "route '{id}': the description is too long: use at most {} characters",
@@ -171,6 +176,12 @@ impl Route {
         };
         pattern.filter(|_| problems.len() == before)
     }
+}
+
+/// Whether a message type is not blank and has white space around it. The type of an envelope never has.
+pub(super) fn has_outer_space(name: &str) -> bool {
+    let trimmed = name.trim();
+    !trimmed.is_empty() && trimmed.len() < name.len()
 }
 
 /// Refuses blank ids and ids with white space.

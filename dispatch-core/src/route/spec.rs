@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::model::{check_id, shown};
+use super::model::{check_id, has_outer_space, shown};
 use crate::dispatcher::NodeKind;
 use crate::error::{ErrorCode, Problem};
 use crate::ids::DispatcherId;
@@ -45,6 +45,11 @@ impl DispatcherSpec {
             }
             if types.iter().any(|name| name.trim().is_empty()) {
                 bad(format!("dispatcher '{id}' has a blank message type: remove it"));
+            }
+            if types.iter().any(|name| has_outer_space(name)) {
+                bad(format!(
+                    "dispatcher '{id}' has a message type with white space around it, so nothing would match: remove it"
+                ));
             }
         }
         if let Some(kind) = self.node_kind

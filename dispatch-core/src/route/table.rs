@@ -323,6 +323,15 @@ mod tests {
     }
 
     #[test]
+    fn a_message_type_that_could_never_match_is_refused() {
+        let spaced = DispatcherSpec { message_types: Some([" T".to_owned()].into()), ..dispatcher("d") };
+        let route = Route::new("r", "**", Category::Event, "d").with_message_type("T ");
+        let error = RouteTable::build(vec![spaced], vec![route]).unwrap_err();
+        assert_eq!(error.problems().len(), 2, "{error}");
+        assert_eq!(error.codes(), [ErrorCode::InvalidParameter]);
+    }
+
+    #[test]
     fn unreached_dispatchers_are_named() {
         let table = RouteTable::build(
             vec![dispatcher("a"), dispatcher("b")],
