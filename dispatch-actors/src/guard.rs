@@ -11,10 +11,10 @@ pub(crate) fn discard<T>(value: T) {
     }
 }
 
-/// Runs a part of an actor's work. A panic ends that part and nothing else.
-pub(crate) fn guarded(work: impl FnOnce()) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
-        tracing::error!(target: crate::trace::TARGET, "a piece of work panicked outside of its handler; the engine goes on");
-        std::mem::forget(panic);
-    }
+/// Runs a part of an actor's work. A panic ends that part and nothing else; false if there was one.
+pub(crate) fn guarded(work: impl FnOnce()) -> bool {
+    let Err(panic) = catch_unwind(AssertUnwindSafe(work)) else { return true };
+    tracing::error!(target: crate::trace::TARGET, "a piece of work panicked outside of its handler; the engine goes on");
+    std::mem::forget(panic);
+    false
 }

@@ -164,27 +164,6 @@ impl Recorder {
         }
     }
 
-    /// Counts that a dispatcher's actor died and was replaced.
-    pub fn record_restart(&mut self, dispatcher: DispatcherSlot) {
-        self.record_event(dispatcher, DispatcherEvent::Restart);
-    }
-
-    /// Counts a blocking call that ran longer than the warning limit.
-    pub fn record_slow_blocking(&mut self, dispatcher: DispatcherSlot) {
-        self.record_event(dispatcher, DispatcherEvent::SlowBlocking);
-    }
-
-    /// Counts an answer that came after its time-out and was dropped.
-    pub fn record_late_reply(&mut self, dispatcher: DispatcherSlot) {
-        self.record_event(dispatcher, DispatcherEvent::LateReply);
-    }
-
-    /// Counts an envelope turned away because the dispatcher was at its cap. Its outcome is recorded beside it,
-    /// as an error.
-    pub fn record_saturated(&mut self, dispatcher: DispatcherSlot) {
-        self.record_event(dispatcher, DispatcherEvent::Saturated);
-    }
-
     /// Counts something that befell a dispatcher and is no outcome.
     pub fn record_event(&mut self, dispatcher: DispatcherSlot, event: DispatcherEvent) {
         self.totals.count_event(event);

@@ -44,10 +44,14 @@ impl ActorFuture<DispatcherActor> for Driving {
         cx: &mut TaskContext<'_>,
     ) -> Poll<()> {
         let DispatcherActor { lane, shard, retiring } = actor;
-        guarded(|| match &shard.subscriber {
+        let done = guarded(|| match &shard.subscriber {
             None => lane.drive(cx),
             Some(_) => shard.traced(|| lane.drive(cx)),
         });
+        if !done {
+            // What was not reached is not announced again.
+            cx.waker().wake_by_ref();
+        }
         if *retiring && lane.is_idle() {
             ctx.stop();
         }

@@ -65,12 +65,6 @@ impl Fault {
     }
 }
 
-impl From<DispatcherError> for Fault {
-    fn from(error: DispatcherError) -> Self {
-        Self::Error(error)
-    }
-}
-
 /// A registered dispatcher, as its actor sees it.
 pub(crate) trait Handler: 'static {
     type Future: Future<Output = Answer> + 'static;
