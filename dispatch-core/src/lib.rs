@@ -43,7 +43,7 @@
 //! | [`Dispatcher`], [`IntoOutputs`] | code that handles envelopes, and what it may return |
 //! | [`DispatchResult`], [`Outcome`] | what became of a dispatch, and of one dispatcher's part of it |
 //! | [`Adapter`] | outbound delivery to one destination |
-//! | [`policy`] | when a dead child is started again; what was seen before |
+//! | [`policy`] | retry, circuit breaker, rate limit, batch, restart: state machines without a clock |
 //! | [`Sanitizer`] | keeps secrets out of error texts |
 //! | [`EngineConfig`] | routes, limits and time-outs as data, from code, TOML or JSON |
 //!
@@ -76,7 +76,10 @@ pub mod time;
 pub mod topic;
 
 pub use config::{ConfigError, EngineConfig, PublishTo};
-pub use delivery::{Adapter, DeliveryError, DeliveryErrorKind, Health, HealthStatus, Receipt};
+pub use delivery::{
+    Adapter, Answer, DeadLetter, DeliveryError, DeliveryErrorKind, DeliveryEvent, DeliveryLabels,
+    DeliveryObserver, Health, HealthStatus, Receipt,
+};
 pub use dispatch::{DispatchResult, DispatchStatus, Outcome};
 pub use dispatcher::{
     Context, Dispatcher, DispatcherError, DispatcherRegistry, IntoOutput, IntoOutputs, NodeKind, Output,

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::DeliveryError;
+use super::{DeliveryError, Receipt};
 use crate::envelope::Envelope;
 use crate::error::Problem;
 
@@ -72,43 +72,6 @@ impl<A: Adapter + ?Sized> Adapter for Arc<A> {
 
     async fn health(&self) -> Health {
         (**self).health().await
-    }
-}
-
-/// What a destination answered.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Receipt {
-    /// The id the destination gave the message, if it gave one.
-    pub id: Option<String>,
-    /// Why nothing was sent although nothing failed.
-    pub skipped: Option<SkippedDelivery>,
-}
-
-/// Why an adapter took an envelope and did nothing with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SkippedDelivery {
-    /// The topic has no category, so an engine cannot route it.
-    NoCategory,
-}
-
-impl Receipt {
-    /// The destination took it and said nothing more.
-    #[must_use]
-    pub fn taken() -> Self {
-        Self::default()
-    }
-
-    /// The destination took it and gave it an id.
-    pub fn with_id(id: impl Into<String>) -> Self {
-        Self { id: Some(id.into()), ..Self::default() }
-    }
-
-    /// Nothing was sent, for a reason that is no failure.
-    #[must_use]
-    pub fn skipped(reason: SkippedDelivery) -> Self {
-        Self { skipped: Some(reason), ..Self::default() }
     }
 }
 

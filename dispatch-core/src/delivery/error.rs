@@ -2,14 +2,21 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use crate::policy::{Failure, History, Refusal};
 use crate::redact::Sanitizer;
 
 /// Why a delivery failed, and what may be done next.
 ///
-/// The text is sanitised when the error is made, so it can be logged and stored as it is.
-pub struct DeliveryError {
+/// The text is sanitised when the error is made, so it can be logged and stored as it is. It is not copied from
+/// the source: name what an operator has to know, and attach the rest with
+/// [`with_source`](Self::with_source).
+pub struct DeliveryError(Box<Parts>);
+
+struct Parts {
     kind: DeliveryErrorKind,
     message: String,
+    refusal: Option<Refusal>,
+    history: Option<History>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -27,10 +34,24 @@ pub enum DeliveryErrorKind {
     Disabled,
 }
 
+impl DeliveryErrorKind {
+    /// As it is written in logs, metrics and dead letters.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Permanent => "permanent",
+            Self::Retry => "retry",
+            Self::RetryAfter(_) => "retry_after",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
 impl DeliveryError {
     /// An error of a kind.
     pub fn new(kind: DeliveryErrorKind, message: impl AsRef<str>) -> Self {
-        Self { kind, message: Sanitizer::default().sanitize_text(message.as_ref()), source: None }
+        let message = Sanitizer::default().sanitize_text(message.as_ref());
+        Self(Box::new(Parts { kind, message, refusal: None, history: None, source: None }))
     }
 
     /// Trying again cannot help.
@@ -43,29 +64,100 @@ impl DeliveryError {
         Self::new(DeliveryErrorKind::Retry, message)
     }
 
+    /// Trying again may help, not before this delay.
+    pub fn retry_after(delay: Duration, message: impl AsRef<str>) -> Self {
+        Self::new(DeliveryErrorKind::RetryAfter(delay), message)
+    }
+
+    /// The destination wants nothing more.
+    pub fn disabled(message: impl AsRef<str>) -> Self {
+        Self::new(DeliveryErrorKind::Disabled, message)
+    }
+
     /// Keeps the error this one was made from.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.0.source = Some(source.into());
         self
     }
 
     /// What may be done next.
     #[must_use]
     pub const fn kind(&self) -> DeliveryErrorKind {
-        self.kind
+        self.0.kind
+    }
+
+    /// The text, sanitised.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
     }
 
     /// Whether trying again may help.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self.kind, DeliveryErrorKind::Retry | DeliveryErrorKind::RetryAfter(_))
+        matches!(self.0.kind, DeliveryErrorKind::Retry | DeliveryErrorKind::RetryAfter(_))
+    }
+
+    /// The policy that did not let the delivery through, if that is what happened: nothing was sent.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<&Refusal> {
+        self.0.refusal.as_ref()
+    }
+
+    /// What was tried, if there was a retry policy.
+    #[must_use]
+    pub const fn history(&self) -> Option<&History> {
+        self.0.history.as_ref()
+    }
+
+    /// The same error again, without its source: for a batch that failed as a whole.
+    #[must_use]
+    pub fn repeat(&self) -> Self {
+        let Parts { kind, message, refusal, history, source: _ } = &*self.0;
+        Self(Box::new(Parts {
+            kind: *kind,
+            message: message.clone(),
+            refusal: refusal.clone(),
+            history: history.clone(),
+            source: None,
+        }))
+    }
+}
+
+impl Failure for DeliveryError {
+    fn kind(&self) -> DeliveryErrorKind {
+        self.0.kind
+    }
+
+    fn refusal(&self) -> Option<&Refusal> {
+        self.0.refusal.as_ref()
+    }
+
+    fn text(&self) -> String {
+        self.0.message.clone()
+    }
+
+    fn refused(refusal: Refusal) -> Self {
+        let kind = refusal.retry_in.map_or(DeliveryErrorKind::Retry, DeliveryErrorKind::RetryAfter);
+        // The text is ours; the name of a service may well look like a secret.
+        let message = refusal.to_string();
+        Self(Box::new(Parts { kind, message, refusal: Some(refusal), history: None, source: None }))
+    }
+
+    fn timed_out(limit: Duration) -> Self {
+        Self::retry(format!("no answer within {} ms", limit.as_millis()))
+    }
+
+    fn with_history(mut self, history: History) -> Self {
+        self.0.history = Some(history);
+        self
     }
 }
 
 impl fmt::Display for DeliveryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
@@ -73,14 +165,14 @@ impl fmt::Debug for DeliveryError {
     /// Leaves the source out: its text is not sanitised.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeliveryError")
-            .field("kind", &self.kind)
-            .field("message", &self.message)
+            .field("kind", &self.0.kind)
+            .field("message", &self.0.message)
             .finish_non_exhaustive()
     }
 }
 
 impl StdError for DeliveryError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 }

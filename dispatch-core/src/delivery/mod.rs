@@ -1,7 +1,13 @@
 //! The contract of outbound delivery.
 
 mod adapter;
+mod dead_letter;
 mod error;
+mod event;
+mod receipt;
 
-pub use adapter::{Adapter, Health, HealthStatus, Receipt, SkippedDelivery};
+pub use adapter::{Adapter, Health, HealthStatus};
+pub use dead_letter::{DeadLetter, DeadLetterOrigin};
 pub use error::{DeliveryError, DeliveryErrorKind};
+pub use event::{DeliveryEvent, DeliveryLabels, DeliveryObserver};
+pub use receipt::{Answer, Receipt, SkippedDelivery};

@@ -3,7 +3,10 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use crate::delivery::DeliveryErrorKind;
 use crate::envelope::short_type_name;
+use crate::policy::{Failure, History, Refusal};
+use crate::redact::Sanitizer;
 
 /// Why a dispatcher failed.
 ///
@@ -28,6 +31,8 @@ struct Parts {
     error_type: Cow<'static, str>,
     message: String,
     advice: RetryAdvice,
+    refusal: Option<Refusal>,
+    history: Option<History>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -51,6 +56,8 @@ impl DispatcherError {
             error_type: error_type.into(),
             message: message.into(),
             advice: RetryAdvice::ByPolicy,
+            refusal: None,
+            history: None,
             source: None,
         }))
     }
@@ -103,6 +110,12 @@ impl DispatcherError {
         self.0.advice
     }
 
+    /// What was tried, if there was a retry policy.
+    #[must_use]
+    pub fn history(&self) -> Option<&History> {
+        self.0.history.as_ref()
+    }
+
     /// The error this one was made from.
     #[must_use]
     pub fn source(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
@@ -113,6 +126,39 @@ impl DispatcherError {
 impl<E: StdError + Send + Sync + 'static> From<E> for DispatcherError {
     fn from(source: E) -> Self {
         Self::new(short_type_name::<E>(), source.to_string()).with_source(Box::new(source))
+    }
+}
+
+impl Failure for DispatcherError {
+    fn kind(&self) -> DeliveryErrorKind {
+        match self.0.advice {
+            RetryAdvice::Never => DeliveryErrorKind::Permanent,
+            RetryAdvice::Always(Some(delay)) => DeliveryErrorKind::RetryAfter(delay),
+            RetryAdvice::ByPolicy | RetryAdvice::Always(None) => DeliveryErrorKind::Retry,
+        }
+    }
+
+    fn refusal(&self) -> Option<&Refusal> {
+        self.0.refusal.as_ref()
+    }
+
+    fn text(&self) -> String {
+        Sanitizer::default().sanitize(self.error_type(), self.message())
+    }
+
+    fn refused(refusal: Refusal) -> Self {
+        let mut error = Self::new("Refused", refusal.to_string()).recoverable(refusal.retry_in);
+        error.0.refusal = Some(refusal);
+        error
+    }
+
+    fn timed_out(limit: Duration) -> Self {
+        Self::new("TimedOut", format!("no answer within {} ms", limit.as_millis()))
+    }
+
+    fn with_history(mut self, history: History) -> Self {
+        self.0.history = Some(history);
+        self
     }
 }
 

@@ -1,0 +1,117 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::delivery::DeliveryErrorKind;
+
+/// Why a policy did not let a call through. The destination was not asked, so no attempt was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which policy refused.
+    pub by: RefusedBy,
+    /// What the policy protects.
+    pub service: Arc<str>,
+    /// How the service is reached, such as `webhook`.
+    pub transport: Arc<str>,
+    /// When it makes sense to come again; `None` if that cannot be said.
+    pub retry_in: Option<Duration>,
+}
+
+/// The policies that refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RefusedBy {
+    /// The circuit breaker is open, and as much work as may be held is held already.
+    CircuitOpen,
+    /// Too many wait for the rate limit.
+    RateLimit,
+    /// Too many wait for a place in flight.
+    InFlightLimit,
+    /// The queue or batch in front of the destination is full.
+    QueueFull,
+    /// The destination was shut down.
+    Stopped,
+}
+
+impl RefusedBy {
+    /// As it is written in logs, metrics and errors.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CircuitOpen => "circuit_open",
+            Self::RateLimit => "rate_limit",
+            Self::InFlightLimit => "in_flight_limit",
+            Self::QueueFull => "queue_full",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (service, transport) = (&self.service, &self.transport);
+        match self.by {
+            RefusedBy::CircuitOpen => write!(f, "the circuit breaker of {service} ({transport}) is open"),
+            RefusedBy::RateLimit => {
+                write!(f, "too much work waits for the rate limit of {service} ({transport})")
+            }
+            RefusedBy::InFlightLimit => {
+                write!(f, "too many calls of {service} ({transport}) wait for their turn")
+            }
+            RefusedBy::QueueFull => write!(f, "the queue of {service} ({transport}) is full"),
+            RefusedBy::Stopped => write!(f, "{service} ({transport}) has been shut down"),
+        }?;
+        match self.retry_in {
+            Some(wait) => write!(f, ": try again in {} ms", wait.as_millis()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What was tried before a call failed for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// Attempts that were made.
+    pub attempts: u32,
+    /// What the first attempt failed with, sanitised.
+    pub first_error: String,
+    /// When the first attempt failed.
+    #[serde(with = "crate::time::rfc3339")]
+    pub first_failed_at: SystemTime,
+    /// When the last attempt failed.
+    #[serde(with = "crate::time::rfc3339")]
+    pub last_failed_at: SystemTime,
+}
+
+/// An error that policies can read, and can make.
+///
+/// Policies go around anything that fails with such an error: adapters, dispatchers and plain futures.
+pub trait Failure: Sized + Send {
+    /// What may be done next.
+    fn kind(&self) -> DeliveryErrorKind;
+
+    /// The refusal, if a policy further inside made this error.
+    fn refusal(&self) -> Option<&Refusal>;
+
+    /// The text, sanitised.
+    fn text(&self) -> String;
+
+    /// The error of a call that a policy did not let through.
+    fn refused(refusal: Refusal) -> Self;
+
+    /// The error of an attempt that took too long.
+    fn timed_out(limit: Duration) -> Self;
+
+    /// Adds what was tried.
+    #[must_use]
+    fn with_history(self, history: History) -> Self;
+
+    /// Whether the destination has failed, and may do better later.
+    fn is_fault(&self) -> bool {
+        self.refusal().is_none()
+            && matches!(self.kind(), DeliveryErrorKind::Retry | DeliveryErrorKind::RetryAfter(_))
+    }
+}
