@@ -47,6 +47,8 @@
 //!
 //! Needs Rust 1.90.
 
+pub mod policy;
+
 pub use dispatch_actors::*;
 pub use dispatch_core as model;
 pub use dispatch_metrics as metrics;

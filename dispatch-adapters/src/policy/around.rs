@@ -1,0 +1,159 @@
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use async_trait::async_trait;
+use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryLabels, Health, Receipt};
+use dispatch_core::dispatcher::{Context, Dispatcher, DispatcherError, Outputs};
+use dispatch_core::error::Problem;
+use dispatch_core::policy::Failure;
+use dispatch_core::{Category, Envelope, NodeKind};
+
+use super::{Call, Telemetry};
+
+/// Something that decides whether, when and how often a call is made.
+pub trait Policy: Send + Sync + 'static {
+    /// Makes the call. `attempt` makes one attempt each time it is called.
+    ///
+    /// # Errors
+    /// What the last attempt failed with, or that the policy did not let the call through.
+    fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> impl Future<Output = Result<T, E>> + Send
+    where
+        T: Send,
+        E: Failure,
+        F: Fn() -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T, E>> + Send;
+
+    /// Everything that is wrong with its options.
+    fn problems(&self) -> Vec<Problem> {
+        Vec::new()
+    }
+}
+
+/// A policy, and one further inside.
+#[derive(Debug, Clone)]
+pub struct Stack<Outer, Inner>(pub Outer, pub Inner);
+
+impl<Outer: Policy, Inner: Policy> Policy for Stack<Outer, Inner> {
+    async fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> Result<T, E>
+    where
+        T: Send,
+        E: Failure,
+        F: Fn() -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T, E>> + Send,
+    {
+        self.0.apply(call, || self.1.apply(call, &attempt)).await
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = self.0.problems();
+        problems.extend(self.1.problems());
+        problems
+    }
+}
+
+/// A policy that may be left out.
+impl<P: Policy> Policy for Option<P> {
+    async fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> Result<T, E>
+    where
+        T: Send,
+        E: Failure,
+        F: Fn() -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T, E>> + Send,
+    {
+        match self {
+            Some(policy) => policy.apply(call, attempt).await,
+            None => attempt().await,
+        }
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        self.as_ref().map(Policy::problems).unwrap_or_default()
+    }
+}
+
+/// An adapter or a dispatcher with a policy around it; it is one itself.
+#[derive(Debug, Clone)]
+pub struct Around<P, T> {
+    policy: P,
+    inner: T,
+    telemetry: Telemetry,
+}
+
+impl<P: Policy, A: Adapter> Around<P, A> {
+    /// Puts a policy around an adapter; the labels are its name.
+    pub fn new(policy: P, adapter: A) -> Self {
+        let labels = DeliveryLabels::new(adapter.name(), adapter.name());
+        Self { policy, inner: adapter, telemetry: Telemetry::new(labels) }
+    }
+}
+
+impl<P: Policy, D: Dispatcher> Around<P, D> {
+    /// Puts a policy around a dispatcher; the labels are `dispatcher` and its id.
+    pub fn dispatcher(policy: P, dispatcher: D) -> Self {
+        let labels = DeliveryLabels::new("dispatcher", dispatcher.id());
+        Self { policy, inner: dispatcher, telemetry: Telemetry::new(labels) }
+    }
+}
+
+impl<P, T> Around<P, T> {
+    /// Tells others what the policy does, under other labels.
+    #[must_use]
+    pub fn with_telemetry(mut self, telemetry: Telemetry) -> Self {
+        self.telemetry = telemetry;
+        self
+    }
+
+    /// What is inside.
+    pub const fn inner(&self) -> &T {
+        &self.inner
+    }
+
+    fn call<'a>(&'a self, envelope: &'a Envelope) -> Call<'a> {
+        Call { telemetry: &self.telemetry, key: envelope.key() }
+    }
+}
+
+#[async_trait]
+impl<P: Policy, A: Adapter> Adapter for Around<P, A> {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn validate(&self) -> Result<(), Vec<Problem>> {
+        let mut problems = self.inner.validate().err().unwrap_or_default();
+        problems.extend(self.policy.problems());
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+        self.policy.apply(self.call(envelope), || self.inner.deliver(envelope)).await
+    }
+
+    async fn health(&self) -> Health {
+        self.inner.health().await
+    }
+}
+
+#[async_trait]
+impl<P: Policy, D: Dispatcher> Dispatcher for Around<P, D> {
+    fn id(&self) -> &str {
+        self.inner.id()
+    }
+
+    fn category(&self) -> Category {
+        self.inner.category()
+    }
+
+    fn message_types(&self) -> Option<BTreeSet<String>> {
+        self.inner.message_types()
+    }
+
+    fn node_kind(&self) -> Option<NodeKind> {
+        self.inner.node_kind()
+    }
+
+    async fn handle(&self, envelope: Envelope, context: Context) -> Result<Outputs, DispatcherError> {
+        let attempt = || self.inner.handle(envelope.clone(), context.clone());
+        self.policy.apply(self.call(&envelope), attempt).await
+    }
+}

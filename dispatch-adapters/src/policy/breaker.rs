@@ -1,0 +1,333 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dispatch_core::delivery::{DeliveryEvent, DeliveryLabels};
+use dispatch_core::error::Problem;
+use dispatch_core::policy::{
+    BreakerConfig, BreakerPhase, BreakerState, Failure, Passage, Refusal, RefusedBy, Verdict,
+};
+use dispatch_core::uuid::Uuid;
+use tokio::sync::Notify;
+
+use super::waiting::WaitingRoom;
+use super::word::{Ticks, Word};
+use super::{Call, Policy, Telemetry};
+
+/// A circuit breaker: it stops calls to what fails, and finds out when it works again.
+///
+/// As a policy it reads the outcome of each call. As a handle ([`check`](Self::check),
+/// [`record_failure`](Self::record_failure), [`record_success`](Self::record_success)) it serves code that makes
+/// its calls itself. Clones are the same breaker, and may be used from any thread.
+///
+/// Only failures that trying again may help count: a destination that answers "this is not valid" works.
+///
+/// # Holding
+/// With [`holding`](Self::holding), calls that an open breaker refuses wait for it to close, and a probe that fails
+/// goes back to waiting. Neither costs an attempt of a [`Retry`](super::Retry) around it. Over the bound, calls are
+/// refused.
+///
+/// ```
+/// use dispatch_adapters::model::policy::BreakerConfig;
+/// use dispatch_adapters::policy::{Breaker, Operation};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let config = BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() };
+/// let breaker = Breaker::new(config).named("ledger", "grpc");
+/// assert!(breaker.check(Operation::new("book")).is_ok());
+/// breaker.record_failure(Operation::new("book"));
+/// let refused = breaker.check(Operation::new("book")).unwrap_err();
+/// assert_eq!(refused.to_string(), "the circuit breaker of ledger (grpc) is open: try again in 60000 ms");
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Breaker {
+    shared: Arc<Shared>,
+    telemetry: Option<Telemetry>,
+}
+
+struct Shared {
+    config: BreakerConfig,
+    word: Word,
+    ticks: Ticks,
+    /// Wakes what is held when the breaker changes or a probe comes back.
+    changed: Notify,
+    held: WaitingRoom,
+}
+
+/// What a call is for, as logs show it.
+#[derive(Debug, Clone, Copy)]
+pub struct Operation<'a> {
+    name: &'a str,
+    correlation_id: Option<Uuid>,
+}
+
+impl<'a> Operation<'a> {
+    /// An operation with a name.
+    #[must_use]
+    pub const fn new(name: &'a str) -> Self {
+        Self { name, correlation_id: None }
+    }
+
+    /// Adds the correlation id of the work it belongs to.
+    #[must_use]
+    pub const fn with_correlation_id(mut self, id: Uuid) -> Self {
+        self.correlation_id = Some(id);
+        self
+    }
+}
+
+impl Breaker {
+    /// A closed breaker that refuses at once while it is open.
+    #[must_use]
+    pub fn new(config: BreakerConfig) -> Self {
+        Self::holding(config, 0)
+    }
+
+    /// A closed breaker that holds at most `max_held` calls while it is open.
+    #[must_use]
+    pub fn holding(config: BreakerConfig, max_held: usize) -> Self {
+        let shared = Shared {
+            config,
+            word: Word::new(BreakerState::default().to_bits()),
+            ticks: Ticks::start(),
+            changed: Notify::new(),
+            held: WaitingRoom::new(max_held),
+        };
+        Self { shared: Arc::new(shared), telemetry: None }
+    }
+
+    /// Names what it protects and how that is reached, for the handle's errors, logs and metrics.
+    #[must_use]
+    pub fn named(self, service: &str, transport: &str) -> Self {
+        self.with_telemetry(Telemetry::new(DeliveryLabels::new(transport, service)))
+    }
+
+    /// Tells others what happens through the handle.
+    #[must_use]
+    pub fn with_telemetry(mut self, telemetry: Telemetry) -> Self {
+        self.telemetry = Some(telemetry);
+        self
+    }
+
+    /// The phase it is in.
+    #[must_use]
+    pub fn phase(&self) -> BreakerPhase {
+        self.state().phase()
+    }
+
+    /// Calls that are held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.shared.held.waiting()
+    }
+
+    /// Whether a call may be made now. Report its outcome afterwards.
+    ///
+    /// # Errors
+    /// The refusal, with the time that remains.
+    pub fn check(&self, operation: Operation<'_>) -> Result<(), Refusal> {
+        let telemetry = self.own_telemetry();
+        match self.admit(&telemetry) {
+            Ok(_) => Ok(()),
+            Err(remaining) => {
+                telemetry.emit(DeliveryEvent::Refused { by: RefusedBy::CircuitOpen });
+                let DeliveryLabels { adapter, destination } = telemetry.labels();
+                tracing::debug!(
+                    service_name = &**destination,
+                    transport_type = &**adapter,
+                    operation = operation.name,
+                    correlation_id = operation.correlation_id.map(tracing::field::display),
+                    remaining_ms = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX),
+                    "refused by an open circuit breaker"
+                );
+                Err(Refusal {
+                    by: RefusedBy::CircuitOpen,
+                    service: Arc::clone(destination),
+                    transport: Arc::clone(adapter),
+                    retry_in: Some(remaining),
+                })
+            }
+        }
+    }
+
+    /// A call has failed.
+    pub fn record_failure(&self, operation: Operation<'_>) {
+        self.record(Verdict::Failure, operation);
+    }
+
+    /// A call has succeeded.
+    pub fn record_success(&self, operation: Operation<'_>) {
+        self.record(Verdict::Success, operation);
+    }
+
+    /// Closes it, whatever it was: for an operator who knows that the service works.
+    pub fn reset(&self, operation: Operation<'_>) {
+        let telemetry = self.own_telemetry();
+        let DeliveryLabels { adapter, destination } = telemetry.labels();
+        tracing::info!(
+            service_name = &**destination,
+            transport_type = &**adapter,
+            operation = operation.name,
+            correlation_id = operation.correlation_id.map(tracing::field::display),
+            "circuit breaker reset"
+        );
+        self.step(&telemetry, BreakerState::reset);
+    }
+
+    fn record(&self, verdict: Verdict, operation: Operation<'_>) {
+        let telemetry = self.own_telemetry();
+        let config = self.shared.config;
+        let phase = self.step(&telemetry, |state, now| {
+            state.record(&config, verdict, now);
+            state.phase()
+        });
+        tracing::trace!(
+            service_name = &*telemetry.labels().destination,
+            operation = operation.name,
+            correlation_id = operation.correlation_id.map(tracing::field::display),
+            phase = phase.as_str(),
+            ?verdict,
+            "recorded by a circuit breaker"
+        );
+    }
+
+    fn own_telemetry(&self) -> Telemetry {
+        self.telemetry.clone().unwrap_or_else(|| Telemetry::new(DeliveryLabels::new("call", "service")))
+    }
+
+    fn state(&self) -> BreakerState {
+        BreakerState::from_bits(self.shared.word.load())
+    }
+
+    fn admit(&self, telemetry: &Telemetry) -> Result<Passage, Duration> {
+        let config = &self.shared.config;
+        self.step(telemetry, |state, now| state.admit(config, now))
+    }
+
+    /// Runs a step, wakes what is held if that may go on, and says so if the phase has changed.
+    fn step<T>(&self, telemetry: &Telemetry, mut step: impl FnMut(&mut BreakerState, Duration) -> T) -> T {
+        let now = self.shared.ticks.now();
+        let (before, after, answer) =
+            self.shared.word.step(BreakerState::from_bits, BreakerState::to_bits, |state| step(state, now));
+        let (from, to) = (before.phase(), after.phase());
+        if before != after && from != BreakerPhase::Closed {
+            self.shared.changed.notify_waiters();
+        }
+        if from != to {
+            telemetry.emit(DeliveryEvent::BreakerChanged { from, to });
+            let DeliveryLabels { adapter, destination } = telemetry.labels();
+            tracing::warn!(
+                service_name = &**destination,
+                transport_type = &**adapter,
+                from = from.as_str(),
+                to = to.as_str(),
+                "circuit breaker changed"
+            );
+        }
+        answer
+    }
+
+    /// Waits until a call may pass.
+    async fn pass<'a, E: Failure>(&'a self, call: Call<'a>, failed_probes: u32) -> Result<Permit<'a>, E> {
+        let permit = |passage| Permit { breaker: self, telemetry: call.telemetry, passage: Some(passage) };
+        let mut remaining = match self.admit(call.telemetry) {
+            Ok(passage) => return Ok(permit(passage)),
+            Err(remaining) => remaining,
+        };
+        let Some(_seat) = self.shared.held.enter() else {
+            return Err(call.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining)));
+        };
+        call.telemetry.emit(DeliveryEvent::Held { remaining });
+        // Whoever has failed as a probe lets the others try first.
+        let manners = Duration::from_millis(u64::from(failed_probes).min(1000));
+        loop {
+            let mut changed = pin!(self.shared.changed.notified());
+            changed.as_mut().enable();
+            match self.admit(call.telemetry) {
+                Ok(passage) => return Ok(permit(passage)),
+                Err(left) => remaining = left,
+            }
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = tokio::time::sleep(remaining + manners) => {}
+            }
+        }
+    }
+}
+
+impl Policy for Breaker {
+    async fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> Result<T, E>
+    where
+        T: Send,
+        E: Failure,
+        F: Fn() -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T, E>> + Send,
+    {
+        let mut failed_probes = 0;
+        loop {
+            let permit = self.pass(call, failed_probes).await?;
+            let probe = permit.is_probe();
+            let result = attempt().await;
+            let verdict = match &result {
+                Ok(_) => Verdict::Success,
+                Err(error) if error.is_fault() => Verdict::Failure,
+                Err(_) => Verdict::Unknown,
+            };
+            permit.settle(verdict);
+            if probe && verdict == Verdict::Failure && self.shared.held.seats() > 0 {
+                failed_probes += 1;
+                continue;
+            }
+            return result;
+        }
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        self.shared.config.problems()
+    }
+}
+
+/// A call that passed; dropped without an outcome, it says nothing about the destination.
+struct Permit<'a> {
+    breaker: &'a Breaker,
+    telemetry: &'a Telemetry,
+    passage: Option<Passage>,
+}
+
+impl Permit<'_> {
+    fn is_probe(&self) -> bool {
+        self.passage.is_some_and(Passage::is_probe)
+    }
+
+    fn settle(mut self, verdict: Verdict) {
+        self.report(verdict);
+    }
+
+    fn report(&mut self, verdict: Verdict) {
+        if let Some(passage) = self.passage.take() {
+            let config = self.breaker.shared.config;
+            self.breaker.step(self.telemetry, |state, now| state.settle(&config, passage, verdict, now));
+        }
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.report(Verdict::Unknown);
+    }
+}
+
+impl fmt::Debug for Breaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Breaker")
+            .field("phase", &self.phase())
+            .field("config", &self.shared.config)
+            .field("held", &self.held())
+            .finish_non_exhaustive()
+    }
+}

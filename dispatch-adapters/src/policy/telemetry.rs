@@ -1,0 +1,90 @@
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use dispatch_core::delivery::{DeliveryEvent, DeliveryLabels, DeliveryObserver};
+use dispatch_core::policy::{Failure, Refusal, RefusedBy};
+use dispatch_core::{Clock, SystemClock};
+
+/// Who is told what policies do, under which labels, and what time it is.
+#[derive(Clone)]
+pub struct Telemetry {
+    labels: Arc<DeliveryLabels>,
+    observers: Arc<[Arc<dyn DeliveryObserver>]>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Telemetry {
+    /// Nobody is told.
+    #[must_use]
+    pub fn new(labels: DeliveryLabels) -> Self {
+        Self { labels: Arc::new(labels), observers: Arc::new([]), clock: Arc::new(SystemClock) }
+    }
+
+    /// Tells these observers.
+    #[must_use]
+    pub fn with_observers(mut self, observers: impl IntoIterator<Item = Arc<dyn DeliveryObserver>>) -> Self {
+        self.observers = observers.into_iter().collect();
+        self
+    }
+
+    /// Takes wall time from this clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The labels.
+    #[must_use]
+    pub fn labels(&self) -> &DeliveryLabels {
+        &self.labels
+    }
+
+    /// Wall time.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    /// Tells the observers.
+    pub fn emit(&self, event: DeliveryEvent) {
+        for observer in &*self.observers {
+            let told = catch_unwind(AssertUnwindSafe(|| observer.on_event(&self.labels, &event)));
+            if told.is_err() {
+                tracing::error!(
+                    adapter = &*self.labels.adapter,
+                    destination = &*self.labels.destination,
+                    "a delivery observer panicked; it will be told again about the next event"
+                );
+            }
+        }
+    }
+
+    /// The error of a call that a policy does not let through.
+    pub(crate) fn refuse<E: Failure>(&self, by: RefusedBy, retry_in: Option<std::time::Duration>) -> E {
+        self.emit(DeliveryEvent::Refused { by });
+        E::refused(Refusal {
+            by,
+            service: Arc::clone(&self.labels.destination),
+            transport: Arc::clone(&self.labels.adapter),
+            retry_in,
+        })
+    }
+}
+
+impl fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Telemetry").field("labels", &self.labels).finish_non_exhaustive()
+    }
+}
+
+/// One call, as policies see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// Who is told.
+    pub telemetry: &'a Telemetry,
+    /// What the limits that go by key go by.
+    pub key: Option<&'a str>,
+}

@@ -1,0 +1,37 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many calls wait, and how many may.
+#[derive(Debug)]
+pub(crate) struct WaitingRoom {
+    waiting: AtomicUsize,
+    seats: usize,
+}
+
+impl WaitingRoom {
+    pub(crate) const fn new(seats: usize) -> Self {
+        Self { waiting: AtomicUsize::new(0), seats }
+    }
+
+    pub(crate) const fn seats(&self) -> usize {
+        self.seats
+    }
+
+    /// A seat, given back when it is dropped; `None` if all are taken.
+    pub(crate) fn enter(&self) -> Option<Seat<'_>> {
+        let taken = self.waiting.fetch_add(1, Ordering::AcqRel);
+        let seat = Seat(self);
+        (taken < self.seats).then_some(seat)
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
+    }
+}
+
+pub(crate) struct Seat<'a>(&'a WaitingRoom);
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
