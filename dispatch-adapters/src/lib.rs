@@ -47,7 +47,15 @@
 //!
 //! Needs Rust 1.90.
 
+pub mod batch;
+pub mod dead_letters;
+pub mod delivery;
 pub mod policy;
+mod runtime;
+
+pub use batch::Batched;
+pub use dead_letters::DeadLetters;
+pub use delivery::{Delivery, DeliveryBuilder, DeliveryReport, Fallback, Ticket};
 
 pub use dispatch_actors::*;
 pub use dispatch_core as model;

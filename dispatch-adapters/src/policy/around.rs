@@ -8,7 +8,7 @@ use dispatch_core::error::Problem;
 use dispatch_core::policy::Failure;
 use dispatch_core::{Category, Envelope, NodeKind};
 
-use super::{Call, Telemetry};
+use super::{Call, Telemetry, batch};
 
 /// Something that decides whether, when and how often a call is made.
 pub trait Policy: Send + Sync + 'static {
@@ -127,6 +127,16 @@ impl<P: Policy, A: Adapter> Adapter for Around<P, A> {
 
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
         self.policy.apply(self.call(envelope), || self.inner.deliver(envelope)).await
+    }
+
+    /// The whole batch is one call: it fails if every envelope in it failed and trying again may help.
+    async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
+        let call = Call { telemetry: &self.telemetry, key: None };
+        let attempt = || async { batch::judge(self.inner.deliver_batch(envelopes).await) };
+        match self.policy.apply(call, attempt).await {
+            Ok(results) => results,
+            Err(failed) => failed.into_results(envelopes.len()),
+        }
     }
 
     async fn health(&self) -> Health {

@@ -24,11 +24,13 @@ struct Shared {
 impl InFlight {
     /// Calls that may wait for a place.
     pub const WAITING: usize = 10_000;
+    /// Largest limit.
+    const MOST: usize = 1_000_000;
 
     /// At most `limit` at once.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        let places = Semaphore::new(limit.min(Semaphore::MAX_PERMITS));
+        let places = Semaphore::new(limit.min(Self::MOST));
         Self { limit, shared: Arc::new(Shared { places, waiting: WaitingRoom::new(Self::WAITING) }) }
     }
 
@@ -66,8 +68,8 @@ impl Policy for InFlight {
     }
 
     fn problems(&self) -> Vec<Problem> {
-        let text = format!("max_in_flight is {}: use 1 to {}", self.limit, Semaphore::MAX_PERMITS);
-        let valid = (1..=Semaphore::MAX_PERMITS).contains(&self.limit);
+        let text = format!("max_in_flight is {}: use 1 to {}", self.limit, Self::MOST);
+        let valid = (1..=Self::MOST).contains(&self.limit);
         if valid { Vec::new() } else { vec![Problem::new(ErrorCode::InvalidParameter, text)] }
     }
 }

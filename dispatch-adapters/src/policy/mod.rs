@@ -39,8 +39,10 @@
 //! ```
 
 mod around;
+mod batch;
 mod breaker;
 mod in_flight;
+mod observe;
 mod rate;
 mod retry;
 mod telemetry;
@@ -51,6 +53,7 @@ mod word;
 pub use around::{Around, Policy, Stack};
 pub use breaker::{Breaker, Operation};
 pub use in_flight::InFlight;
+pub use observe::Observe;
 pub use rate::{KeyedRate, Rate};
 pub use retry::Retry;
 pub use telemetry::{Call, Telemetry};

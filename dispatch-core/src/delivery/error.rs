@@ -149,6 +149,10 @@ impl Failure for DeliveryError {
         Self::retry(format!("no answer within {} ms", limit.as_millis()))
     }
 
+    fn panicked(text: &str) -> Self {
+        Self::retry(format!("the adapter panicked: {text}"))
+    }
+
     fn with_history(mut self, history: History) -> Self {
         self.0.history = Some(history);
         self

@@ -156,6 +156,10 @@ impl Failure for DispatcherError {
         Self::new("TimedOut", format!("no answer within {} ms", limit.as_millis()))
     }
 
+    fn panicked(text: &str) -> Self {
+        Self::new("Panic", text)
+    }
+
     fn with_history(mut self, history: History) -> Self {
         self.0.history = Some(history);
         self

@@ -65,7 +65,7 @@ impl fmt::Display for Refusal {
             RefusedBy::Stopped => write!(f, "{service} ({transport}) has been shut down"),
         }?;
         match self.retry_in {
-            Some(wait) => write!(f, ": try again in {} ms", wait.as_millis()),
+            Some(wait) => write!(f, ": try again in {} ms", wait.as_micros().div_ceil(1000)),
             None => Ok(()),
         }
     }
@@ -104,6 +104,9 @@ pub trait Failure: Sized + Send {
 
     /// The error of an attempt that took too long.
     fn timed_out(limit: Duration) -> Self;
+
+    /// The error of an attempt that panicked.
+    fn panicked(text: &str) -> Self;
 
     /// Adds what was tried.
     #[must_use]

@@ -1,0 +1,22 @@
+use dispatch_core::Envelope;
+use dispatch_core::delivery::{DeliveryError, Receipt};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+/// What the actor is told.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Put this into the batch.
+    Add(Item),
+    /// Send the batch, and answer when nothing is on its way any more.
+    Flush(oneshot::Sender<()>),
+    /// From now on send what there is as soon as nothing more waits in the mailbox.
+    Drain,
+}
+
+/// An envelope that waits for its result.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) envelope: Envelope,
+    pub(super) reply: oneshot::Sender<Result<Receipt, DeliveryError>>,
+    pub(super) _permit: OwnedSemaphorePermit,
+}

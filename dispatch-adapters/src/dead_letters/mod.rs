@@ -1,0 +1,160 @@
+//! Where deliveries go that failed for good.
+//!
+//! - A dead letter goes to every target; it is done when all have taken it.
+//! - What a target does not take is kept, in memory, and tried again until it does: it is never dropped. The next
+//!   one is tried meanwhile, so that one letter that a target cannot take does not keep back the rest.
+//! - Nothing that happens to a dead letter makes another one: a target is only ever tried again, and an envelope
+//!   that holds a dead letter is not dead-lettered by a [`Delivery`](crate::Delivery) either.
+//! - What is kept is bounded. At the bound [`put`](DeadLetters::put) waits, and so do the deliveries that fail.
+//! - [`close`](DeadLetters::close) hands back whatever no target has taken.
+
+mod actor;
+mod protocol;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dispatch_core::RegistrationError;
+use dispatch_core::delivery::{Adapter, DeadLetter, DeliveryLabels};
+use dispatch_core::error::{ErrorCode, Problem};
+use dispatch_core::policy::RetryPolicy;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::policy::Telemetry;
+use protocol::{Command, Kept};
+
+/// The targets of dead letters. Clones are the same targets; they can serve many destinations.
+///
+/// ```
+/// use dispatch_adapters::DeadLetters;
+/// # use dispatch_adapters::model::{Adapter, DeliveryError, Envelope, Receipt};
+/// # struct Archive;
+/// # #[async_trait::async_trait]
+/// # impl Adapter for Archive {
+/// #     fn name(&self) -> &str { "archive" }
+/// #     async fn deliver(&self, _: &Envelope) -> Result<Receipt, DeliveryError> { Ok(Receipt::taken()) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let dead_letters = DeadLetters::to([Archive])?;
+/// # assert_eq!(dead_letters.pending(), 0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct DeadLetters {
+    targets: Arc<[Target]>,
+}
+
+struct Target {
+    name: String,
+    mailbox: mpsc::UnboundedSender<Command>,
+    /// What bounds the mailbox: one permit for each letter that the target has not taken.
+    room: Arc<Semaphore>,
+    capacity: usize,
+}
+
+impl DeadLetters {
+    /// Dead letters that one target may keep waiting.
+    pub const CAPACITY: usize = 10_000;
+
+    /// Sends dead letters to each of these adapters.
+    ///
+    /// # Errors
+    /// That there is no adapter, everything that is wrong with the adapters, or that there is no runtime.
+    pub fn to<A: Adapter>(adapters: impl IntoIterator<Item = A>) -> Result<Self, RegistrationError> {
+        Self::with_options(adapters, RetryPolicy::forever(), Self::CAPACITY)
+    }
+
+    /// Sends dead letters to each of these adapters, with delays of your own between tries.
+    ///
+    /// The number of retries of the policy and its budget do not count: a dead letter is never given up.
+    ///
+    /// # Errors
+    /// Like [`to`](Self::to), and everything that is wrong with the policy.
+    pub fn with_options<A: Adapter>(
+        adapters: impl IntoIterator<Item = A>,
+        delays: RetryPolicy,
+        capacity: usize,
+    ) -> Result<Self, RegistrationError> {
+        let adapters: Vec<_> = adapters.into_iter().collect();
+        let mut problems = delays.problems();
+        if adapters.is_empty() {
+            let text = "dead letters: there is no target: name at least one adapter";
+            problems.push(Problem::new(ErrorCode::InvalidConfiguration, text));
+        }
+        if capacity == 0 {
+            let text = "dead letters: the capacity is 0: use at least 1";
+            problems.push(Problem::new(ErrorCode::InvalidParameter, text));
+        }
+        problems.extend(adapters.iter().filter_map(|adapter| adapter.validate().err()).flatten());
+        RegistrationError::check(problems)?;
+        let runtime = crate::runtime::current()?;
+        let delays = RetryPolicy { max_retries: u32::MAX, budget: None, give_up_after: None, ..delays };
+        let targets = adapters.into_iter().map(|adapter| {
+            let name = adapter.name().to_owned();
+            let telemetry = Telemetry::new(DeliveryLabels::new("dead_letters", &*name));
+            let (mailbox, commands) = mpsc::unbounded_channel();
+            runtime.spawn(actor::run(adapter, delays.clone(), telemetry, commands));
+            Target { name, mailbox, room: Arc::new(Semaphore::new(capacity)), capacity }
+        });
+        Ok(Self { targets: targets.collect() })
+    }
+
+    /// Hands a dead letter to the targets; waits while one of them keeps as many as it may.
+    ///
+    /// # Errors
+    /// The letter, if the targets have been closed.
+    pub async fn put(&self, letter: DeadLetter) -> Result<(), Box<DeadLetter>> {
+        let letter = Arc::new(letter);
+        for target in &*self.targets {
+            let kept = match Arc::clone(&target.room).acquire_owned().await {
+                Ok(permit) => Kept::new(Arc::clone(&letter), permit),
+                Err(_) => return Err(Box::new(DeadLetter::clone(&letter))),
+            };
+            if target.mailbox.send(Command::Put(kept)).is_err() {
+                return Err(Box::new(DeadLetter::clone(&letter)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Dead letters that some target has not taken yet; one that two have not taken counts twice.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.targets.iter().map(Target::pending).sum()
+    }
+
+    /// Takes no more, tries until `deadline` from now to deliver what there is, and hands back what is left: the
+    /// name of each target, and the letters it has not taken.
+    pub async fn close(&self, deadline: Duration) -> Vec<(String, Vec<DeadLetter>)> {
+        let until = Instant::now() + deadline;
+        let closing = self.targets.iter().map(|target| async move {
+            let (reply, left) = oneshot::channel();
+            let asked = target.mailbox.send(Command::Close { until, reply });
+            target.room.close();
+            let left = if asked.is_ok() { left.await.unwrap_or_default() } else { Vec::new() };
+            (target.name.clone(), left)
+        });
+        let left = futures_util::future::join_all(closing).await;
+        left.into_iter().filter(|(_, letters)| !letters.is_empty()).collect()
+    }
+}
+
+impl Target {
+    fn pending(&self) -> usize {
+        self.capacity.saturating_sub(self.room.available_permits())
+    }
+}
+
+impl fmt::Debug for DeadLetters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let targets = self.targets.iter().map(|target| (&target.name, target.pending()));
+        f.debug_map().entries(targets).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use dispatch_core::delivery::{Adapter, DeliveryLabels, DeliveryObserver};
+use dispatch_core::error::{ErrorCode, Problem};
+use dispatch_core::policy::{BatchPolicy, BreakerConfig, RateLimit, RetryPolicy};
+use dispatch_core::{Clock, RegistrationError, SystemClock};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::route::{Attempt, Route};
+use super::shared::Shared;
+use super::vitals::Vitals;
+use super::{Delivery, Fallback, actor};
+use crate::batch::Batched;
+use crate::dead_letters::DeadLetters;
+use crate::policy::{
+    Around, Breaker, InFlight, KeyedRate, Observe, Policy, Rate, Retry, Stack, Telemetry, Timeout,
+};
+
+/// Puts the policies of a destination together; made by [`Delivery::to`].
+///
+/// Unless it is told otherwise there is a time-out of 5 s for each attempt, and nothing else.
+#[must_use = "a delivery does nothing until it is started"]
+pub struct DeliveryBuilder {
+    adapter: Arc<dyn Adapter>,
+    destination: Option<String>,
+    retry: Option<RetryPolicy>,
+    seed: Option<u64>,
+    breaker: Option<BreakerConfig>,
+    max_held: usize,
+    rate: Option<RateLimit>,
+    key_rate: Option<RateLimit>,
+    max_in_flight: Option<usize>,
+    timeout: Duration,
+    batch: Option<BatchPolicy>,
+    fallback: Option<Fallback>,
+    dead_letters: Option<DeadLetters>,
+    queue: usize,
+    concurrency: usize,
+    observers: Vec<Arc<dyn DeliveryObserver>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl DeliveryBuilder {
+    pub(super) fn new(adapter: Arc<dyn Adapter>) -> Self {
+        Self {
+            adapter,
+            destination: None,
+            retry: None,
+            seed: None,
+            breaker: None,
+            max_held: 1_000,
+            rate: None,
+            key_rate: None,
+            max_in_flight: None,
+            timeout: Duration::from_secs(5),
+            batch: None,
+            fallback: None,
+            dead_letters: None,
+            queue: 10_000,
+            concurrency: 256,
+            observers: Vec::new(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// What logs and metrics call the destination; the adapter's name unless given.
+    pub fn destination(mut self, label: impl Into<String>) -> Self {
+        self.destination = Some(label.into());
+        self
+    }
+
+    /// Makes failed attempts again.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = Some(policy);
+        self
+    }
+
+    /// Makes the jitter of the retries the same on every run.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Stops asking a destination that fails, and holds the work meanwhile.
+    pub fn circuit_breaker(mut self, config: BreakerConfig) -> Self {
+        self.breaker = Some(config);
+        self
+    }
+
+    /// How many deliveries an open breaker holds, 1,000 unless given; the others are refused. With 0, or with a
+    /// fallback, all are.
+    pub fn max_held(mut self, max_held: usize) -> Self {
+        self.max_held = max_held;
+        self
+    }
+
+    /// Delivers no faster than this.
+    pub fn rate_limit(mut self, limit: RateLimit) -> Self {
+        self.rate = Some(limit);
+        self
+    }
+
+    /// Delivers the envelopes of each key no faster than this.
+    pub fn key_rate_limit(mut self, limit: RateLimit) -> Self {
+        self.key_rate = Some(limit);
+        self
+    }
+
+    /// Makes at most so many attempts at once.
+    pub fn max_in_flight(mut self, limit: usize) -> Self {
+        self.max_in_flight = Some(limit);
+        self
+    }
+
+    /// Gives each attempt this long; 5 s unless given.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = limit;
+        self
+    }
+
+    /// Delivers in batches.
+    pub fn batch(mut self, policy: BatchPolicy) -> Self {
+        self.batch = Some(policy);
+        self
+    }
+
+    /// What happens instead when the destination does not take an envelope.
+    pub fn fallback(mut self, fallback: Fallback) -> Self {
+        self.fallback = Some(fallback);
+        self
+    }
+
+    /// Where envelopes go that failed for good.
+    pub fn dead_letters(mut self, targets: &DeadLetters) -> Self {
+        self.dead_letters = Some(targets.clone());
+        self
+    }
+
+    /// How many envelopes [`enqueue`](Delivery::enqueue) takes before it refuses, and how many of them are worked
+    /// on at once; 10,000 and 256 unless given.
+    pub fn queue(mut self, capacity: usize, concurrency: usize) -> Self {
+        (self.queue, self.concurrency) = (capacity, concurrency);
+        self
+    }
+
+    /// Tells somebody what happens.
+    pub fn observe(mut self, observer: Arc<dyn DeliveryObserver>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
+    /// Takes wall time from this clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Everything that is wrong.
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = self.adapter.validate().err().unwrap_or_default();
+        problems.extend(self.retry.iter().flat_map(RetryPolicy::problems));
+        problems.extend(self.breaker.iter().flat_map(BreakerConfig::problems));
+        problems.extend(self.rate.iter().chain(&self.key_rate).flat_map(RateLimit::problems));
+        problems.extend(self.batch.iter().flat_map(BatchPolicy::problems));
+        problems.extend(self.max_in_flight.map(InFlight::new).problems());
+        problems.extend(Timeout::new(self.timeout).problems());
+        if self.queue == 0 || self.queue > Semaphore::MAX_PERMITS || self.concurrency == 0 {
+            let text = format!(
+                "the queue takes {} and works on {}: use at least 1 for each",
+                self.queue, self.concurrency
+            );
+            problems.push(Problem::new(ErrorCode::InvalidParameter, text));
+        }
+        problems
+    }
+
+    /// Checks everything and starts the actors.
+    ///
+    /// # Errors
+    /// Every problem at once: of the adapter, of the policies, or that there is no tokio runtime.
+    pub fn start(self) -> Result<Delivery, RegistrationError> {
+        RegistrationError::check(self.problems())?;
+        let runtime = crate::runtime::current()?;
+        let adapter: Arc<str> = self.adapter.name().into();
+        let destination = self.destination.map_or_else(|| Arc::clone(&adapter), Arc::from);
+        let telemetry = Telemetry::new(DeliveryLabels::new(adapter, destination))
+            .with_observers(self.observers)
+            .with_clock(self.clock);
+        let max_held = if self.fallback.is_some() { 0 } else { self.max_held };
+        let breaker =
+            self.breaker.map(|config| Breaker::holding(config, max_held).with_telemetry(telemetry.clone()));
+        let retry = self.retry.map(|policy| match self.seed {
+            Some(seed) => Retry::seeded(policy, seed),
+            None => Retry::new(policy),
+        });
+        let limits = Stack(self.rate.map(Rate::new), self.key_rate.map(KeyedRate::new));
+        let attempt: Attempt =
+            Stack(self.max_in_flight.map(InFlight::new), Stack(Timeout::new(self.timeout), Observe));
+        let route = match self.batch {
+            None => {
+                let policy = Stack(retry, Stack(breaker.clone(), Stack(limits, attempt)));
+                Route::Single(Around::new(policy, self.adapter).with_telemetry(telemetry.clone()))
+            }
+            Some(batch) => {
+                let behind = Around::new(Stack(breaker.clone(), attempt), self.adapter);
+                let batched =
+                    Batched::start(batch, behind.with_telemetry(telemetry.clone()), telemetry.clone())?;
+                Route::Batched(Around::new(Stack(retry, limits), batched).with_telemetry(telemetry.clone()))
+            }
+        };
+        // Jobs that wait for their batch to fill must not keep the others from filling it.
+        let concurrency =
+            self.concurrency.max(self.batch.map_or(0, |batch| batch.max_size.saturating_mul(2)));
+        let (mailbox, commands) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            telemetry,
+            route,
+            breaker,
+            fallback: self.fallback,
+            dead_letters: self.dead_letters,
+            disabled: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            vitals: Vitals::default(),
+            room: Arc::new(Semaphore::new(self.queue)),
+            queue: self.queue,
+        });
+        runtime.spawn(actor::run(Arc::clone(&shared), concurrency, commands));
+        Ok(Delivery::new(shared, mailbox))
+    }
+}

@@ -1,0 +1,61 @@
+use std::fmt;
+use std::sync::Arc;
+
+use dispatch_core::Envelope;
+use dispatch_core::delivery::{Adapter, DeliveryError, Receipt};
+
+/// What happens instead when a destination does not take an envelope.
+///
+/// It is asked when the circuit breaker is open and after the last failure, before the dead letters are. With a
+/// fallback an open breaker holds nothing: the fallback takes it at once.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Fallback {
+    /// The envelope counts as delivered, with this receipt.
+    Value(Receipt),
+    /// A function decides.
+    With(Arc<FallbackFn>),
+    /// A second destination takes it.
+    To(Arc<dyn Adapter>),
+}
+
+/// Decides what becomes of an envelope that failed.
+pub type FallbackFn = dyn Fn(&Envelope, &DeliveryError) -> Result<Receipt, DeliveryError> + Send + Sync;
+
+impl Fallback {
+    /// A function decides.
+    pub fn with(
+        decide: impl Fn(&Envelope, &DeliveryError) -> Result<Receipt, DeliveryError> + Send + Sync + 'static,
+    ) -> Self {
+        Self::With(Arc::new(decide))
+    }
+
+    /// A second destination takes it.
+    pub fn to(adapter: impl Adapter) -> Self {
+        Self::To(Arc::new(adapter))
+    }
+
+    /// Asks it.
+    pub(super) async fn take(
+        &self,
+        envelope: &Envelope,
+        error: &DeliveryError,
+    ) -> Result<Receipt, DeliveryError> {
+        let receipt = match self {
+            Self::Value(receipt) => Ok(receipt.clone()),
+            Self::With(decide) => decide(envelope, error),
+            Self::To(adapter) => adapter.deliver(envelope).await,
+        };
+        receipt.map(Receipt::from_fallback)
+    }
+}
+
+impl fmt::Debug for Fallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(_) => f.write_str("Value"),
+            Self::With(_) => f.write_str("With"),
+            Self::To(adapter) => f.debug_tuple("To").field(&adapter.name()).finish(),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dispatch_core::Envelope;
+use dispatch_core::delivery::{
+    DeadLetter, DeadLetterOrigin, DeliveryError, DeliveryErrorKind, DeliveryEvent, DeliveryLabels, Health,
+    HealthStatus, Receipt,
+};
+use dispatch_core::policy::{BreakerPhase, RefusedBy};
+use dispatch_core::uuid::Uuid;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::Fallback;
+use super::route::Route;
+use super::vitals::Vitals;
+use crate::dead_letters::DeadLetters;
+use crate::policy::{Breaker, Telemetry};
+
+/// What the clones of a delivery share.
+pub(super) struct Shared {
+    pub(super) telemetry: Telemetry,
+    pub(super) route: Route,
+    pub(super) breaker: Option<Breaker>,
+    pub(super) fallback: Option<Fallback>,
+    pub(super) dead_letters: Option<DeadLetters>,
+    pub(super) disabled: AtomicBool,
+    pub(super) stopped: AtomicBool,
+    pub(super) vitals: Vitals,
+    /// What bounds the mailbox: one permit for each job that has no result.
+    pub(super) room: Arc<Semaphore>,
+    pub(super) queue: usize,
+}
+
+impl Shared {
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Delivers, with everything that comes after a failure.
+    pub(super) async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+        let _running = self.vitals.enter();
+        let result = if self.disabled.load(Ordering::Acquire) {
+            Err(DeliveryError::disabled("the destination wants nothing more; enable() delivers to it again"))
+        } else {
+            let since = Instant::now();
+            let result = self.route.deliver(envelope).await;
+            self.vitals.note(&result, since, &self.telemetry);
+            result
+        };
+        match result {
+            Ok(receipt) => {
+                self.telemetry.emit(DeliveryEvent::Delivered);
+                Ok(receipt)
+            }
+            Err(error) => self.failed(envelope, error).await,
+        }
+    }
+
+    async fn failed(&self, envelope: &Envelope, error: DeliveryError) -> Result<Receipt, DeliveryError> {
+        let refused = error.refusal().map(|refusal| refusal.by);
+        if error.kind() == DeliveryErrorKind::Disabled && !self.disabled.swap(true, Ordering::AcqRel) {
+            let DeliveryLabels { adapter, destination } = self.telemetry.labels();
+            tracing::warn!(%adapter, %destination, "the destination wants nothing more and is switched off");
+        }
+        if let Some(fallback) = &self.fallback
+            && refused.is_none_or(|by| by == RefusedBy::CircuitOpen)
+        {
+            match fallback.take(envelope, &error).await {
+                Ok(receipt) => {
+                    self.telemetry.emit(DeliveryEvent::FellBack);
+                    return Ok(receipt);
+                }
+                Err(second) => {
+                    tracing::warn!(envelope_id = %envelope.id(), error = %second, "the fallback failed too");
+                }
+            }
+        }
+        if refused.is_some() {
+            return Err(error);
+        }
+        self.telemetry.emit(DeliveryEvent::Failed { kind: error.kind() });
+        self.bury(envelope, &error).await;
+        Err(error)
+    }
+
+    /// Hands a failed envelope to the dead letters.
+    async fn bury(&self, envelope: &Envelope, error: &DeliveryError) {
+        let DeliveryLabels { adapter, destination } = self.telemetry.labels();
+        let attempts = error.history().map_or(1, |history| history.attempts);
+        let letters = self.dead_letters.as_ref().filter(|_| !DeadLetter::is_in(envelope));
+        tracing::warn!(
+            %adapter, %destination, attempts, envelope_id = %envelope.id(), message_type = envelope.message_type_str(),
+            error = %error, dead_lettered = letters.is_some(), "delivery failed for good"
+        );
+        let Some(letters) = letters else {
+            return;
+        };
+        let origin =
+            DeadLetterOrigin::Delivery { adapter: adapter.to_string(), destination: destination.to_string() };
+        let now = self.telemetry.now();
+        let letter = DeadLetter::of_delivery(Uuid::now_v7(), envelope.clone(), origin, error, now);
+        match letters.put(letter).await {
+            Ok(()) => self.telemetry.emit(DeliveryEvent::DeadLettered),
+            Err(letter) => tracing::error!(
+                dead_letter_id = %letter.id, envelope_id = %envelope.id(),
+                "a dead letter came after its targets were closed; the caller has the error, nobody has the letter"
+            ),
+        }
+    }
+
+    pub(super) async fn health(&self) -> Health {
+        let inner = self.route.health().await;
+        let phase = self.breaker.as_ref().map(Breaker::phase);
+        let own = self.vitals.health();
+        let status = match phase {
+            _ if self.disabled.load(Ordering::Acquire) => HealthStatus::Unhealthy,
+            Some(BreakerPhase::Open) => HealthStatus::Unhealthy,
+            Some(BreakerPhase::HalfOpen) => HealthStatus::Degraded,
+            _ if inner.status != HealthStatus::Unknown => inner.status,
+            _ => own.status,
+        };
+        Health {
+            status,
+            latency: inner.latency.or(own.latency),
+            last_success: inner.last_success.max(own.last_success),
+        }
+    }
+}
