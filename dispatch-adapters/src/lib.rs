@@ -52,10 +52,12 @@ pub mod dead_letters;
 pub mod delivery;
 pub mod policy;
 mod runtime;
+pub mod targets;
 
 pub use batch::Batched;
 pub use dead_letters::DeadLetters;
 pub use delivery::{Delivery, DeliveryBuilder, DeliveryReport, Fallback, Ticket};
+pub use targets::{Target, TargetOutcome, Targets};
 
 pub use dispatch_actors::*;
 pub use dispatch_core as model;

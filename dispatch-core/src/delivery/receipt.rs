@@ -12,6 +12,8 @@ pub struct Receipt {
     pub skipped: Option<SkippedDelivery>,
     /// What it said beyond that.
     pub answer: Option<Box<Answer>>,
+    /// Whether it only waits in a queue: the destination has not been asked yet.
+    pub queued: bool,
     /// Whether a fallback took the envelope, because the destination did not.
     pub fallback: bool,
 }
@@ -61,6 +63,12 @@ impl Receipt {
     /// The destination took it and gave it an id.
     pub fn with_id(id: impl Into<String>) -> Self {
         Self { id: Some(id.into()), ..Self::default() }
+    }
+
+    /// A queue took it.
+    #[must_use]
+    pub fn queued() -> Self {
+        Self { queued: true, ..Self::default() }
     }
 
     /// The destination took it and answered.

@@ -1,0 +1,222 @@
+//! One envelope to several destinations.
+//!
+//! - Every target is a [`Delivery`] of its own: what happens to one changes nothing for the others, and a retry
+//!   repeats nothing that has succeeded.
+//! - Every target has a result of its own, at its own index.
+//! - At most [`CONCURRENCY`](Targets::CONCURRENCY) targets are worked on at once, in the order of the list.
+//! - A target that is `queued` answers once its queue has the envelope; its outcome is in its metrics and its dead
+//!   letters. A slow target of this kind keeps nobody waiting.
+
+mod outcome;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use dispatch_core::delivery::{Adapter, DeliveryError, Health, HealthStatus, Receipt};
+use dispatch_core::error::{ErrorCode, Problem};
+use dispatch_core::{Envelope, RegistrationError};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, FuturesOrdered, StreamExt};
+
+pub use outcome::TargetOutcome;
+
+use crate::delivery::Delivery;
+
+/// One of several destinations.
+#[derive(Debug, Clone)]
+pub struct Target {
+    name: Arc<str>,
+    delivery: Delivery,
+    queued: bool,
+}
+
+impl Target {
+    /// A target that answers when the destination has.
+    pub fn new(name: impl Into<Arc<str>>, delivery: Delivery) -> Self {
+        Self { name: name.into(), delivery, queued: false }
+    }
+
+    /// A target that answers once its queue has the envelope.
+    #[must_use]
+    pub fn queued(mut self) -> Self {
+        self.queued = true;
+        self
+    }
+
+    /// The name of the target.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The delivery behind it.
+    #[must_use]
+    pub const fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+        if !self.queued {
+            return self.delivery.deliver(envelope).await;
+        }
+        let ticket = self.delivery.enqueue(envelope.clone())?;
+        // The outcome goes to the metrics and the dead letters of the delivery.
+        drop(ticket);
+        Ok(Receipt::queued())
+    }
+
+    async fn deliver_all(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
+        if !self.queued {
+            return self.delivery.deliver_batch(envelopes).await;
+        }
+        let mut results = Vec::with_capacity(envelopes.len());
+        for envelope in envelopes {
+            results.push(self.deliver(envelope).await);
+        }
+        results
+    }
+}
+
+/// A list of destinations. As an [`Adapter`] it has delivered when all of them have.
+///
+/// ```
+/// use dispatch_adapters::{Delivery, Target, Targets};
+/// # use dispatch_adapters::model::{Adapter, DeliveryError, Envelope, Receipt};
+/// # struct Crm;
+/// # #[async_trait::async_trait]
+/// # impl Adapter for Crm {
+/// #     fn name(&self) -> &str { "crm" }
+/// #     async fn deliver(&self, _: &Envelope) -> Result<Receipt, DeliveryError> { Ok(Receipt::taken()) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let targets = Targets::new([
+///     Target::new("crm", Delivery::to(Crm).start()?),
+///     Target::new("archive", Delivery::to(Crm).start()?).queued(),
+/// ])?;
+/// let outcomes = targets.deliver_each(&Envelope::empty("OrderPlaced")).await;
+/// assert!(outcomes.iter().all(|outcome| outcome.is_ok()));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Targets {
+    list: Arc<[Target]>,
+    concurrency: usize,
+}
+
+impl Targets {
+    /// How many targets are worked on at once, unless something else is asked for.
+    pub const CONCURRENCY: usize = 8;
+    /// The longest list.
+    pub const MOST: usize = 1_000;
+
+    /// A list of targets.
+    ///
+    /// # Errors
+    /// That it is empty or too long, and every name that occurs twice.
+    pub fn new(targets: impl IntoIterator<Item = Target>) -> Result<Self, RegistrationError> {
+        let list: Arc<[Target]> = targets.into_iter().collect();
+        let mut problems = Vec::new();
+        if list.is_empty() || list.len() > Self::MOST {
+            let text = format!("{} targets: use 1 to {}", list.len(), Self::MOST);
+            problems.push(Problem::new(ErrorCode::InvalidParameter, text));
+        }
+        let mut seen = BTreeSet::new();
+        for target in list.iter().filter(|target| !seen.insert(&target.name)) {
+            let text =
+                format!("target '{}' is listed twice: give each target a name of its own", target.name);
+            problems.push(Problem::new(ErrorCode::DuplicateRegistration, text));
+        }
+        RegistrationError::check(problems)?;
+        Ok(Self { list, concurrency: Self::CONCURRENCY })
+    }
+
+    /// Sets how many targets are worked on at once; at least one is.
+    #[must_use]
+    pub fn with_concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = concurrency.max(1);
+        self
+    }
+
+    /// The targets.
+    #[must_use]
+    pub fn list(&self) -> &[Target] {
+        &self.list
+    }
+
+    /// Delivers to every target; one outcome for each, in the order of the list.
+    pub async fn deliver_each(&self, envelope: &Envelope) -> Vec<TargetOutcome> {
+        let results = self.each(|target| target.deliver(envelope).boxed()).await;
+        let outcomes = results.into_iter().zip(&*self.list).enumerate();
+        outcomes
+            .map(|(index, (result, target))| TargetOutcome {
+                index,
+                target: Arc::clone(&target.name),
+                result,
+            })
+            .collect()
+    }
+
+    /// Asks every target, so many at once; the answers in the order of the list.
+    async fn each<'a, T: Send>(&'a self, ask: impl Fn(&'a Target) -> BoxFuture<'a, T>) -> Vec<T> {
+        let asked: Vec<_> = self.list.iter().map(ask).collect();
+        stream::iter(asked).buffered(self.concurrency).collect().await
+    }
+
+    /// Delivers every envelope to every target: for each envelope the outcomes in the order of the list.
+    ///
+    /// Each target gets the envelopes in their order, one after the other, unless it delivers in batches.
+    pub async fn deliver_all(&self, envelopes: &[Envelope]) -> Vec<Vec<TargetOutcome>> {
+        let columns = self.each(|target| target.deliver_all(envelopes).boxed()).await;
+        let mut rows: Vec<Vec<TargetOutcome>> = envelopes.iter().map(|_| Vec::new()).collect();
+        for (index, (column, target)) in columns.into_iter().zip(&*self.list).enumerate() {
+            for (row, result) in rows.iter_mut().zip(column) {
+                row.push(TargetOutcome { index, target: Arc::clone(&target.name), result });
+            }
+        }
+        rows
+    }
+}
+
+#[async_trait]
+impl Adapter for Targets {
+    fn name(&self) -> &str {
+        "targets"
+    }
+
+    /// Delivers to every target. Tried again, it delivers again to those that have taken it: put retries into the
+    /// targets, not around them.
+    async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+        outcome::fold(self.deliver_each(envelope).await)
+    }
+
+    async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
+        self.deliver_all(envelopes).await.into_iter().map(outcome::fold).collect()
+    }
+
+    /// Healthy if all are, unhealthy if none is.
+    async fn health(&self) -> Health {
+        let mut asked = FuturesOrdered::new();
+        for target in &*self.list {
+            asked.push_back(target.delivery.health());
+        }
+        let healths: Vec<Health> = asked.collect().await;
+        let all = |status| healths.iter().all(|health: &Health| health.status == status);
+        let status = match () {
+            () if all(HealthStatus::Healthy) => HealthStatus::Healthy,
+            () if all(HealthStatus::Unhealthy) => HealthStatus::Unhealthy,
+            () if all(HealthStatus::Unknown) => HealthStatus::Unknown,
+            () => HealthStatus::Degraded,
+        };
+        Health {
+            status,
+            latency: healths.iter().filter_map(|health| health.latency).max(),
+            last_success: healths.iter().filter_map(|health| health.last_success).max(),
+        }
+    }
+}
