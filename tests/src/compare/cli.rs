@@ -11,6 +11,8 @@ pub(crate) struct Cli {
 pub(crate) enum Section {
     /// Dispatching, matching, and the memory of dispatchers.
     Engine(Options),
+    /// Delivering with policies around an adapter.
+    Delivery(Options),
     /// Runs our side of one dispatch bench so many times and prints nothing: for callgrind and perf.
     Profile {
         /// Name of the bench, such as `dispatch.1.inflight256`.

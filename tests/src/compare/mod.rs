@@ -1,6 +1,7 @@
 //! The comparison: sections, each with its benches, each bench with contenders that take turns.
 
 mod cli;
+mod delivery;
 mod engine;
 mod measure;
 mod memory;
@@ -15,10 +16,13 @@ use self::cli::{Cli, Section};
 pub(crate) fn main() -> ExitCode {
     match Cli::parse().section {
         Section::Engine(options) => engine::run(&options),
+        Section::Delivery(options) => delivery::run(&options),
         Section::Profile { bench, operations } => return engine::profile(&bench, operations),
         Section::Unknown(words) => {
             let name = words.first().map_or("", String::as_str);
-            eprintln!("error: there is no section '{name}': what exists is 'engine' and 'profile'");
+            eprintln!(
+                "error: there is no section '{name}': what exists is 'engine', 'delivery' and 'profile'"
+            );
             return ExitCode::from(2);
         }
     }

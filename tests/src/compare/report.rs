@@ -15,6 +15,8 @@ pub(crate) enum Target {
     Allocations(f64),
     /// At most this in a field of its own.
     Extra(&'static str, f64),
+    /// At least this in a field of its own.
+    AtLeast(&'static str, f64),
 }
 
 pub(crate) struct Row {
@@ -42,6 +44,10 @@ impl Row {
             Target::Extra(name, most) => {
                 let value = self.extra.iter().find(|extra| extra.0 == name);
                 (format!("{name} <= {most}"), value.is_some_and(|extra| extra.1 <= most))
+            }
+            Target::AtLeast(name, least) => {
+                let value = self.extra.iter().find(|extra| extra.0 == name);
+                (format!("{name} >= {least}"), value.is_some_and(|extra| extra.1 >= least))
             }
         })
     }
