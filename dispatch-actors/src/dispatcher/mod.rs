@@ -3,6 +3,7 @@
 mod actor;
 mod blocking;
 mod deadlines;
+mod feed;
 mod function;
 mod handler;
 mod lane;

@@ -2,14 +2,13 @@
 //!
 //! - The factory makes the actor when the engine starts, and again after each of its deaths, as the restart
 //!   policy allows. A restarted actor begins anew.
-//! - Work reaches the actor through a feed that runs in its own context, under `catch_unwind`: a panic of the
-//!   handler is that dispatch's outcome, with its text, and ends this life of the actor.
+//! - Work reaches the actor through a [feed](super::feed) that runs in its own context, under `catch_unwind`: a
+//!   panic of the handler is that dispatch's outcome, with its text, and ends this life of the actor.
 //! - Any other end (it stops itself, a timer of its own panics, its arbiter dies) is noticed at once: the feed
 //!   is dropped with the context.
 //! - What was fed and not answered is answered with an error; what comes while the actor is down waits for the
 //!   next life; once the actor is given up, everything is answered `dispatcher unavailable`.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -17,26 +16,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context as TaskContext, Poll, ready};
 
-use actix::dev::MessageResponse;
 use actix::prelude::*;
 use actix_rt::ArbiterHandle;
+use dispatch_core::Envelope;
 use dispatch_core::policy::{RestartDecision, RestartState};
-use dispatch_core::{DispatcherError, Envelope, Outputs};
 use dispatch_metrics::DispatcherEvent;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Sleep;
 
+use super::feed::{Fed, Feed, Shown};
 use super::handler::{Answer, Call, Condition, Fault, Handler as LaneHandler};
 use super::{Deliver, Link};
 use crate::collector::Sample;
-use crate::guard::discard;
 use crate::shard::Shard;
 use crate::supervision::Guardian;
-
-/// What an actor answers.
-type Delivered = Result<Outputs, DispatcherError>;
 
 /// An actor that can be a dispatcher.
 pub(crate) trait Dispatching:
@@ -70,13 +65,6 @@ enum Life<A: Actor> {
     Over,
 }
 
-/// One message for the actor, with the ways back.
-struct Fed {
-    deliver: Deliver,
-    reply: oneshot::Sender<Delivered>,
-    panicked: oneshot::Sender<Fault>,
-}
-
 impl<A: Dispatching> SupervisedHandler<A> {
     pub(crate) fn new(factory: Factory<A>, arbiter: Option<ArbiterHandle>, parts: &super::Parts) -> Self {
         let mut handler = Self {
@@ -98,8 +86,10 @@ impl<A: Dispatching> SupervisedHandler<A> {
         let waiting = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&waiting);
         let factory = Arc::clone(&self.factory);
+        let here = self.arbiter.is_none();
+        let shown = Shown(here.then(|| (Arc::clone(&self.shard.pulse), self.link.slot)));
         let create = move |ctx: &mut Context<A>| {
-            ctx.spawn(Feed { fed, waiting: counted, _alive: alive });
+            ctx.spawn(Feed { fed, waiting: counted, shown, _alive: alive });
             factory()
         };
         let made = match &self.arbiter {
@@ -181,80 +171,5 @@ impl<A: Dispatching> LaneHandler for SupervisedHandler<A> {
             Life::Between(_) => Condition::Restarting,
             Life::Over => Condition::Down,
         }
-    }
-}
-
-/// Runs in the actor's context and hands it its work.
-struct Feed {
-    fed: mpsc::UnboundedReceiver<Fed>,
-    waiting: Arc<AtomicUsize>,
-    /// Dropped with the context, which tells the dispatcher that the actor is dead.
-    _alive: oneshot::Sender<()>,
-}
-
-impl<A: Dispatching> ActorFuture<A> for Feed {
-    type Output = ();
-
-    fn poll(
-        mut self: Pin<&mut Self>,
-        actor: &mut A,
-        ctx: &mut Context<A>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<()> {
-        loop {
-            let Some(Fed { deliver, reply, panicked }) = ready!(self.fed.poll_recv(cx)) else {
-                // The engine does not need the actor any more.
-                ctx.stop();
-                return Poll::Ready(());
-            };
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            if reply.is_closed() {
-                // Its time was up before the actor came to it.
-                discard(deliver);
-                continue;
-            }
-            match catch_unwind(AssertUnwindSafe(|| Handler::handle(actor, deliver, ctx))) {
-                Ok(response) => answer(response, ctx, reply, panicked),
-                Err(panic) => {
-                    // Told before the reply is dropped, so that whoever waits for it finds the text.
-                    let _ = panicked.send(Fault::panicked(panic));
-                    drop(reply);
-                    ctx.terminate();
-                    return Poll::Ready(());
-                }
-            }
-        }
-    }
-}
-
-/// Lets actix answer, except for a [`ResponseFuture`]: that one runs here, under a guard, because actix would run
-/// it without.
-fn answer<A: Dispatching>(
-    response: A::Result,
-    ctx: &mut Context<A>,
-    reply: oneshot::Sender<Delivered>,
-    panicked: oneshot::Sender<Fault>,
-) {
-    let mut response = Some(response);
-    let any: &mut dyn Any = &mut response;
-    if let Some(future) = any.downcast_mut::<Option<ResponseFuture<Delivered>>>().and_then(Option::take) {
-        let mut reply = reply;
-        actix::spawn(async move {
-            let answered = tokio::select! {
-                biased;
-                // Its time is up: the future is dropped.
-                () = reply.closed() => return,
-                answered = AssertUnwindSafe(future).catch_unwind() => answered,
-            };
-            match answered {
-                // Whoever waited may have given up.
-                Ok(answer) => drop(reply.send(answer)),
-                Err(panic) => {
-                    let _ = panicked.send(Fault::panicked(panic));
-                }
-            }
-        });
-    } else if let Some(response) = response {
-        response.handle(ctx, Some(reply));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Tests run in virtual time on one thread unless threads are what they are about.
 
+mod actors;
 mod admission;
 mod aggregation;
 mod bad_input;
