@@ -3,25 +3,22 @@
 use std::time::Duration;
 
 use actix::prelude::*;
-use dispatch_core::route::Explanation;
 use dispatch_metrics::DispatchMetrics;
 use tokio::sync::oneshot;
 
 use super::actor::Router;
-use super::protocol::{AskChildren, AskRunning, Explain, Running, Shutdown, Stop, Swap};
+use super::protocol::{AskChildren, AskRunning, AskTable, Running, Shutdown, Stop, Swap};
 use crate::aggregator;
 use crate::collector;
 use crate::dispatcher::{Abandon, AskCondition, Condition};
 use crate::engine::{Blueprint, ReloadReport, ShutdownReport};
 use crate::supervision::{Child, ChildKind, ChildState};
 
-impl Handler<Explain> for Router {
-    type Result = MessageResult<Explain>;
+impl Handler<AskTable> for Router {
+    type Result = MessageResult<AskTable>;
 
-    fn handle(&mut self, ask: Explain, _: &mut Self::Context) -> Self::Result {
-        let explanation: Explanation =
-            self.resolver.table().explain(&ask.topic, ask.category, &ask.message_type);
-        MessageResult(explanation)
+    fn handle(&mut self, _: AskTable, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.resolver.table())
     }
 }
 

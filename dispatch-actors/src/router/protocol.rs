@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use dispatch_core::route::Explanation;
-use dispatch_core::{Category, DispatcherId, DispatcherSpec, Envelope};
+use dispatch_core::route::RouteTable;
+use dispatch_core::{DispatcherId, DispatcherSpec, Envelope};
 use tokio::sync::oneshot;
 
 use crate::engine::{Blueprint, ReloadReport, ShutdownReport, TopicArg};
@@ -26,14 +27,10 @@ pub(crate) enum Submit {
     Many { batch: Vec<(TopicArg, Envelope)>, reply: oneshot::Sender<Vec<Reply>> },
 }
 
-/// Asks why each route matches or not.
+/// Asks for the table that is in force.
 #[derive(Message)]
-#[rtype(result = "Explanation")]
-pub(crate) struct Explain {
-    pub(crate) topic: String,
-    pub(crate) category: Option<Category>,
-    pub(crate) message_type: String,
-}
+#[rtype(result = "Arc<RouteTable>")]
+pub(crate) struct AskTable;
 
 /// Asks for the dispatchers that run and the version of the table they run in.
 #[derive(Message)]

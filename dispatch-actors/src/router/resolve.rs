@@ -12,7 +12,8 @@ use crate::flight::Way;
 
 /// The table with what it takes to ask it often.
 pub(crate) struct Resolver {
-    table: RouteTable,
+    /// Shared with whoever wants it explained.
+    table: Arc<RouteTable>,
     /// The ways to the dispatchers, in the order of the table's list.
     links: Vec<Rc<Link>>,
     scratch: Scratch,
@@ -27,16 +28,17 @@ impl Resolver {
         cache: usize,
         recorder: Rc<RefCell<Recorder>>,
     ) -> Self {
+        let table = Arc::new(table);
         Self { table, links, scratch: Scratch::default(), ways: TopicCache::new(cache), recorder }
     }
 
-    pub(crate) fn table(&self) -> &RouteTable {
-        &self.table
+    pub(crate) fn table(&self) -> Arc<RouteTable> {
+        Arc::clone(&self.table)
     }
 
     /// Replaces the table and forgets what was resolved.
     pub(crate) fn swap(&mut self, table: RouteTable, links: Vec<Rc<Link>>) {
-        self.table = table;
+        self.table = Arc::new(table);
         self.links = links;
         self.scratch = Scratch::default();
         self.ways.clear();

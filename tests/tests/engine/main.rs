@@ -8,6 +8,7 @@ mod aggregation;
 mod bad_input;
 mod blocking;
 mod conformance;
+mod explain;
 mod faults;
 mod interceptors;
 mod logs;
