@@ -1,5 +1,6 @@
 //! What the actors of one shard share: the clock, the limits and the ways to each other.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub(crate) struct Shard {
     pub(crate) supervised_results: bool,
     /// Whether the input must be kept for the outputs that are published.
     pub(crate) keeps_input: bool,
+    /// The engine's time-out; a reload changes it.
+    pub(crate) timeout: Cell<Duration>,
     pub(crate) subscriber: Option<tracing::Dispatch>,
 }
 

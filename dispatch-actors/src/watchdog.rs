@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use dispatch_metrics::DispatcherSlot;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::admission::Admission;
 
@@ -46,6 +46,30 @@ impl Drop for Beat<'_> {
     }
 }
 
+/// How long callers on other threads wait for a sign of life; a reload changes it.
+pub(crate) struct Patience {
+    nanos: AtomicU64,
+    changed: Notify,
+}
+
+impl Patience {
+    /// How much longer than the engine's own time-out a caller on another thread waits, before it concludes that
+    /// the engine's thread is blocked.
+    const GRACE: Duration = Duration::from_secs(1);
+
+    pub(crate) fn of(timeout: Duration) -> Self {
+        Self { nanos: AtomicU64::new(Self::nanos(timeout)), changed: Notify::new() }
+    }
+
+    fn nanos(timeout: Duration) -> u64 {
+        u64::try_from(timeout.saturating_add(Self::GRACE).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn get(&self) -> Duration {
+        Duration::from_nanos(self.nanos.load(Relaxed))
+    }
+}
+
 /// What a watchdog looks at.
 pub(crate) struct Watched {
     pub(crate) engine: Arc<str>,
@@ -54,14 +78,14 @@ pub(crate) struct Watched {
     /// Asks the engine's thread for a beat.
     pub(crate) ping: Box<dyn Fn() + Send>,
     pub(crate) warn_after: Duration,
-    /// How long callers on other threads wait for a sign of life.
-    pub(crate) patience: Duration,
+    pub(crate) patience: Arc<Patience>,
     pub(crate) subscriber: Option<tracing::Dispatch>,
 }
 
 /// The thread that watches; it ends when this is dropped.
 pub(crate) struct Watchdog {
     pulse: Arc<Pulse>,
+    patience: Arc<Patience>,
     timers: Handle,
     names: mpsc::Sender<(u32, String)>,
     _alive: oneshot::Sender<()>,
@@ -72,6 +96,7 @@ impl Watchdog {
     pub(crate) fn start(watched: Watched) -> Option<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().ok()?;
         let (pulse, timers) = (Arc::clone(&watched.pulse), runtime.handle().clone());
+        let patience = Arc::clone(&watched.patience);
         let (names, new_names) = mpsc::channel();
         let (alive, dropped) = oneshot::channel();
         thread::Builder::new()
@@ -86,13 +111,25 @@ impl Watchdog {
                 });
             })
             .ok()?;
-        Some(Self { pulse, timers, names, _alive: alive })
+        Some(Self { pulse, patience, timers, names, _alive: alive })
     }
 
     /// Tells the watchdog how a dispatcher is called.
     pub(crate) fn name(&self, slot: DispatcherSlot, id: &str) {
         // A watchdog that is gone names nobody.
         let _ = self.names.send((slot.0, id.to_owned()));
+    }
+
+    /// How long a caller on another thread waits before it concludes that the engine's thread is blocked.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience.get()
+    }
+
+    /// The engine's time-out was changed.
+    pub(crate) fn set_timeout(&self, timeout: Duration) {
+        self.patience.nanos.store(Patience::nanos(timeout), Relaxed);
+        // The next look must not come later than the callers' patience ends.
+        self.patience.changed.notify_one();
     }
 
     /// Goes up while the engine's thread moves and something is in flight.
@@ -111,11 +148,13 @@ async fn watch(watched: Watched, new_names: mpsc::Receiver<(u32, String)>) {
     let mut names = std::collections::HashMap::new();
     let mut seen = (0, Instant::now());
     let mut warned = false;
-    let mut tick = tokio::time::interval(
-        (watched.warn_after / 4).min(watched.patience / 8).max(Duration::from_millis(10)),
-    );
     loop {
-        tick.tick().await;
+        let pause = (watched.warn_after / 4).min(watched.patience.get() / 8).max(Duration::from_millis(10));
+        tokio::select! {
+            biased;
+            () = watched.patience.changed.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
         names.extend(new_names.try_iter());
         let beats = watched.pulse.beats.load(Relaxed);
         if beats != seen.0 || watched.admission.in_flight() == 0 {

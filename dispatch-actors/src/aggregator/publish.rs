@@ -1,7 +1,6 @@
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use dispatch_core::delivery::SkippedDelivery;
 use dispatch_core::dispatch::{DispatchResult, Identity};
@@ -15,7 +14,6 @@ use crate::shard::Shard;
 /// Publishes the outputs of results through an adapter.
 pub(crate) struct Publisher {
     adapter: Arc<dyn Adapter>,
-    limit: Duration,
 }
 
 /// Outputs of a result that could not be published, each with a reason that is fit to be shown.
@@ -37,8 +35,8 @@ fn list(failed: &[(String, String)]) -> String {
 }
 
 impl Publisher {
-    pub(crate) fn new(adapter: Arc<dyn Adapter>, limit: Duration) -> Self {
-        Self { adapter, limit }
+    pub(crate) fn new(adapter: Arc<dyn Adapter>) -> Self {
+        Self { adapter }
     }
 
     /// Publishes every output of a result in order.
@@ -57,10 +55,11 @@ impl Publisher {
         // Called inside the guard: an adapter may panic before its first await, too.
         let delivery =
             AssertUnwindSafe(async { self.adapter.deliver_batch(&envelopes).await }).catch_unwind();
-        let answers = match tokio::time::timeout(self.limit, delivery).await {
+        let limit = shard.timeout.get();
+        let answers = match tokio::time::timeout(limit, delivery).await {
             Ok(Ok(answers)) => answers,
             Ok(Err(panic)) => return all_failed(&Fault::panicked(panic).text(&shard.sanitizer)),
-            Err(_) => return all_failed(&format!("timed out after {} ms", self.limit.as_millis())),
+            Err(_) => return all_failed(&format!("timed out after {} ms", limit.as_millis())),
         };
         let mut failed = Vec::new();
         let mut unpublishable = 0;

@@ -112,7 +112,7 @@ impl Call<'_> {
             correlation_id: flight.identity.correlation_id,
             trace_id: flight.identity.trace_id,
             span_id: flight.identity.span_id,
-            node_kind: self.link.kind,
+            node_kind: self.link.kind(),
             now: self.shard.clock.wall_at(flight.started),
         }))
     }

@@ -10,7 +10,7 @@ use crate::inbox::Outlet;
 pub(crate) struct Link {
     pub(crate) id: DispatcherId,
     pub(crate) slot: DispatcherSlot,
-    pub(crate) kind: Option<NodeKind>,
+    kind: Cell<Option<NodeKind>>,
     jobs: Outlet<Job>,
     in_flight: Cell<u64>,
     retired: Cell<bool>,
@@ -23,7 +23,17 @@ impl Link {
         kind: Option<NodeKind>,
         jobs: Outlet<Job>,
     ) -> Self {
+        let kind = Cell::new(kind);
         Self { id, slot, kind, jobs, in_flight: Cell::new(0), retired: Cell::new(false) }
+    }
+
+    pub(crate) fn kind(&self) -> Option<NodeKind> {
+        self.kind.get()
+    }
+
+    /// Sets the kind after a reload.
+    pub(crate) fn set_kind(&self, kind: Option<NodeKind>) {
+        self.kind.set(kind);
     }
 
     /// Hands a piece of work to the dispatcher. If its actor is gone, the piece answers by itself.

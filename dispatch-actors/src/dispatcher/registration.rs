@@ -165,10 +165,12 @@ impl DispatcherBuilder {
 
     /// Handles envelopes with an actor of the caller's: the engine neither starts nor restarts it.
     pub fn recipient(self, recipient: Recipient<Deliver>) -> Registration {
-        self.finish(ChildKind::Recipient, move |parts: Parts| {
-            let handler = MailHandler::new(recipient, Rc::clone(&parts.guardian));
+        let mailed = recipient.clone();
+        let registration = self.finish(ChildKind::Recipient, move |parts: Parts| {
+            let handler = MailHandler::new(mailed, Rc::clone(&parts.guardian));
             parts.lane(handler)
-        })
+        });
+        Registration { recipient: Some(recipient), ..registration }
     }
 
     /// Handles envelopes with an actor that the engine makes, watches and restarts.
@@ -211,6 +213,7 @@ impl DispatcherBuilder {
             form,
             make: Some(Box::new(make)),
             problems: Vec::new(),
+            recipient: None,
         }
     }
 }
@@ -223,6 +226,8 @@ pub struct Registration {
     /// Absent for a dispatcher that a reload keeps.
     make: Option<Make>,
     problems: Vec<Problem>,
+    /// The actor behind it, if that is somebody else's.
+    pub(crate) recipient: Option<Recipient<Deliver>>,
 }
 
 impl Registration {
@@ -246,6 +251,7 @@ impl Registration {
             form: ChildKind::Function,
             make: None,
             problems: Vec::new(),
+            recipient: None,
         }
     }
 

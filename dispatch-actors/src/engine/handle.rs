@@ -148,7 +148,7 @@ impl Engine {
     fn submit(&self, topic: TopicArg, envelope: Envelope, route_only: bool) -> Answer<Reply> {
         let (reply, answer) = oneshot::channel();
         let patience = self.shared.far_away().map(|watchdog| {
-            let (topic, envelope, waited) = (topic.clone(), envelope.clone(), self.shared.patience);
+            let (topic, envelope, waited) = (topic.clone(), envelope.clone(), watchdog.patience());
             Patience::new(watchdog, waited, move || Ok(stalled(&topic, &envelope, waited)))
         });
         self.shared.router.do_send(Submit::One { topic, envelope, route_only, reply });
@@ -159,7 +159,7 @@ impl Engine {
     fn submit_many(&self, batch: Vec<(TopicArg, Envelope)>) -> Answer<Vec<Reply>> {
         let (reply, answer) = oneshot::channel();
         let patience = self.shared.far_away().map(|watchdog| {
-            let (batch, waited) = (batch.clone(), self.shared.patience);
+            let (batch, waited) = (batch.clone(), watchdog.patience());
             let give_up =
                 move |(topic, envelope): &(TopicArg, Envelope)| Ok(stalled(topic, envelope, waited));
             Patience::new(watchdog, waited, move || batch.iter().map(&give_up).collect())
@@ -276,7 +276,7 @@ impl Engine {
         shared.router.do_send(Shutdown { deadline: Some(deadline), reply: Some(reply) });
         let patience = shared.far_away().map(|watchdog| {
             let (admission, waited) =
-                (Arc::clone(&shared.admission), deadline.saturating_add(shared.patience));
+                (Arc::clone(&shared.admission), deadline.saturating_add(watchdog.patience()));
             Patience::new(watchdog, waited, move || ShutdownReport::unfinished(admission.in_flight(), waited))
         });
         let report = Answer::new(report, patience).await.ok_or(Refused::InvalidState)?;

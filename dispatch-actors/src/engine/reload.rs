@@ -25,8 +25,8 @@ impl Engine {
     /// Replaces dispatchers, routes and limits, all at once: a dispatch sees the old table or the new one.
     ///
     /// What is in flight finishes on the old table. A dispatcher whose id stays keeps its actor, its state and its
-    /// metrics, and takes the new time-out, concurrency, category, types and routes; code given for it is not
-    /// used. Of the configuration, the routes, `timeout` and `max_in_flight` come into force; everything else
+    /// metrics, and takes the new time-out, concurrency, category, types, kind and routes; code given for it is not
+    /// used, unless the dispatcher is down: then it is started afresh. Of the configuration, the routes, `timeout` and `max_in_flight` come into force; everything else
     /// stays as it was frozen.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use serde::Serialize;
 pub struct ReloadReport {
     /// Version of the table that is now in force; the one an engine was frozen with is 0.
     pub version: u64,
-    /// Dispatchers that were started.
+    /// Dispatchers that were started, those that were down and begin anew among them.
     pub started: Vec<DispatcherId>,
     /// Dispatchers that kept their actor, state and metrics.
     pub kept: Vec<DispatcherId>,

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use actix::Addr;
 use dispatch_metrics::DispatchMetrics;
@@ -22,8 +21,6 @@ pub(super) struct Shared {
     pub(super) down: Arc<AtomicUsize>,
     pub(super) home: ThreadMark,
     pub(super) watchdog: Option<Arc<Watchdog>>,
-    /// How long a caller on another thread waits before it concludes that the engine's thread is blocked.
-    pub(super) patience: Duration,
     pub(super) last_metrics: OnceLock<DispatchMetrics>,
 }
 
@@ -53,7 +50,6 @@ impl Shared {
         admission: Arc<Admission>,
         down: Arc<AtomicUsize>,
         watchdog: Option<Arc<Watchdog>>,
-        patience: Duration,
     ) -> Self {
         Self {
             name,
@@ -64,7 +60,6 @@ impl Shared {
             down,
             home: ThreadMark::here(),
             watchdog,
-            patience,
             last_metrics: OnceLock::new(),
         }
     }

@@ -1,11 +1,10 @@
 //! Starting the actors of an engine.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
 
 use actix::prelude::*;
 use dispatch_core::error::RegistrationError;
@@ -27,7 +26,7 @@ use crate::inbox::{inbox, lazy_inbox};
 use crate::router::{Children, Nursery, Ping, Resolver, Router, RouterParts};
 use crate::shard::Shard;
 use crate::supervision::Guardian;
-use crate::watchdog::{Pulse, Watchdog, Watched};
+use crate::watchdog::{Patience, Pulse, Watchdog, Watched};
 
 /// An engine could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -134,11 +133,12 @@ fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::
         pulse: Arc::clone(&pulse),
         supervised_results: publisher.is_some() || watched,
         keeps_input: publisher.is_some(),
+        timeout: Cell::new(config.timeout),
         subscriber: builder.subscriber.clone(),
     });
 
     let collector = Collector::new(Rc::clone(&recorder), sample_inbox, Arc::clone(&admission)).start();
-    let publisher = publisher.map(|adapter| Publisher::new(adapter, config.timeout));
+    let publisher = publisher.map(|adapter| Publisher::new(adapter));
     let aggregator = Aggregator::new(
         Rc::clone(&shard),
         settled_inbox,
@@ -156,7 +156,7 @@ fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::
                 admission: Arc::clone(&admission),
                 ping: Box::new(move || ping.do_send(Ping)),
                 warn_after: config.stall_warn,
-                patience: config.timeout + GRACE,
+                patience: Arc::new(Patience::of(config.timeout)),
                 subscriber: builder.subscriber.clone(),
             })
         })
@@ -191,11 +191,6 @@ fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::
         observers,
         alive,
     }));
-    let shared =
-        Shared::new(name, router_address, collector, admission, down, watchdog, config.timeout + GRACE);
+    let shared = Shared::new(name, router_address, collector, admission, down, watchdog);
     (Engine::new(shared), stopped)
 }
-
-/// How much longer than the engine's own time-out a caller on another thread waits, before it concludes that
-/// the engine's thread is blocked.
-const GRACE: Duration = Duration::from_secs(1);

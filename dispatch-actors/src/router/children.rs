@@ -9,7 +9,9 @@ use dispatch_core::{DispatcherId, DispatcherSpec, EngineConfig};
 use dispatch_metrics::Recorder;
 
 use crate::collector::{Collector, Sample, Tell};
-use crate::dispatcher::{DispatcherActor, Limits, Link, Parts, Pools, Registration, Retire, SetLimits};
+use crate::dispatcher::{
+    Deliver, DispatcherActor, Limits, Link, Parts, Pools, Registration, Retire, SetLimits,
+};
 use crate::inbox::inbox;
 use crate::shard::Shard;
 use crate::supervision::{ChildKind, Guardian};
@@ -30,6 +32,8 @@ pub(crate) struct Running {
     pub(crate) kind: ChildKind,
     pub(crate) spec: DispatcherSpec,
     pub(crate) limits: Limits,
+    /// The actor behind it, if that is somebody else's.
+    recipient: Option<Recipient<Deliver>>,
 }
 
 /// Everything it takes to start a dispatcher actor.
@@ -62,7 +66,12 @@ impl Children {
         let mut adopted = Adopted::default();
         for registration in registrations {
             let id = registration.spec.id.clone();
-            let same = former.remove(&id);
+            let mut same = former.remove(&id);
+            if !registration.is_kept() {
+                // The code of one that runs is not replaced; one that is down begins anew with the code given.
+                let down = same.take_if(|same| self.nursery.is_down(same));
+                self.retired.extend(down.map(|down| self.nursery.retire(down)));
+            }
             let limits = match &same {
                 Some(kept) if registration.is_kept() => kept.limits,
                 _ => registration.limits(config),
@@ -82,11 +91,8 @@ impl Children {
             self.running.insert(id, running);
         }
         for (id, retired) in former {
-            retired.link.retire();
-            retired.address.do_send(Retire);
-            self.nursery.guardian.retired(&id);
             adopted.retired.push(id);
-            self.retired.push(retired);
+            self.retired.push(self.nursery.retire(retired));
         }
         adopted
     }
@@ -107,14 +113,30 @@ impl Running {
             self.address.do_send(SetLimits(limits));
             self.limits = limits;
         }
+        self.link.set_kind(spec.node_kind);
         self.spec = spec;
         self
     }
 }
 
 impl Nursery {
+    /// Whether a dispatcher will not come back by itself.
+    fn is_down(&self, running: &Running) -> bool {
+        let gone = running.recipient.as_ref().is_some_and(|recipient| !recipient.connected());
+        gone || self.guardian.is_down(&running.link.id)
+    }
+
+    /// Lets a dispatcher finish what it has and stop.
+    fn retire(&self, running: Running) -> Running {
+        running.link.retire();
+        running.address.do_send(Retire);
+        self.guardian.retired(&running.link.id);
+        running
+    }
+
     fn start(&self, registration: Registration, limits: Limits) -> Option<Running> {
         let (kind, spec) = (registration.form(), registration.spec.clone());
+        let recipient = registration.recipient.clone();
         let slot = self.recorder.borrow_mut().register_dispatcher(spec.id.as_str());
         if let Some(watchdog) = &self.watchdog {
             watchdog.name(slot, spec.id.as_str());
@@ -134,6 +156,6 @@ impl Nursery {
             guardian: Rc::clone(&self.guardian),
         })?;
         let address = DispatcherActor::new(lane, Rc::clone(&self.shard)).start();
-        Some(Running { address, link, kind, spec, limits })
+        Some(Running { address, link, kind, spec, limits, recipient })
     }
 }

@@ -44,6 +44,10 @@ impl Handler<Swap> for Router {
         let adopted = self.children.adopt(registrations, &config);
         self.resolver.swap(table, adopted.links);
         self.shard.admission.set_max(config.max_in_flight);
+        self.shard.timeout.set(config.timeout);
+        if let Some(watchdog) = &self.children.nursery.watchdog {
+            watchdog.set_timeout(config.timeout);
+        }
         self.version += 1;
         MessageResult(Ok(ReloadReport {
             version: self.version,

@@ -132,6 +132,11 @@ impl Guardian {
         self.down_count.store(self.down.borrow().len(), Ordering::Relaxed);
     }
 
+    /// Whether a dispatcher of the table is known to be down for good.
+    pub(crate) fn is_down(&self, id: &DispatcherId) -> bool {
+        self.down.borrow().contains(id)
+    }
+
     /// A dispatcher is down for good; said once.
     pub(crate) fn down(&self, link: &Link, reason: &str) {
         let id = &link.id;

@@ -17,6 +17,7 @@ mod outputs;
 mod registration;
 mod regressions;
 mod reload;
+mod reload_in_place;
 mod routing;
 mod shutdown;
 mod threads;

@@ -167,6 +167,25 @@ fn a_batch_from_another_thread_gets_its_time_outs_too() {
 }
 
 #[test]
+fn callers_have_the_patience_of_the_time_out_that_a_reload_set() {
+    let logs = Logs::new();
+    let slow = |builder: EngineBuilder| builder.configure(|config| config.timeout = Duration::from_secs(60));
+    let engine = slow(blocked(&logs)).freeze().unwrap();
+    multi_thread().block_on(async {
+        let next = Engine::builder()
+            .configure(|config| config.timeout = Duration::from_millis(100))
+            .keep("sleeper")
+            .keep("quick");
+        engine.reload(next).await.unwrap();
+        engine.dispatch(TOPIC, block(2500)).now_or_never();
+        let begun = Instant::now();
+        let result = engine.dispatch(TOPIC, empty()).await.unwrap();
+        assert!(begun.elapsed() < Duration::from_millis(2000), "{:?}", begun.elapsed());
+        assert_eq!(result.status(), DispatchStatus::Timeout);
+    });
+}
+
+#[test]
 fn a_dispatcher_may_take_longer_than_the_engines_time_out_if_it_says_so() {
     let engine = Engine::builder()
         .configure(|config| config.timeout = Duration::from_millis(100))
