@@ -25,7 +25,16 @@ pub enum Verdict {
 
 /// Runs around every dispatch of an engine, on the engine's thread: it should be quick.
 ///
-/// Interceptors run in the order in which they were registered before the dispatch, and in reverse after it.
+/// Interceptors are layers: they run in the order in which they were registered before the dispatch, and in reverse
+/// after it. `after` runs for those whose `before` ran, and for no others:
+///
+/// | the envelope | `before` | `after` |
+/// |---|---|---|
+/// | is routed, or finds no dispatcher | all | all |
+/// | has an invalid topic | none | none |
+/// | is skipped by one of them | those up to that one | the same, that one first |
+/// | is rejected by one of them | those up to that one | none: there is no result |
+///
 /// One that panics before a dispatch rejects the envelope; one that panics after it is named in a log.
 pub trait Interceptor: Send + 'static {
     /// Before the envelope is routed; its topic is set. It may be changed, but not its topic: routing uses the
@@ -35,7 +44,7 @@ pub trait Interceptor: Send + 'static {
         Verdict::Continue
     }
 
-    /// After every dispatcher has answered and everything is published.
+    /// After every dispatcher has answered and everything is published, if `before` ran for this dispatch.
     fn after(&mut self, result: &DispatchResult) {
         let _ = result;
     }
@@ -46,19 +55,26 @@ pub trait Interceptor: Send + 'static {
 pub(crate) struct Interceptors(pub(crate) Vec<Box<dyn Interceptor>>);
 
 impl Interceptors {
-    pub(crate) fn before(&mut self, envelope: &mut Envelope) -> Verdict {
-        for interceptor in &mut self.0 {
+    /// The verdict, and how many interceptors have run.
+    pub(crate) fn before(&mut self, envelope: &mut Envelope) -> (Verdict, usize) {
+        for (ran, interceptor) in (1..).zip(&mut self.0) {
             match catch_unwind(AssertUnwindSafe(|| interceptor.before(envelope))) {
                 Ok(Verdict::Continue) => {}
-                Ok(decided) => return decided,
-                Err(_) => return Verdict::Reject("an interceptor panicked".to_owned()),
+                Ok(decided) => return (decided, ran),
+                Err(_) => return (Verdict::Reject("an interceptor panicked".to_owned()), ran),
             }
         }
-        Verdict::Continue
+        (Verdict::Continue, self.0.len())
     }
 
+    /// After a dispatch that all have let pass.
     pub(crate) fn after(&mut self, result: &DispatchResult) {
-        for interceptor in self.0.iter_mut().rev() {
+        self.after_first(self.0.len(), result);
+    }
+
+    /// After a dispatch that the first `ran` have seen.
+    pub(crate) fn after_first(&mut self, ran: usize, result: &DispatchResult) {
+        for interceptor in self.0.iter_mut().take(ran).rev() {
             if catch_unwind(AssertUnwindSafe(|| interceptor.after(result))).is_err() {
                 tracing::error!(target: "dispatch", "an interceptor panicked after a dispatch; the result stands");
             }

@@ -38,6 +38,8 @@ pub(crate) struct Router {
     observers: Rc<RefCell<Observers>>,
     arrivals: Vec<Submit>,
     traced: bool,
+    /// How many interceptors have seen the envelope in hand.
+    intercepted: usize,
     /// Dropped with the router, which tells the thread that the engine owns that it can end.
     _alive: oneshot::Sender<()>,
 }
@@ -70,6 +72,7 @@ impl Router {
             observers: parts.observers,
             arrivals: Vec::new(),
             traced: false,
+            intercepted: 0,
             _alive: parts.alive,
         }
     }
@@ -103,6 +106,7 @@ impl Router {
     }
 
     fn accept(&mut self, topic: TopicArg, mut envelope: Envelope, caller: Caller) {
+        self.intercepted = 0;
         let topic = match topic {
             TopicArg::Valid(topic) => topic,
             TopicArg::Refused(refused) => {
@@ -158,11 +162,13 @@ impl Router {
         self.hand_over(&topic, envelope, &flight);
     }
 
-    fn intercept(&self, envelope: &mut Envelope) -> Verdict {
+    fn intercept(&mut self, envelope: &mut Envelope) -> Verdict {
         if !self.shard.supervised_results {
             return Verdict::Continue;
         }
-        self.interceptors.borrow_mut().before(envelope)
+        let (verdict, intercepted) = self.interceptors.borrow_mut().before(envelope);
+        self.intercepted = intercepted;
+        verdict
     }
 
     /// Opens a dispatch: from here on it has ids, and gets its one result.
@@ -249,7 +255,7 @@ impl Router {
 
     fn close(&self, flight: &Flight, result: DispatchResult) {
         if self.shard.supervised_results {
-            self.interceptors.borrow_mut().after(&result);
+            self.interceptors.borrow_mut().after_first(self.intercepted, &result);
             self.observers.borrow_mut().notify(&Event::Completed { result: &result });
         }
         flight.answer(result);

@@ -86,13 +86,42 @@ fn a_skipped_envelope_reaches_nobody_and_says_why() {
             (DispatchStatus::Skipped, Some("not today"), None)
         );
         assert_eq!((ids(&result).len(), result.is_error(), result.is_successful()), (0, false, false));
-        assert!(!log.lock().unwrap().contains(&"never before".to_owned()));
+        assert_eq!(
+            *log.lock().unwrap(),
+            ["first before", "skip before", "skip after skipped", "first after skipped"],
+            "what has not run before does not run after"
+        );
         let metrics = engine.metrics().await.unwrap();
         assert_eq!(
             (metrics.total_dispatches, metrics.skipped_count, metrics.dispatcher_execution_count),
             (1, 1, 0)
         );
         assert_eq!((metrics.successful_dispatches, metrics.failed_dispatches), (0, 0));
+    });
+}
+
+#[test]
+fn what_ran_before_a_dispatch_runs_after_it_and_nothing_else() {
+    paused(async {
+        let log = Log::default();
+        let engine = builder()
+            .interceptor(Noted("outer", Arc::clone(&log), go))
+            .interceptor(Noted("reject", Arc::clone(&log), |envelope: &mut Envelope| {
+                if envelope.hops() == 0 { Verdict::Continue } else { Verdict::Reject("no".into()) }
+            }))
+            .freeze()
+            .unwrap();
+        let seen = async |topic: &str, envelope: Envelope| {
+            drop(engine.dispatch(topic, envelope).await);
+            std::mem::take(&mut *log.lock().unwrap())
+        };
+        assert!(seen("not a topic", empty()).await.is_empty(), "none has seen it before");
+        assert_eq!(
+            seen(TOPIC, empty()).await,
+            ["outer before", "reject before", "reject after no_dispatcher", "outer after no_dispatcher"]
+        );
+        assert_eq!(seen(TOPIC, empty().with_hops(1)).await, ["outer before", "reject before"]);
+        assert!(seen("", empty()).await.is_empty());
     });
 }
 
