@@ -62,6 +62,11 @@ impl ShardClock {
         self.start.get().saturating_add(tick.0)
     }
 
+    /// Wall time at a tick, in milliseconds since the Unix epoch.
+    pub(crate) fn unix_millis_at(&self, tick: Tick) -> u64 {
+        self.unix_nanos_at(tick) / NANOS_PER_MILLISECOND
+    }
+
     /// Wall time at a tick.
     pub(crate) fn wall_at(&self, tick: Tick) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_nanos(self.unix_nanos_at(tick))
@@ -73,6 +78,7 @@ impl ShardClock {
 }
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
+const NANOS_PER_MILLISECOND: u64 = 1_000_000;
 
 /// Good until the year 2554; times before 1970 count as 1970.
 fn unix_nanos(time: SystemTime) -> u64 {

@@ -1,11 +1,13 @@
 //! What the actors of one shard share: the clock, the limits and the ways to each other.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_core::Sanitizer;
+use dispatch_core::ids::IdGenerator;
+use uuid::Uuid;
 
 use crate::admission::Admission;
 use crate::aggregator::Settled;
@@ -32,6 +34,8 @@ pub(crate) struct Shard {
     pub(crate) supervised_results: bool,
     /// Whether the input must be kept for the outputs that are published.
     pub(crate) keeps_input: bool,
+    /// Ids of the envelopes that the engine makes.
+    pub(crate) ids: RefCell<IdGenerator>,
     /// The engine's time-out; a reload changes it.
     pub(crate) timeout: Cell<Duration>,
     pub(crate) subscriber: Option<tracing::Dispatch>,
@@ -53,6 +57,11 @@ impl Shard {
             // The aggregator is gone: the engine is being torn down. The caller still gets its result.
             flight.answer(flight.fold(at));
         }
+    }
+
+    /// An id for an envelope that the engine makes.
+    pub(crate) fn new_id(&self) -> Uuid {
+        self.ids.borrow_mut().uuid_v7(self.clock.unix_millis_at(self.clock.now()))
     }
 
     /// Tells the collector. A collector that is gone counts nothing any more.

@@ -47,7 +47,7 @@ impl Publisher {
         result: &DispatchResult,
     ) -> Result<(), PublishError> {
         let envelopes: Vec<_> =
-            result.outputs().map(|output| outgoing(output, input, result.identity())).collect();
+            result.outputs().map(|output| outgoing(shard, output, input, result.identity())).collect();
         let all_failed = |why: &str| {
             let failed = envelopes.iter().map(|envelope| (topic_of(envelope), why.to_owned())).collect();
             Err(PublishError { failed })
@@ -88,10 +88,18 @@ fn topic_of(envelope: &Envelope) -> String {
 }
 
 /// The envelope that carries an output: caused by the input, one hop further, in the same conversation.
-fn outgoing(output: &dispatch_core::Output, input: &Envelope, identity: &Identity) -> Envelope {
+fn outgoing(
+    shard: &Shard,
+    output: &dispatch_core::Output,
+    input: &Envelope,
+    identity: &Identity,
+) -> Envelope {
     let envelope = match output.envelope() {
+        // An input that is passed on is not its own cause, nor a duplicate of it.
+        Some(own) if own.id() == input.id() => own.clone().with_id(shard.new_id()),
         Some(own) => own.clone(),
         None => Envelope::new(input.raw_payload().clone())
+            .with_id(shard.new_id())
             .with_message_type(input.message_type().as_str())
             .with_headers(input.headers().clone()),
     };

@@ -79,6 +79,9 @@ impl Adapter for Loopback {
             Ok(Ok(result)) if result.status() == DispatchStatus::InvalidMessage => {
                 Err(DeliveryError::permanent(result.error_message().unwrap_or("the envelope is not valid")))
             }
+            Ok(Ok(result)) if result.status() == DispatchStatus::Skipped => {
+                Ok(Receipt::skipped(SkippedDelivery::Filtered))
+            }
             Ok(Ok(result)) => Ok(Receipt::with_id(result.dispatch_id().to_string())),
             Ok(Err(refused)) => Err(DeliveryError::permanent(refused.to_string())),
             Err(_) => {

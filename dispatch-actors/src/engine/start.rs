@@ -8,9 +8,12 @@ use std::sync::atomic::AtomicUsize;
 
 use actix::prelude::*;
 use dispatch_core::error::RegistrationError;
+use dispatch_core::ids::IdGenerator;
 use dispatch_core::route::RouteTable;
 use dispatch_core::{Adapter, PublishTo, Sanitizer};
 use dispatch_metrics::Recorder;
+use rand::rngs::SmallRng;
+use rand::{RngCore, SeedableRng};
 use tokio::sync::oneshot;
 
 use super::builder::{Blueprint, EngineBuilder, PublisherChoice};
@@ -99,6 +102,9 @@ fn inside_actix() -> bool {
 fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::Receiver<()>) {
     let Blueprint { config, table, registrations } = blueprint;
     let name: Arc<str> = config.name.as_str().into();
+    let seed = config.seed.unwrap_or_else(rand::random);
+    // One seed makes all of them.
+    let mut seeds = SmallRng::seed_from_u64(seed);
     let admission = Arc::new(Admission::new(config.max_in_flight));
     let down = Arc::new(AtomicUsize::new(0));
     let pulse = Arc::new(Pulse::default());
@@ -133,6 +139,7 @@ fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::
         pulse: Arc::clone(&pulse),
         supervised_results: publisher.is_some() || watched,
         keeps_input: publisher.is_some(),
+        ids: RefCell::new(IdGenerator::from_seed(seeds.next_u64())),
         timeout: Cell::new(config.timeout),
         subscriber: builder.subscriber.clone(),
     });
@@ -185,7 +192,7 @@ fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::
         shard,
         children,
         aggregator,
-        seed: config.seed.unwrap_or_else(rand::random),
+        seed,
         max_hops: config.max_hops,
         interceptors,
         observers,

@@ -24,6 +24,8 @@ pub struct Receipt {
 pub enum SkippedDelivery {
     /// The topic has no category, so an engine cannot route it.
     NoCategory,
+    /// The engine skipped it: an interceptor filtered it out, as one that was seen before, for instance.
+    Filtered,
 }
 
 /// The answer of a destination that answers.

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dispatch_actors::{Deduplicate, Event, Interceptor, PayloadCheck, Refused, Verdict, on_event};
-use dispatch_core::{DispatchResult, DispatchStatus, Envelope, ErrorCode};
+use dispatch_core::delivery::SkippedDelivery;
+use dispatch_core::{Adapter, Category, DispatchResult, DispatchStatus, Envelope, ErrorCode, Route, Topic};
 use dispatch_tests::support::{Act, builder, empty, paused};
 use serde_json::json;
 
@@ -274,5 +275,49 @@ fn an_observer_sees_every_event_and_a_panicking_one_disturbs_nobody() {
                 "completed invalid_message",
             ]
         );
+    });
+}
+
+#[test]
+fn an_input_that_is_passed_on_is_no_duplicate_of_itself() {
+    paused(async {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&seen);
+        let next = Topic::new("shop.next.events").unwrap();
+        let engine = builder()
+            .interceptor(Deduplicate::new(100, Duration::from_secs(60)))
+            .publish_to_self()
+            .dispatcher(on_event("first").run(move |envelope: Envelope| {
+                let next = envelope.with_topic(&next);
+                async move { vec![next.clone(), next] }
+            }))
+            .dispatcher(on_event("second").run(move |envelope: Envelope| {
+                sink.lock().unwrap().push((envelope.id(), envelope.causation_id()));
+                async {}
+            }))
+            .route(Route::new("first", TOPIC, Category::Event, "first"))
+            .route(Route::new("second", "shop.next.events", Category::Event, "second"))
+            .freeze()
+            .unwrap();
+        let input = empty();
+        assert!(engine.dispatch(TOPIC, input.clone()).await.unwrap().is_successful());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let seen = seen.lock().unwrap().clone();
+        let [(one, cause), (other, _)] = seen[..] else { panic!("both are dispatched: {seen:?}") };
+        assert!(one != other && one != input.id() && cause == Some(input.id()));
+    });
+}
+
+#[test]
+fn an_adapter_says_that_an_envelope_was_filtered_out() {
+    paused(async {
+        let engine = builder()
+            .interceptor(Deduplicate::new(100, Duration::from_secs(60)))
+            .dispatcher(on_event("a").route_all().run(|_: Envelope| async {}))
+            .freeze()
+            .unwrap();
+        let (adapter, envelope) = (engine.adapter(), empty().with_topic(&Topic::new(TOPIC).unwrap()));
+        assert_eq!(adapter.deliver(&envelope).await.unwrap().skipped, None);
+        assert_eq!(adapter.deliver(&envelope).await.unwrap().skipped, Some(SkippedDelivery::Filtered));
     });
 }
