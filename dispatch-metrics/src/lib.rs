@@ -39,7 +39,7 @@
 //!   errors.
 //! - Every dispatch is in the latency and under one status, so the buckets of the histogram add up to
 //!   `total_dispatches`.
-//! - The number of topics told apart is bounded.
+//! - The numbers of topics and of retired dispatchers told apart are bounded.
 //! - Error texts are kept as they are given: sanitise them first, with `dispatch_core::redact`.
 //!
 //! # Features
@@ -59,6 +59,7 @@ mod latency;
 pub mod prometheus;
 mod record;
 mod recorder;
+mod retired;
 mod snapshot;
 
 pub use histogram::Histogram;
@@ -74,3 +75,9 @@ pub const DEFAULT_TOPIC_LIMIT: usize = 1_000;
 
 /// The name under which the topics beyond the bound are counted together.
 pub const OTHER_TOPICS: &str = "other";
+
+/// How many dispatchers that are gone have figures of their own.
+pub const RETIRED_LIMIT: usize = 1_000;
+
+/// The name under which the dispatchers that went before those are counted together; no id has white space.
+pub const RETIRED_DISPATCHERS: &str = "retired dispatchers";

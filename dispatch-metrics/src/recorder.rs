@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::record::counts_by_topic;
+use crate::retired::Retired;
 use crate::{
     DEFAULT_TOPIC_LIMIT, DispatchMetrics, DispatchSample, DispatcherEvent, DispatcherMetrics,
     ExecutionSample, OTHER_TOPICS, TopicMetrics,
@@ -23,6 +24,9 @@ impl TopicSlot {
 /// Takes samples by number, without hashing or allocating, and makes a [`DispatchMetrics`] of them on request.
 ///
 /// - Dispatchers and topics are registered once, by name; samples refer to them by slot.
+/// - The slot of a dispatcher that is gone is given to another. Its figures stay until they are cleared: under its id
+///   for the last [`RETIRED_LIMIT`](crate::RETIRED_LIMIT) of them, added up as
+///   [`RETIRED_DISPATCHERS`](crate::RETIRED_DISPATCHERS) for those that went before.
 /// - A slot that this recorder did not give out is left out of the figures by dispatcher or topic; the totals
 ///   still count the sample.
 /// - The rules are those of [`DispatchMetrics`]: fed the same facts, both show the same figures.
@@ -60,6 +64,9 @@ pub struct Recorder {
     totals: DispatchMetrics,
     dispatchers: Vec<DispatcherEntry>,
     dispatcher_slots: HashMap<Arc<str>, DispatcherSlot>,
+    /// Slots that no dispatcher has.
+    free: Vec<DispatcherSlot>,
+    retired: Retired,
     /// The first is [`TopicSlot::OTHER`].
     topics: Vec<TopicEntry>,
     topic_slots: HashMap<Arc<str>, TopicSlot>,
@@ -68,7 +75,7 @@ pub struct Recorder {
 #[derive(Debug, Clone)]
 struct DispatcherEntry {
     id: Arc<str>,
-    /// Without the last topic, which is kept as a slot until somebody asks.
+    /// Without the last topic, which is kept as a slot until somebody asks; one that came back still has its name.
     metrics: DispatcherMetrics,
     last_topic: Option<TopicSlot>,
 }
@@ -94,25 +101,48 @@ impl Recorder {
             totals: DispatchMetrics::new(engine).with_topic_limit(limit),
             dispatchers: Vec::new(),
             dispatcher_slots: HashMap::new(),
+            free: Vec::new(),
+            retired: Retired::default(),
             topics: vec![TopicEntry { name: Arc::clone(&other), metrics: TopicMetrics::default() }],
             topic_slots: HashMap::from([(other, TopicSlot::OTHER)]),
         }
     }
 
-    /// The slot of a dispatcher; the same id has the same slot for the life of the recorder, at most `u32::MAX` ids.
+    /// The slot of a dispatcher; the same id has the same slot until it is [retired](Self::retire_dispatcher). At
+    /// most `u32::MAX` at a time. One that comes back goes on with its figures.
     pub fn register_dispatcher(&mut self, id: &str) -> DispatcherSlot {
         if let Some(slot) = self.dispatcher_slots.get(id) {
             return *slot;
         }
-        let slot = DispatcherSlot(self.dispatchers.len() as u32);
+        let metrics = self.retired.take(id).unwrap_or_default();
         let id: Arc<str> = Arc::from(id);
-        self.dispatchers.push(DispatcherEntry {
-            id: Arc::clone(&id),
-            metrics: DispatcherMetrics::default(),
-            last_topic: None,
-        });
+        let entry = DispatcherEntry { id: Arc::clone(&id), metrics, last_topic: None };
+        let free = self.free.pop();
+        let slot = match free.and_then(|slot| Some((slot, self.dispatchers.get_mut(slot.0 as usize)?))) {
+            Some((slot, place)) => {
+                *place = entry;
+                slot
+            }
+            None => {
+                self.dispatchers.push(entry);
+                DispatcherSlot(self.dispatchers.len() as u32 - 1)
+            }
+        };
         self.dispatcher_slots.insert(id, slot);
         slot
+    }
+
+    /// A dispatcher is gone: its figures stay, its slot will be another's. Samples with this slot must not come
+    /// any more.
+    pub fn retire_dispatcher(&mut self, slot: DispatcherSlot) {
+        let Some(entry) = self.dispatchers.get(slot.0 as usize) else { return };
+        if self.dispatcher_slots.get(&entry.id) != Some(&slot) {
+            return;
+        }
+        let id = Arc::clone(&entry.id);
+        self.dispatcher_slots.remove(&id);
+        self.retired.keep(id, self.resolve(entry));
+        self.free.push(slot);
     }
 
     /// The slot of a topic: its own if it is among the first `limit` that were registered, else
@@ -189,20 +219,26 @@ impl Recorder {
         }
     }
 
-    /// The figures of one dispatcher, or `None` if its id was never registered.
+    /// The figures of one dispatcher, or `None` if its id was never registered, or it is gone and has none.
     #[must_use]
     pub fn dispatcher(&self, id: &str) -> Option<DispatcherMetrics> {
-        let DispatcherSlot(slot) = *self.dispatcher_slots.get(id)?;
-        self.dispatchers.get(slot as usize).map(|entry| self.resolve(entry))
+        match self.dispatcher_slots.get(id) {
+            Some(DispatcherSlot(slot)) => {
+                self.dispatchers.get(*slot as usize).map(|entry| self.resolve(entry))
+            }
+            None => self.retired.get(id).cloned(),
+        }
     }
 
-    /// Everything recorded since the start or the last [`clear`](Self::clear): every registered dispatcher, and
-    /// every topic that was used.
+    /// Everything recorded since the start or the last [`clear`](Self::clear): every registered dispatcher, every
+    /// retired one that was used, and every topic that was used.
     #[must_use]
     pub fn snapshot(&self) -> DispatchMetrics {
         let mut snapshot = self.totals.clone();
-        snapshot.dispatcher_metrics =
-            self.dispatchers.iter().map(|entry| (Arc::clone(&entry.id), self.resolve(entry))).collect();
+        let slots = self.dispatcher_slots.values();
+        let live = slots.filter_map(|DispatcherSlot(slot)| self.dispatchers.get(*slot as usize));
+        let live = live.map(|entry| (Arc::clone(&entry.id), self.resolve(entry)));
+        snapshot.dispatcher_metrics = live.chain(self.retired.iter()).collect();
         snapshot.topic_metrics = self
             .topics
             .iter()
@@ -212,9 +248,10 @@ impl Recorder {
         snapshot
     }
 
-    /// Starts again from nothing; all slots, and what is in flight, stay.
+    /// Starts again from nothing; all slots, and what is in flight, stay. Retired dispatchers are forgotten.
     pub fn clear(&mut self) {
         self.totals.clear();
+        self.retired.clear();
         for entry in &mut self.dispatchers {
             entry.metrics.clear();
             entry.last_topic = None;
@@ -228,7 +265,9 @@ impl Recorder {
     fn resolve(&self, entry: &DispatcherEntry) -> DispatcherMetrics {
         let topic = entry.last_topic.and_then(|TopicSlot(slot)| self.topics.get(slot as usize));
         DispatcherMetrics {
-            last_execution_topic: topic.map(|topic| Arc::clone(&topic.name)),
+            last_execution_topic: topic
+                .map(|topic| Arc::clone(&topic.name))
+                .or_else(|| entry.metrics.last_execution_topic.clone()),
             ..entry.metrics.clone()
         }
     }

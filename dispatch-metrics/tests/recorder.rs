@@ -7,7 +7,8 @@ use std::time::Duration;
 use common::{DISPATCHERS, Fact, by_name, by_slot, facts};
 use dispatch_core::{Category, DispatchStatus};
 use dispatch_metrics::{
-    DispatchMetrics, DispatchSample, DispatcherSlot, ExecutionOutcome, ExecutionSample, Recorder, TopicSlot,
+    DispatchMetrics, DispatchSample, DispatcherEvent, DispatcherSlot, ExecutionOutcome, ExecutionSample,
+    RETIRED_DISPATCHERS, RETIRED_LIMIT, Recorder, TopicSlot,
 };
 use proptest::prelude::*;
 
@@ -188,4 +189,51 @@ proptest! {
         by_slot(&mut fresh, &after);
         prop_assert_eq!(used.snapshot(), fresh.snapshot());
     }
+}
+
+#[test]
+fn the_slot_of_a_dispatcher_that_is_gone_is_used_again_and_its_figures_stay() {
+    let mut recorder = Recorder::new("e");
+    let sample = ExecutionSample {
+        outcome: ExecutionOutcome::Success,
+        duration: Duration::from_millis(1),
+        topic: Some(recorder.register_topic("a.events")),
+    };
+    let first = recorder.register_dispatcher("a");
+    recorder.record_execution(first, sample);
+    recorder.retire_dispatcher(first);
+    recorder.retire_dispatcher(first);
+    assert_eq!(recorder.register_dispatcher("b"), first);
+    recorder.record_execution(first, sample);
+    recorder.record_execution(first, sample);
+    let counts =
+        |recorder: &Recorder| ["a", "b"].map(|id| recorder.dispatcher(id).map(|own| own.execution_count));
+    assert_eq!(counts(&recorder), [Some(1), Some(2)]);
+    let back = recorder.register_dispatcher("a");
+    assert_ne!(back, first);
+    let own = recorder.dispatcher("a").unwrap();
+    assert_eq!(
+        (own.execution_count, own.last_execution_topic.as_deref()),
+        (1, Some("a.events")),
+        "it goes on where it was"
+    );
+    recorder.retire_dispatcher(back);
+    recorder.clear();
+    assert_eq!(counts(&recorder), [None, Some(0)]);
+}
+
+#[test]
+fn retired_dispatchers_beyond_the_bound_are_added_up() {
+    let mut recorder = Recorder::new("e");
+    let total = RETIRED_LIMIT as u64 + 10;
+    for n in 0..total {
+        let slot = recorder.register_dispatcher(&format!("d{n}"));
+        assert_eq!(slot, DispatcherSlot(0));
+        recorder.record_event(slot, DispatcherEvent::Restart);
+        recorder.retire_dispatcher(slot);
+    }
+    let snapshot = recorder.snapshot();
+    assert_eq!(snapshot.dispatcher_metrics.len(), RETIRED_LIMIT + 1);
+    assert_eq!(snapshot.dispatcher(RETIRED_DISPATCHERS).unwrap().restart_count, 10);
+    assert_eq!(snapshot.dispatcher_metrics.values().map(|own| own.restart_count).sum::<u64>(), total);
 }

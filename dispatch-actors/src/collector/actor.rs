@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -7,7 +8,9 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use dispatch_core::DispatchStatus;
-use dispatch_metrics::{DispatchMetrics, DispatchSample, DispatcherMetrics, ExecutionSample, Recorder};
+use dispatch_metrics::{
+    DispatchMetrics, DispatchSample, DispatcherMetrics, DispatcherSlot, ExecutionSample, Recorder,
+};
 
 use super::protocol::{OfDispatcher, Reset, Sample, Snapshot, Stop, Tell};
 use crate::admission::Admission;
@@ -22,7 +25,9 @@ pub(crate) struct Collector {
     /// Counts refusals where they happen, on the callers' threads.
     admission: Arc<Admission>,
     batch: Vec<Sample>,
-    links: Vec<Rc<Link>>,
+    links: BTreeMap<DispatcherSlot, Rc<Link>>,
+    /// Retired, but perhaps not done yet.
+    leaving: Vec<Rc<Link>>,
 }
 
 impl Collector {
@@ -31,7 +36,7 @@ impl Collector {
         inbox: Inbox<Sample>,
         admission: Arc<Admission>,
     ) -> Self {
-        Self { recorder, inbox, admission, batch: Vec::new(), links: Vec::new() }
+        Self { recorder, inbox, admission, batch: Vec::new(), links: BTreeMap::new(), leaving: Vec::new() }
     }
 
     /// Counts everything that waits.
@@ -66,16 +71,37 @@ impl Collector {
                 Sample::Rejected => recorder.record_rejected(),
                 Sample::Unpublishable(count) => recorder.record_unpublishable(count),
                 Sample::Watch(link) => {
-                    self.links.retain(|known| known.slot != link.slot);
-                    self.links.push(link);
+                    // One that comes back before its former self has gone has the same slot.
+                    self.leaving.retain(|leaving| leaving.slot != link.slot);
+                    self.links.insert(link.slot, link);
+                }
+                Sample::Unwatch(link) => {
+                    self.links.remove(&link.slot);
+                    self.leaving.push(link);
                 }
             }
         }
+        drop(recorder);
+        if !self.leaving.is_empty() {
+            self.let_go();
+        }
+    }
+
+    /// Frees the slots of which no sample can come any more: all that came before have just been counted.
+    fn let_go(&mut self) {
+        let mut recorder = self.recorder.borrow_mut();
+        self.leaving.retain(|link| {
+            let last = Link::is_last(link);
+            if last {
+                recorder.retire_dispatcher(link.slot);
+            }
+            !last
+        });
     }
 
     fn look_in_flight(&self) {
         let mut recorder = self.recorder.borrow_mut();
-        for link in &self.links {
+        for link in self.links.values().chain(&self.leaving) {
             recorder.set_in_flight(link.slot, link.in_flight());
         }
     }
@@ -160,8 +186,8 @@ impl Handler<Reset> for Collector {
 impl Handler<Tell> for Collector {
     type Result = ();
 
-    fn handle(&mut self, Tell(slot, event): Tell, _: &mut Self::Context) {
-        self.recorder.borrow_mut().record_event(slot, event);
+    fn handle(&mut self, tell: Tell, _: &mut Self::Context) {
+        self.recorder.borrow_mut().record_event(tell.slot, tell.event);
     }
 }
 

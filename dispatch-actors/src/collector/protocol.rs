@@ -1,4 +1,5 @@
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -43,6 +44,8 @@ pub(crate) enum Sample {
     Rejected,
     /// A dispatcher whose work under way is to be shown.
     Watch(Rc<Link>),
+    /// A dispatcher that was retired: once nothing is left of it, its slot is free.
+    Unwatch(Rc<Link>),
 }
 
 /// How an outcome is counted.
@@ -73,7 +76,12 @@ pub(crate) struct Reset;
 /// Something that a thread of a blocking pool has to tell.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Tell(pub(crate) DispatcherSlot, pub(crate) DispatcherEvent);
+pub(crate) struct Tell {
+    pub(crate) slot: DispatcherSlot,
+    pub(crate) event: DispatcherEvent,
+    /// Keeps the slot until this has been counted.
+    pub(crate) _in_use: Arc<()>,
+}
 
 /// Ends the collector.
 #[derive(Message)]

@@ -108,6 +108,7 @@ pub(crate) struct BlockingHandler<F> {
 struct Watch {
     id: DispatcherId,
     slot: DispatcherSlot,
+    in_use: Arc<()>,
     warn: Duration,
     collector: Recipient<Tell>,
     subscriber: Option<tracing::Dispatch>,
@@ -127,6 +128,7 @@ impl<F> BlockingHandler<F> {
         let watch = Watch {
             id: parts.link.id.clone(),
             slot: parts.link.slot,
+            in_use: Arc::clone(&parts.link.in_use),
             warn: parts.shard.blocking_warn,
             collector: parts.collector.clone(),
             subscriber: parts.shard.subscriber.clone(),
@@ -194,7 +196,7 @@ where
                 drop((thread, under_way));
                 watch.check(begun.elapsed());
                 if reply.send(answer).is_err() {
-                    watch.collector.do_send(Tell(watch.slot, DispatcherEvent::LateReply));
+                    watch.tell(DispatcherEvent::LateReply);
                 }
             });
             answer.await.unwrap_or(Err(Fault::Stopped))
@@ -204,12 +206,16 @@ where
 }
 
 impl Watch {
+    fn tell(&self, event: DispatcherEvent) {
+        self.collector.do_send(Tell { slot: self.slot, event, _in_use: Arc::clone(&self.in_use) });
+    }
+
     /// Warns of a call that took too long.
     fn check(&self, took: Duration) {
         if took <= self.warn {
             return;
         }
-        self.collector.do_send(Tell(self.slot, DispatcherEvent::SlowBlocking));
+        self.tell(DispatcherEvent::SlowBlocking);
         let warn = || {
             tracing::warn!(
                 target: crate::trace::TARGET,

@@ -1,4 +1,6 @@
 use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use dispatch_core::{DispatcherId, NodeKind};
 use dispatch_metrics::DispatcherSlot;
@@ -14,6 +16,8 @@ pub(crate) struct Link {
     jobs: Outlet<Job>,
     in_flight: Cell<u64>,
     retired: Cell<bool>,
+    /// A clone is held wherever something of the dispatcher's may outlive its actor, on any thread.
+    pub(crate) in_use: Arc<()>,
 }
 
 impl Link {
@@ -24,7 +28,15 @@ impl Link {
         jobs: Outlet<Job>,
     ) -> Self {
         let kind = Cell::new(kind);
-        Self { id, slot, kind, jobs, in_flight: Cell::new(0), retired: Cell::new(false) }
+        Self {
+            id,
+            slot,
+            kind,
+            jobs,
+            in_flight: Cell::new(0),
+            retired: Cell::new(false),
+            in_use: Arc::default(),
+        }
     }
 
     pub(crate) fn kind(&self) -> Option<NodeKind> {
@@ -49,6 +61,11 @@ impl Link {
 
     pub(crate) fn is_retired(&self) -> bool {
         self.retired.get()
+    }
+
+    /// Whether this is all that is left of the dispatcher: nobody can tell of it any more.
+    pub(crate) fn is_last(link: &Rc<Self>) -> bool {
+        Rc::strong_count(link) == 1 && Arc::strong_count(&link.in_use) == 1
     }
 
     /// A piece of work has been answered.

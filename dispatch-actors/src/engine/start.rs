@@ -145,7 +145,7 @@ fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::
     });
 
     let collector = Collector::new(Rc::clone(&recorder), sample_inbox, Arc::clone(&admission)).start();
-    let publisher = publisher.map(|adapter| Publisher::new(adapter));
+    let publisher = publisher.map(Publisher::new);
     let aggregator = Aggregator::new(
         Rc::clone(&shard),
         settled_inbox,

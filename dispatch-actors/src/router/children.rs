@@ -1,6 +1,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -21,7 +21,7 @@ use crate::watchdog::Watchdog;
 pub(crate) struct Children {
     pub(super) running: BTreeMap<DispatcherId, Running>,
     /// Not in the table any more, but not done yet.
-    retired: Vec<Running>,
+    retired: Vec<Retired>,
     pub(super) nursery: Nursery,
 }
 
@@ -34,6 +34,12 @@ pub(crate) struct Running {
     pub(crate) limits: Limits,
     /// The actor behind it, if that is somebody else's.
     recipient: Option<Recipient<Deliver>>,
+}
+
+/// A dispatcher actor that finishes what it has. Its link is not held, so that the collector sees it go.
+struct Retired {
+    address: Addr<DispatcherActor>,
+    link: Weak<Link>,
 }
 
 /// Everything it takes to start a dispatcher actor.
@@ -54,8 +60,10 @@ impl Children {
     }
 
     /// Every dispatcher actor that may have something under way.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Running> {
-        self.running.values().chain(&self.retired)
+    pub(super) fn all(&self) -> impl Iterator<Item = (Rc<Link>, Addr<DispatcherActor>)> {
+        let running = self.running.values().map(|it| (Rc::clone(&it.link), it.address.clone()));
+        let retired = self.retired.iter().filter_map(|it| Some((it.link.upgrade()?, it.address.clone())));
+        running.chain(retired)
     }
 
     /// Starts or keeps the dispatchers of a table, retires the others, and returns the ways to them in the
@@ -127,11 +135,12 @@ impl Nursery {
     }
 
     /// Lets a dispatcher finish what it has and stop.
-    fn retire(&self, running: Running) -> Running {
+    fn retire(&self, running: Running) -> Retired {
         running.link.retire();
+        self.shard.sample(Sample::Unwatch(Rc::clone(&running.link)));
         running.address.do_send(Retire);
         self.guardian.retired(&running.link.id);
-        running
+        Retired { address: running.address, link: Rc::downgrade(&running.link) }
     }
 
     fn start(&self, registration: Registration, limits: Limits) -> Option<Running> {

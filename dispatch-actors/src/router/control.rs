@@ -103,11 +103,7 @@ impl Handler<Shutdown> for Router {
 
     fn handle(&mut self, Shutdown { deadline, reply }: Shutdown, ctx: &mut Self::Context) {
         let (shard, router) = (self.shard.clone(), ctx.address());
-        let children: Vec<_> = self
-            .children
-            .all()
-            .map(|child| (child.link.id.clone(), child.link.clone(), child.address.clone()))
-            .collect();
+        let children: Vec<_> = self.children.all().collect();
         // From here on no reload changes who the children are.
         self.stopping = true;
         let collector = self.children.nursery.collector.clone();
@@ -124,9 +120,9 @@ impl Handler<Shutdown> for Router {
             };
             let abandoned = if finished { 0 } else { shard.admission.in_flight() };
             let mut abandoned_by_dispatcher = Vec::new();
-            for (id, link, address) in children {
+            for (link, address) in children {
                 if link.in_flight() > 0 {
-                    abandoned_by_dispatcher.push((id, link.in_flight()));
+                    abandoned_by_dispatcher.push((link.id.clone(), link.in_flight()));
                 }
                 // A dispatcher that is gone has nothing to abandon.
                 let _ = address.send(Abandon).await;

@@ -11,7 +11,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::TOPIC;
+use crate::{TOPIC, to};
 
 /// Skips or rejects what asks for it.
 struct Bouncer;
@@ -319,5 +319,41 @@ fn the_last_error_and_topic_of_a_dispatcher_are_kept_sanitised() {
             Some("IoError: [REDACTED - potentially sensitive data]")
         );
         assert_eq!(own.last_execution_topic.as_deref(), Some("two.events"));
+    });
+}
+
+#[test]
+fn what_reloads_leave_behind_is_bounded_and_every_count_is_kept() {
+    paused(async {
+        const RELOADS: usize = 1_200;
+        let table = |n: usize| {
+            let id = format!("d{n}");
+            builder()
+                .dispatcher(on_event(id.as_str()).run(|_: Envelope| async {}))
+                .dispatcher(on_event("unused").run(|_: Envelope| async {}))
+                .route(to(&id))
+        };
+        let engine = table(0).freeze().unwrap();
+        for n in 1..=RELOADS {
+            assert!(engine.dispatch(TOPIC, empty()).await.unwrap().is_successful());
+            engine.reload(table(n)).await.unwrap();
+        }
+        engine.reload(builder().keep(format!("d{RELOADS}"))).await.unwrap();
+        engine.reload(builder().keep(format!("d{RELOADS}"))).await.unwrap();
+        let metrics = engine.metrics().await.unwrap();
+        let executions = |metrics: &DispatchMetrics| -> u64 {
+            metrics.dispatcher_metrics.values().map(|own| own.execution_count).sum()
+        };
+        assert_eq!((metrics.total_dispatches, executions(&metrics)), (RELOADS as u64, RELOADS as u64));
+        assert!(metrics.dispatcher_metrics.len() <= dispatch_metrics::RETIRED_LIMIT + 2);
+        assert!(metrics.dispatcher("unused").is_none(), "it is gone and there is nothing to say of it");
+        assert_eq!(metrics.dispatcher("d1000").unwrap().execution_count, 1);
+        assert!(metrics.dispatcher("d1").is_none());
+        engine.reload(table(1000)).await.unwrap();
+        assert!(engine.dispatch(TOPIC, empty()).await.unwrap().is_successful());
+        let back = engine.dispatcher_metrics("d1000").await.unwrap().unwrap();
+        assert_eq!(back.execution_count, 2, "it goes on where it was");
+        engine.reset_metrics().await.unwrap();
+        assert_eq!(engine.metrics().await.unwrap().dispatcher_metrics.len(), 2);
     });
 }
