@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::spec::DispatcherSpec;
 use crate::error::{ErrorCode, Problem};
 use crate::ids::{DispatcherId, RouteId};
 use crate::topic::{Category, Topic, TopicPattern};
@@ -21,7 +22,7 @@ use crate::topic::{Category, Topic, TopicPattern};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
-    /// Unique id, 1 to 200 characters, no white space.
+    /// Unique id, 1 to 200 characters, no white space, no control characters.
     pub route_id: RouteId,
     /// Pattern of the topics, 1 to 500 characters.
     pub topic_pattern: String,
@@ -137,7 +138,7 @@ impl Route {
         let id = shown(self.route_id.as_str());
         let mut bad = |message: String| problems.push(Problem::new(ErrorCode::InvalidParameter, message));
         check_id("route", self.route_id.as_str(), &mut bad);
-        check_id("dispatcher", self.dispatcher_id.as_str(), &mut |problem| {
+        check_dispatcher_id(self.dispatcher_id.as_str(), &mut |problem| {
             bad(format!("route '{id}': {problem}"));
         });
         if self.route_id.as_str().chars().count() > Self::MAX_ID {
@@ -184,19 +185,37 @@ pub(super) fn has_outer_space(name: &str) -> bool {
     !trimmed.is_empty() && trimmed.len() < name.len()
 }
 
-/// Refuses blank ids and ids with white space.
+/// Refuses blank ids and ids with white space or control characters.
 pub(super) fn check_id(what: &str, id: &str, bad: &mut impl FnMut(String)) {
     if id.trim().is_empty() {
         bad(format!("the {what} id is blank: give every {what} an id"));
     } else if id.contains(char::is_whitespace) {
         bad(format!("the {what} id '{}' has white space: leave it out", shown(id)));
+    } else if id.contains(char::is_control) {
+        bad(format!("the {what} id '{}' has a control character: leave it out", shown(id)));
     }
 }
 
-/// A text as errors show it: not more than is needed to find it.
+/// Refuses what [`check_id`] refuses and ids that are too long: they stand in every log, metric and result.
+pub(super) fn check_dispatcher_id(id: &str, bad: &mut impl FnMut(String)) {
+    check_id("dispatcher", id, bad);
+    let most = DispatcherSpec::MAX_ID;
+    if id.len() > most {
+        bad(format!("the dispatcher id '{}' is too long: use at most {most} bytes", shown(id)));
+    }
+}
+
+/// A text as errors show it: not more than is needed to find it, and control characters in words.
 pub(super) fn shown(text: &str) -> String {
     const MOST: usize = 60;
-    let mut shown: String = text.chars().take(MOST).collect();
+    let mut shown = String::new();
+    for char in text.chars().take(MOST) {
+        if char.is_control() {
+            shown.extend(char.escape_default());
+        } else {
+            shown.push(char);
+        }
+    }
     if text.chars().nth(MOST).is_some() {
         shown.push('…');
     }

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::model::{check_id, has_outer_space, shown};
+use super::model::{check_dispatcher_id, has_outer_space, shown};
 use crate::dispatcher::NodeKind;
 use crate::error::{ErrorCode, Problem};
 use crate::ids::DispatcherId;
@@ -9,7 +9,7 @@ use crate::topic::Category;
 /// What the route table knows of a dispatcher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DispatcherSpec {
-    /// Unique id, not blank, no white space.
+    /// Unique id, 1 to 256 bytes, no white space, no control characters.
     pub id: DispatcherId,
     /// The category it takes.
     pub category: Category,
@@ -22,6 +22,9 @@ pub struct DispatcherSpec {
 }
 
 impl DispatcherSpec {
+    /// Longest id, in bytes.
+    pub const MAX_ID: usize = 256;
+
     /// A dispatcher that takes all types of a category.
     pub fn new(id: impl Into<DispatcherId>, category: Category) -> Self {
         Self { id: id.into(), category, message_types: None, node_kind: None, route_all: false }
@@ -36,7 +39,7 @@ impl DispatcherSpec {
     pub(super) fn check(&self, problems: &mut Vec<Problem>) {
         let id = shown(self.id.as_str());
         let mut bad = |message: String| problems.push(Problem::new(ErrorCode::InvalidParameter, message));
-        check_id("dispatcher", self.id.as_str(), &mut bad);
+        check_dispatcher_id(self.id.as_str(), &mut bad);
         if let Some(types) = &self.message_types {
             if types.is_empty() {
                 bad(format!(

@@ -227,3 +227,33 @@ fn unknown_fields_of_configuration_and_routes_are_refused() {
         assert!(EngineConfig::from_toml(text).unwrap_err().to_string().contains("unknown field"), "{text}");
     }
 }
+
+#[test]
+fn ids_with_control_characters_or_of_great_length_are_refused() {
+    let longest = "x".repeat(256);
+    let dispatcher = |id: &str| on_event(id).run(function);
+    for (id, problem) in [
+        ("bell\u{7}", Some("the dispatcher id 'bell\\u{7}' has a control character: leave it out")),
+        ("\u{1b}[31mred", Some("the dispatcher id '\\u{1b}[31mred' has a control character: leave it out")),
+        (&format!("{longest}y"), Some("is too long: use at most 256 bytes")),
+        (&format!("\u{e9}{}", &longest[1..]), Some("is too long: use at most 256 bytes")),
+        (&longest, None),
+    ] {
+        let checked = builder().dispatcher(dispatcher(id)).validate();
+        let text = checked.err().map(|error| error.to_string());
+        match problem {
+            Some(problem) => assert!(text.as_ref().is_some_and(|text| text.contains(problem)), "{text:?}"),
+            None => assert_eq!(text, None),
+        }
+    }
+    let route = |id: &str| Route::new(id, "**", Category::Event, "a");
+    let table = |id| builder().dispatcher(dispatcher("a")).route(route(id)).validate();
+    let error = table("r\u{0}").unwrap_err();
+    assert!(
+        error.to_string().contains("the route id 'r\\u{0}' has a control character: leave it out"),
+        "{error}"
+    );
+    assert_eq!(error.codes(), [ErrorCode::InvalidParameter]);
+    // The specification counts the characters of a route id: 200 of any length.
+    assert!(table(&"\u{3042}".repeat(200)).is_ok());
+}
