@@ -3,7 +3,8 @@
 //! Actix mailboxes take everything; this counter is what pushes back.
 //!
 //! - Never more than `max` permits are out.
-//! - A permit is given back exactly once, when its dispatch is settled, whatever became of the caller.
+//! - A permit is given back exactly once: when its dispatch is settled, whatever became of the caller, or when it is
+//!   dropped before its envelope was handed over.
 //! - Who waits is served before who comes later; nobody waits while a permit is free.
 
 use std::sync::atomic::{
@@ -56,6 +57,11 @@ impl Admission {
     /// Takes up to `wanted` permits without waiting, behind those who wait already; 0 if there are none.
     pub(crate) fn try_acquire(&self, wanted: usize) -> usize {
         if self.waiting.load(SeqCst) > 0 { 0 } else { self.take(wanted) }
+    }
+
+    /// Takes a permit without waiting, behind those who wait already.
+    pub(crate) fn try_permit(&self) -> Option<Permits<'_>> {
+        (self.try_acquire(1) == 1).then(|| Permits::of(self, 1))
     }
 
     /// Counts an envelope that was not taken.
@@ -146,6 +152,34 @@ impl Admission {
     pub(crate) fn wake_all(&self) {
         // The head sees it and makes room for the next, which sees it too.
         self.freed.notify_one();
+    }
+}
+
+/// Permits that were taken and not used yet: whatever happens before they are, they are given back.
+#[must_use = "permits that are dropped are given back"]
+pub(crate) struct Permits<'a> {
+    admission: &'a Admission,
+    count: usize,
+}
+
+impl<'a> Permits<'a> {
+    pub(crate) const fn of(admission: &'a Admission, count: usize) -> Self {
+        Self { admission, count }
+    }
+
+    pub(crate) const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// They go with their envelopes, and are given back when these are answered.
+    pub(crate) fn hand_over(mut self) {
+        self.count = 0;
+    }
+}
+
+impl Drop for Permits<'_> {
+    fn drop(&mut self) {
+        self.admission.release(self.count);
     }
 }
 

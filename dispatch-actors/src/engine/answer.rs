@@ -49,7 +49,7 @@ impl<T> Patience<T> {
         })
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<T> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<T> {
         let step = self.limit / Self::LOOKS;
         while self.timer.as_mut().poll(cx).is_ready() {
             let beats = self.watchdog.beats();

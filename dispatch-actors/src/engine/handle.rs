@@ -1,4 +1,5 @@
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use super::answer::{Answer, Patience};
 use super::builder::EngineBuilder;
 use super::loopback::Loopback;
 use super::shared::Shared;
-use super::stalled::stalled;
 use super::{EngineHealth, IntoTopic, Refused, ShutdownReport, TopicArg};
+use crate::admission::Permits;
 use crate::collector::{OfDispatcher, Reset, Snapshot};
 use crate::flight::Reply;
 use crate::router::{AskChildren, AskTable, Shutdown, Submit};
@@ -59,10 +60,16 @@ impl Engine {
         topic: impl IntoTopic,
         envelope: Envelope,
     ) -> Result<DispatchResult, Refused> {
-        if !self.shared.admit_now() {
-            self.admit(1).await?;
-        }
-        self.submit(topic.into_topic(), envelope, false).await.unwrap_or_else(|| Err(self.shared.lost(1)))
+        let permit = match self.shared.admit_now() {
+            Some(permit) => permit,
+            None => match self.admit(1).await {
+                Ok(permit) => permit,
+                Err(not) => return self.not_admitted(&not, &topic.into_topic(), &envelope),
+            },
+        };
+        self.submit(permit, topic.into_topic(), envelope, false)
+            .await
+            .unwrap_or_else(|| Err(self.shared.lost(1)))
     }
 
     /// Dispatches an envelope if there is room, without waiting for it.
@@ -76,11 +83,13 @@ impl Engine {
         envelope: Envelope,
     ) -> Result<DispatchResult, Refused> {
         self.shared.check_ready()?;
-        if self.shared.admission.try_acquire(1) == 0 {
+        let Some(permit) = self.shared.admission.try_permit() else {
             self.shared.admission.refuse();
             return Err(Refused::Overloaded { max: self.shared.admission.max() });
-        }
-        self.submit(topic.into_topic(), envelope, false).await.unwrap_or_else(|| Err(self.shared.lost(1)))
+        };
+        self.submit(permit, topic.into_topic(), envelope, false)
+            .await
+            .unwrap_or_else(|| Err(self.shared.lost(1)))
     }
 
     /// Hands an envelope to its dispatchers and answers at once: `ROUTED` with their ids. What becomes of it
@@ -89,8 +98,13 @@ impl Engine {
     /// # Errors
     /// [`Refused`] if the engine did not take the envelope.
     pub async fn route(&self, topic: impl IntoTopic, envelope: Envelope) -> Result<DispatchResult, Refused> {
-        self.admit(1).await?;
-        self.submit(topic.into_topic(), envelope, true).await.unwrap_or_else(|| Err(self.shared.lost(1)))
+        let permit = match self.admit(1).await {
+            Ok(permit) => permit,
+            Err(not) => return self.not_admitted(&not, &topic.into_topic(), &envelope),
+        };
+        self.submit(permit, topic.into_topic(), envelope, true)
+            .await
+            .unwrap_or_else(|| Err(self.shared.lost(1)))
     }
 
     /// Dispatches several envelopes and waits for all: one result per envelope, in their order. They travel
@@ -104,14 +118,21 @@ impl Engine {
         if left.is_empty() {
             return Vec::new();
         }
-        let wanted = left.len();
         let mut answers = Vec::new();
+        let mut unsent = Vec::new();
         while !left.is_empty() {
             // Whatever is admitted goes on its way at once: permits are never held while waiting for more.
-            let Ok(admitted) = self.admit(left.len()).await else { break };
-            let rest = left.split_off(admitted);
-            let batch = std::mem::replace(&mut left, rest);
-            answers.push((admitted, self.submit_many(batch)));
+            match self.admit(left.len()).await {
+                Ok(permits) => {
+                    let rest = left.split_off(permits.count());
+                    let batch = std::mem::replace(&mut left, rest);
+                    answers.push((batch.len(), self.submit_many(permits, batch)));
+                }
+                Err(not) => {
+                    let left = left.drain(..);
+                    unsent.extend(left.map(|(topic, envelope)| self.not_admitted(&not, &topic, &envelope)));
+                }
+            }
         }
         let mut results = Vec::new();
         for (size, answer) in answers {
@@ -125,45 +146,75 @@ impl Engine {
                 results.extend(part);
             }
         }
-        results.extend(refused(wanted - results.len()));
+        results.extend(unsent);
         results
     }
 
-    /// Takes up to `wanted` permits.
-    async fn admit(&self, wanted: usize) -> Result<usize, Refused> {
+    /// Takes up to `wanted` permits. A caller on another thread gives up on an engine whose thread does not move.
+    async fn admit(&self, wanted: usize) -> Result<Permits<'_>, NotAdmitted> {
         let shared = &*self.shared;
-        shared.check_ready()?;
+        shared.check_ready().map_err(NotAdmitted::Refused)?;
         let admitted = match shared.admission.try_acquire(wanted) {
-            0 => shared.admission.acquire(wanted, || shared.check_ready().is_err()).await,
+            0 => {
+                let acquired = shared.admission.acquire(wanted, || shared.check_ready().is_err());
+                match shared.far_away() {
+                    None => acquired.await,
+                    Some(watchdog) => {
+                        let waited = watchdog.patience();
+                        let mut patience = Patience::new(watchdog, waited, || ());
+                        tokio::select! {
+                            biased;
+                            admitted = acquired => admitted,
+                            () = poll_fn(|cx| patience.poll(cx)) => return Err(NotAdmitted::Stalled(waited)),
+                        }
+                    }
+                }
+            }
             admitted => admitted,
         };
-        if shared.check_ready().is_err() {
-            shared.admission.release(admitted);
-            return Err(Refused::InvalidState);
+        let permits = Permits::of(&shared.admission, admitted);
+        shared.check_ready().map_err(NotAdmitted::Refused)?;
+        Ok(permits)
+    }
+
+    /// The answer for an envelope that got no permit.
+    fn not_admitted(&self, not: &NotAdmitted, topic: &TopicArg, envelope: &Envelope) -> Reply {
+        match not {
+            NotAdmitted::Refused(refused) => Err(refused.clone()),
+            NotAdmitted::Stalled(waited) => Ok(self.shared.stalled.result(topic, envelope, *waited)),
         }
-        Ok(admitted)
     }
 
     /// Sends an envelope that was admitted, and waits for its result.
-    fn submit(&self, topic: TopicArg, envelope: Envelope, route_only: bool) -> Answer<Reply> {
+    fn submit(
+        &self,
+        permit: Permits<'_>,
+        topic: TopicArg,
+        envelope: Envelope,
+        route_only: bool,
+    ) -> Answer<Reply> {
         let (reply, answer) = oneshot::channel();
         let patience = self.shared.far_away().map(|watchdog| {
             let (topic, envelope, waited) = (topic.clone(), envelope.clone(), watchdog.patience());
-            Patience::new(watchdog, waited, move || Ok(stalled(&topic, &envelope, waited)))
+            let stalled = Arc::clone(&self.shared.stalled);
+            Patience::new(watchdog, waited, move || Ok(stalled.result(&topic, &envelope, waited)))
         });
+        permit.hand_over();
         self.shared.router.do_send(Submit::One { topic, envelope, route_only, reply });
         Answer::new(answer, patience)
     }
 
     /// Sends envelopes that were admitted, and waits for their results.
-    fn submit_many(&self, batch: Vec<(TopicArg, Envelope)>) -> Answer<Vec<Reply>> {
+    fn submit_many(&self, permits: Permits<'_>, batch: Vec<(TopicArg, Envelope)>) -> Answer<Vec<Reply>> {
         let (reply, answer) = oneshot::channel();
         let patience = self.shared.far_away().map(|watchdog| {
             let (batch, waited) = (batch.clone(), watchdog.patience());
+            let stalled = Arc::clone(&self.shared.stalled);
             let give_up =
-                move |(topic, envelope): &(TopicArg, Envelope)| Ok(stalled(topic, envelope, waited));
+                move |(topic, envelope): &(TopicArg, Envelope)| Ok(stalled.result(topic, envelope, waited));
             Patience::new(watchdog, waited, move || batch.iter().map(&give_up).collect())
         });
+        permits.hand_over();
         self.shared.router.do_send(Submit::Many { batch, reply });
         Answer::new(answer, patience)
     }
@@ -286,6 +337,13 @@ impl Engine {
         }
         Ok(report)
     }
+}
+
+/// Why there is no permit.
+enum NotAdmitted {
+    Refused(Refused),
+    /// The engine's thread did not move for so long.
+    Stalled(Duration),
 }
 
 /// Answers for envelopes that a stopped engine has not taken or will not answer.

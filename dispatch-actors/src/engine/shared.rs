@@ -7,7 +7,8 @@ use actix::Addr;
 use dispatch_metrics::DispatchMetrics;
 
 use super::Refused;
-use crate::admission::Admission;
+use super::stalled::Stalled;
+use crate::admission::{Admission, Permits};
 use crate::collector::Collector;
 use crate::router::{Router, Shutdown};
 use crate::watchdog::Watchdog;
@@ -22,6 +23,7 @@ pub(super) struct Shared {
     pub(super) home: ThreadMark,
     pub(super) watchdog: Option<Arc<Watchdog>>,
     pub(super) last_metrics: OnceLock<DispatchMetrics>,
+    pub(super) stalled: Arc<Stalled>,
 }
 
 /// Tells a thread from all others that live: the address of something that each of them has its own of.
@@ -50,6 +52,7 @@ impl Shared {
         admission: Arc<Admission>,
         down: Arc<AtomicUsize>,
         watchdog: Option<Arc<Watchdog>>,
+        stalled: Stalled,
     ) -> Self {
         Self {
             name,
@@ -61,12 +64,14 @@ impl Shared {
             home: ThreadMark::here(),
             watchdog,
             last_metrics: OnceLock::new(),
+            stalled: Arc::new(stalled),
         }
     }
 
-    /// Takes a permit without waiting; false if there is none, or if the engine is stopping.
-    pub(super) fn admit_now(&self) -> bool {
-        self.check_ready().is_ok() && self.admission.try_acquire(1) == 1
+    /// Takes a permit without waiting; `None` if there is none, or if the engine is stopping.
+    pub(super) fn admit_now(&self) -> Option<Permits<'_>> {
+        self.check_ready().ok()?;
+        self.admission.try_permit()
     }
 
     /// The watchdog, for a caller on another thread: on the engine's own nobody could notice that it is blocked.

@@ -20,6 +20,7 @@ use super::builder::{Blueprint, EngineBuilder, PublisherChoice};
 use super::handle::Engine;
 use super::loopback::Loopback;
 use super::shared::Shared;
+use super::stalled::Stalled;
 use crate::admission::Admission;
 use crate::aggregator::{Aggregator, Publisher};
 use crate::clock::ShardClock;
@@ -125,9 +126,10 @@ fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::
     let interceptors = Rc::new(RefCell::new(std::mem::take(&mut builder.interceptors)));
     let observers = Rc::new(RefCell::new(std::mem::take(&mut builder.observers)));
     let watched = !interceptors.borrow().0.is_empty() || !observers.borrow().0.is_empty();
+    let wall = builder.wall_clock();
     let shard = Rc::new(Shard {
         engine: Arc::clone(&name),
-        clock: ShardClock::new(builder.wall_clock()),
+        clock: ShardClock::new(Arc::clone(&wall)),
         admission: Arc::clone(&admission),
         // Blank patterns have been refused; a table that cannot be built falls back to the built-in one.
         sanitizer: Sanitizer::with_patterns(&config.sensitive_patterns).unwrap_or_default(),
@@ -198,6 +200,7 @@ fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::
         observers,
         alive,
     }));
-    let shared = Shared::new(name, router_address, collector, admission, down, watchdog);
+    let stalled = Stalled::new(wall, seeds.next_u64());
+    let shared = Shared::new(name, router_address, collector, admission, down, watchdog, stalled);
     (Engine::new(shared), stopped)
 }

@@ -1,12 +1,13 @@
 //! How many dispatches an engine takes at a time.
 
 use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dispatch_actors::{Engine, Refused, on_event};
+use dispatch_actors::{Engine, IntoTopic, Refused, TopicArg, on_event};
 use dispatch_core::{DispatchStatus, Envelope, ErrorCode};
 use dispatch_tests::support::{Act, builder, cases, empty, paused};
 use futures_util::FutureExt;
@@ -199,4 +200,28 @@ proptest! {
             assert_eq!(metrics.total_dispatches, metrics.successful_dispatches + metrics.failed_dispatches);
         });
     }
+}
+
+/// A topic whose conversion panics.
+struct Bad;
+
+impl IntoTopic for Bad {
+    fn into_topic(self) -> TopicArg {
+        panic!("no topic")
+    }
+}
+
+#[test]
+fn a_topic_that_panics_costs_no_permit() {
+    paused(async {
+        let engine = engine(1);
+        for _ in 0..3 {
+            assert!(AssertUnwindSafe(engine.dispatch(Bad, empty())).catch_unwind().await.is_err());
+            assert!(AssertUnwindSafe(engine.try_dispatch(Bad, empty())).catch_unwind().await.is_err());
+            assert!(AssertUnwindSafe(engine.route(Bad, empty())).catch_unwind().await.is_err());
+            assert!(AssertUnwindSafe(engine.dispatch_many([(Bad, empty())])).catch_unwind().await.is_err());
+            assert_eq!(engine.in_flight(), 0);
+        }
+        assert!(engine.try_dispatch(TOPIC, Act::ok().envelope()).await.unwrap().is_successful());
+    });
 }

@@ -1,10 +1,10 @@
 //! Callers on other threads, with other runtimes or none. These tests run in real time.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use dispatch_actors::{Engine, EngineBuilder, EngineHealth, Refused, on_event};
-use dispatch_core::{DispatchStatus, Envelope, ErrorCode};
+use dispatch_core::{Clock, DispatchStatus, Envelope, ErrorCode};
 use dispatch_tests::support::{Act, Logs, builder, empty};
 use futures_util::FutureExt;
 use tokio::runtime::Runtime;
@@ -163,6 +163,54 @@ fn a_batch_from_another_thread_gets_its_time_outs_too() {
         let results = engine.dispatch_many([(TOPIC, empty()), (TOPIC, empty())]).await;
         assert!(begun.elapsed() < Duration::from_millis(2000), "{:?}", begun.elapsed());
         assert!(results.iter().all(|result| result.as_ref().unwrap().status() == DispatchStatus::Timeout));
+    });
+}
+
+#[test]
+fn a_caller_that_waits_for_a_permit_gets_its_time_out_too() {
+    let engine = blocked(&Logs::new()).configure(|config| config.max_in_flight = 1).freeze().unwrap();
+    multi_thread().block_on(async {
+        engine.dispatch(TOPIC, block(3000)).now_or_never();
+        let begun = Instant::now();
+        let many = engine.dispatch_many([(TOPIC, empty()), (TOPIC, empty())]);
+        let (one, routed, many) =
+            tokio::join!(engine.dispatch(TOPIC, empty()), engine.route(TOPIC, empty()), many);
+        assert!(begun.elapsed() < Duration::from_millis(2500), "{:?}", begun.elapsed());
+        for result in [one, routed].into_iter().chain(many) {
+            assert_eq!(result.unwrap().status(), DispatchStatus::Timeout);
+        }
+        assert_eq!(engine.in_flight(), 1, "they have taken nothing");
+    });
+}
+
+/// A clock that stands still.
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)
+    }
+}
+
+#[test]
+fn the_result_for_a_blocked_engine_has_the_engines_time_and_ids_of_its_seed() {
+    let engine = || {
+        let seeded = blocked(&Logs::new()).clock(Still).configure(|config| config.seed = Some(7));
+        seeded.freeze().unwrap()
+    };
+    let (one, other) = (engine(), engine());
+    multi_thread().block_on(async {
+        for engine in [&one, &other] {
+            engine.dispatch(TOPIC, block(2500)).now_or_never();
+        }
+        let (one, other) = tokio::join!(one.dispatch(TOPIC, empty()), other.dispatch(TOPIC, empty()));
+        let (one, other) = (one.unwrap(), other.unwrap());
+        assert_eq!(one.status(), DispatchStatus::Timeout);
+        assert_eq!(one.started_at(), Still.now() - Duration::from_millis(1100));
+        assert_eq!(
+            (one.dispatch_id(), one.span_id(), one.correlation_id()),
+            (other.dispatch_id(), other.span_id(), other.dispatch_id())
+        );
     });
 }
 
