@@ -5,7 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Drops a value that other code made and whose destructor may panic.
 pub(crate) fn discard<T>(value: T) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        tracing::error!(target: crate::trace::TARGET, "a value panicked while it was dropped; the engine goes on");
+        say(|| {
+            tracing::error!(target: crate::trace::TARGET, "a value panicked while it was dropped; the engine goes on");
+        });
         // What a panic leaves behind may panic once more.
         std::mem::forget(panic);
     }
@@ -14,7 +16,16 @@ pub(crate) fn discard<T>(value: T) {
 /// Runs a part of an actor's work. A panic ends that part and nothing else; false if there was one.
 pub(crate) fn guarded(work: impl FnOnce()) -> bool {
     let Err(panic) = catch_unwind(AssertUnwindSafe(work)) else { return true };
-    tracing::error!(target: crate::trace::TARGET, "a piece of work panicked outside of its handler; the engine goes on");
+    say(|| {
+        tracing::error!(target: crate::trace::TARGET, "a piece of work panicked outside of its handler; the engine goes on");
+    });
     std::mem::forget(panic);
     false
+}
+
+/// Logs something. Subscribers are other people's code too, and may be what has panicked.
+fn say(log: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(log)) {
+        std::mem::forget(panic);
+    }
 }

@@ -142,7 +142,10 @@ impl ActorFuture<Aggregator> for Working {
         cx: &mut TaskContext<'_>,
     ) -> Poll<()> {
         let shard = Rc::clone(&aggregator.shard);
-        shard.traced(|| aggregator.run(cx));
+        if !guarded(|| shard.traced(|| aggregator.run(cx))) {
+            // What was not reached is not announced again.
+            cx.waker().wake_by_ref();
+        }
         Poll::Pending
     }
 }

@@ -11,6 +11,10 @@ use crate::guard::guarded;
 use crate::shard::Shard;
 
 /// The actor of one dispatcher. Its work comes through an [inbox](crate::inbox); its mailbox is for control.
+///
+/// It does not die before it is told to: whatever runs code of other people's (handlers, destructors, subscribers) is
+/// under a guard, in [`Driving`] and in [`Abandon`], and so is what the guard itself logs; the other messages only set
+/// or read a field. So nobody watches it. What could die is the user's own actor, which has a restart policy.
 pub(crate) struct DispatcherActor {
     lane: Box<dyn Drive>,
     shard: Rc<Shard>,
@@ -94,7 +98,7 @@ impl actix::Handler<Abandon> for DispatcherActor {
     type Result = ();
 
     fn handle(&mut self, _: Abandon, ctx: &mut Self::Context) {
-        self.lane.abandon();
+        guarded(|| self.lane.abandon());
         ctx.stop();
     }
 }

@@ -292,12 +292,12 @@ impl ActorFuture<Router> for Routing {
         _: &mut TaskContext<'_>,
     ) -> Poll<()> {
         match &router.shard.subscriber {
-            None => router.route_arrivals(),
+            None => guarded(|| router.route_arrivals()),
             Some(_) => {
                 let shard = Rc::clone(&router.shard);
-                shard.traced(|| router.route_arrivals());
+                guarded(|| shard.traced(|| router.route_arrivals()))
             }
-        }
+        };
         Poll::Pending
     }
 }

@@ -1,5 +1,7 @@
 //! Actors that the engine makes, and the futures their handlers may answer with.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,6 +10,8 @@ use dispatch_actors::{Deliver, Engine, on_event};
 use dispatch_core::{DispatchResult, DispatchStatus, DispatcherError, Outputs};
 use dispatch_tests::support::{Act, Logs, builder, empty, paused};
 use tokio::time::sleep;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
 
 use crate::{TOPIC, outputs, to};
 
@@ -144,4 +148,92 @@ fn a_handler_that_blocks_inside_an_actor_is_named() {
     assert!(result.is_successful(), "{result:?}");
     let warned = logs.entries().into_iter().find(|entry| entry.message.contains("blocked")).unwrap();
     assert_eq!(warned.get("dispatcher_id"), Some("blocks"));
+}
+
+/// A subscriber that cannot write down what dispatchers do, nor that anything panicked.
+struct Broken(Arc<AtomicBool>);
+
+impl Subscriber for Broken {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let about = event.metadata();
+        let of_a_dispatcher = about.fields().field("dispatcher_id").is_some();
+        let of_a_panic = about.file().is_some_and(|file| file.ends_with("guard.rs"));
+        assert!(!self.0.load(Relaxed) || !(of_a_dispatcher || of_a_panic), "the disk is full");
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn a_dispatcher_outlives_a_subscriber_that_panics() {
+    paused(async {
+        let broken = Arc::new(AtomicBool::new(true));
+        let _here = tracing::subscriber::set_default(Broken(Arc::clone(&broken)));
+        let engine = builder().dispatcher(on_event("a").run(Act::obey)).route(to("a")).freeze().unwrap();
+        for _ in 0..3 {
+            broken.store(true, Relaxed);
+            assert!(tell(&engine, Act::ok()).await.is_error(), "what was under way is answered");
+            broken.store(false, Relaxed);
+            assert!(tell(&engine, Act::ok()).await.is_successful());
+        }
+        assert_eq!(engine.in_flight(), 0);
+    });
+}
+
+/// An actor that rests after each message.
+struct Sleepy;
+
+impl Actor for Sleepy {
+    type Context = Context<Self>;
+}
+
+impl Handler<Deliver> for Sleepy {
+    type Result = Delivered;
+
+    fn handle(&mut self, _: Deliver, ctx: &mut Self::Context) -> Self::Result {
+        ctx.wait(sleep(Duration::from_secs(100)).into_actor(self));
+        Ok(Outputs::none())
+    }
+}
+
+#[test]
+fn the_mailbox_of_an_actor_that_does_not_read_it_is_bounded() {
+    paused(async {
+        let engine = builder()
+            .configure(|config| {
+                config.max_in_flight = 4;
+                config.timeout = Duration::from_millis(10);
+            })
+            .dispatcher(on_event("sleepy").recipient(Sleepy.start().recipient()))
+            .route(to("sleepy"))
+            .freeze()
+            .unwrap();
+        let mut statuses = Vec::new();
+        for _ in 0..20 {
+            let result = engine.dispatch(TOPIC, empty()).await.unwrap();
+            let error = result.outcomes().next().unwrap().error_message().map(str::to_owned);
+            statuses.push(error.unwrap_or_default());
+        }
+        let late = "timed out after 10 ms".to_owned();
+        assert_eq!(statuses[..5], [String::new(), late.clone(), late.clone(), late.clone(), late]);
+        assert!(statuses[5..].iter().all(|status| status == "dispatcher saturated"), "{statuses:?}");
+        let own = engine.dispatcher_metrics("sleepy").await.unwrap().unwrap();
+        assert_eq!((own.saturated_count, own.timeout_count), (15, 4));
+        sleep(Duration::from_secs(1000)).await;
+        assert!(engine.dispatch(TOPIC, empty()).await.unwrap().is_successful(), "it has read what was late");
+    });
 }
