@@ -1,15 +1,24 @@
 //! Actix actors as dispatchers, by their address: the caller owns the actor.
 
+use std::cell::RefCell;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
 
 use actix::dev::RecipientRequest;
 use actix::prelude::*;
 use dispatch_core::dispatcher::Context as DispatchContext;
 use dispatch_core::{DispatcherError, Envelope, Outputs};
+use dispatch_metrics::DispatcherEvent;
 use futures_util::FutureExt;
-use futures_util::future::{Either, Map, Ready, ready};
+use futures_util::future::{Either, Ready, ready as at_once};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::handler::{Answer, Call, Condition, Fault, Handler as LaneHandler};
+use crate::admission::Admission;
+use crate::collector::Sample;
+use crate::guard::discard;
 use crate::supervision::Guardian;
 
 /// The message that an actor handles to be a dispatcher.
@@ -52,38 +61,83 @@ impl Deliver {
     }
 }
 
+/// Mails envelopes to an actor.
+///
+/// An actix mailbox takes everything, and what is in it cannot be taken back: a time-out gives the permit back while
+/// the actor still has the envelope before it. So what is late is counted until the actor has come to it, and there
+/// are at most as many of these as dispatches may be in flight; then the dispatcher is saturated.
 pub(crate) struct MailHandler {
     recipient: Recipient<Deliver>,
     guardian: Rc<Guardian>,
+    late: Rc<Late>,
+    max: Arc<Admission>,
 }
 
+/// What was mailed and is not waited for any more.
+type Late = RefCell<FuturesUnordered<Pin<Box<RecipientRequest<Deliver>>>>>;
+
 impl MailHandler {
-    pub(crate) fn new(recipient: Recipient<Deliver>, guardian: Rc<Guardian>) -> Self {
-        Self { recipient, guardian }
+    pub(crate) fn new(recipient: Recipient<Deliver>, guardian: Rc<Guardian>, max: Arc<Admission>) -> Self {
+        Self { recipient, guardian, late: Rc::default(), max }
     }
 }
 
-type Mailed = Result<Result<Outputs, DispatcherError>, MailboxError>;
+/// An answer that is waited for.
+pub(crate) struct Mailed {
+    request: Option<Pin<Box<RecipientRequest<Deliver>>>>,
+    late: Rc<Late>,
+}
+
+impl Future for Mailed {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Answer> {
+        let Some(request) = &mut self.request else { return Poll::Ready(Err(Fault::Stopped)) };
+        let answered = ready!(request.poll_unpin(cx));
+        self.request = None;
+        Poll::Ready(answered.map_err(|_| Fault::Stopped)?.map_err(Fault::Error))
+    }
+}
+
+impl Drop for Mailed {
+    fn drop(&mut self) {
+        if let Some(request) = self.request.take() {
+            self.late.borrow().push(request);
+        }
+    }
+}
 
 impl LaneHandler for MailHandler {
-    type Future = Either<Map<RecipientRequest<Deliver>, fn(Mailed) -> Answer>, Ready<Answer>>;
+    type Future = Either<Mailed, Ready<Answer>>;
+
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let mut late = self.late.borrow_mut();
+        // A late answer may be a panicking destructor's.
+        while let Poll::Ready(Some(answer)) = late.poll_next_unpin(cx) {
+            discard(answer);
+        }
+        Poll::Ready(())
+    }
 
     fn call(&mut self, envelope: Envelope, call: &Call<'_>) -> Self::Future {
         if !self.recipient.connected() {
             self.guardian.down(call.link, "its actor is gone");
-            return Either::Right(ready(Err(Fault::Unavailable)));
+            return Either::Right(at_once(Err(Fault::Unavailable)));
         }
         match Deliver::of(envelope, call) {
-            Some(deliver) => Either::Left(self.recipient.send(deliver).map(answer)),
-            None => Either::Right(ready(Err(Fault::Stopped))),
+            Some(_) if self.late.borrow().len() >= self.max.max() => {
+                call.shard.sample(Sample::Event(call.link.slot, DispatcherEvent::Saturated));
+                Either::Right(at_once(Err(Fault::Saturated)))
+            }
+            Some(deliver) => {
+                let request = Some(Box::pin(self.recipient.send(deliver)));
+                Either::Left(Mailed { request, late: Rc::clone(&self.late) })
+            }
+            None => Either::Right(at_once(Err(Fault::Stopped))),
         }
     }
 
     fn condition(&self) -> Condition {
         if self.recipient.connected() { Condition::Up } else { Condition::Down }
     }
-}
-
-fn answer(mailed: Mailed) -> Answer {
-    mailed.map_err(|_| Fault::Stopped)?.map_err(Fault::Error)
 }

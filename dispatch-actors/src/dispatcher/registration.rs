@@ -167,7 +167,8 @@ impl DispatcherBuilder {
     pub fn recipient(self, recipient: Recipient<Deliver>) -> Registration {
         let mailed = recipient.clone();
         let registration = self.finish(ChildKind::Recipient, move |parts: Parts| {
-            let handler = MailHandler::new(mailed, Rc::clone(&parts.guardian));
+            let handler =
+                MailHandler::new(mailed, Rc::clone(&parts.guardian), Arc::clone(&parts.shard.admission));
             parts.lane(handler)
         });
         Registration { recipient: Some(recipient), ..registration }
