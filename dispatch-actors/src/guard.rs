@@ -24,7 +24,7 @@ pub(crate) fn guarded(work: impl FnOnce()) -> bool {
 }
 
 /// Logs something. Subscribers are other people's code too, and may be what has panicked.
-fn say(log: impl FnOnce()) {
+pub(crate) fn say(log: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(log)) {
         std::mem::forget(panic);
     }

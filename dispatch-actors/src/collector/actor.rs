@@ -9,7 +9,8 @@ use std::time::Duration;
 use actix::prelude::*;
 use dispatch_core::DispatchStatus;
 use dispatch_metrics::{
-    DispatchMetrics, DispatchSample, DispatcherMetrics, DispatcherSlot, ExecutionSample, Recorder,
+    DispatchMetrics, DispatchSample, DispatcherEvent, DispatcherMetrics, DispatcherSlot, ExecutionSample,
+    Recorder,
 };
 
 use super::protocol::{OfDispatcher, Reset, Sample, Snapshot, Stop, Tell};
@@ -17,6 +18,7 @@ use crate::admission::Admission;
 use crate::dispatcher::Link;
 use crate::flight::Way;
 use crate::inbox::Inbox;
+use crate::observer::{Event, Observers};
 
 /// Owns the counters of a shard. See the [module](super).
 pub(crate) struct Collector {
@@ -24,6 +26,7 @@ pub(crate) struct Collector {
     inbox: Inbox<Sample>,
     /// Counts refusals where they happen, on the callers' threads.
     admission: Arc<Admission>,
+    observers: Rc<RefCell<Observers>>,
     batch: Vec<Sample>,
     links: BTreeMap<DispatcherSlot, Rc<Link>>,
     /// Retired, but perhaps not done yet.
@@ -35,8 +38,17 @@ impl Collector {
         recorder: Rc<RefCell<Recorder>>,
         inbox: Inbox<Sample>,
         admission: Arc<Admission>,
+        observers: Rc<RefCell<Observers>>,
     ) -> Self {
-        Self { recorder, inbox, admission, batch: Vec::new(), links: BTreeMap::new(), leaving: Vec::new() }
+        Self {
+            recorder,
+            inbox,
+            admission,
+            observers,
+            batch: Vec::new(),
+            links: BTreeMap::new(),
+            leaving: Vec::new(),
+        }
     }
 
     /// Counts everything that waits.
@@ -188,6 +200,16 @@ impl Handler<Tell> for Collector {
 
     fn handle(&mut self, tell: Tell, _: &mut Self::Context) {
         self.recorder.borrow_mut().record_event(tell.slot, tell.event);
+        let (dispatcher_id, took) = (&tell.id, tell.took);
+        match tell.event {
+            DispatcherEvent::SlowBlocking => {
+                self.observers.borrow_mut().notify(&Event::SlowBlocking { dispatcher_id, took });
+            }
+            DispatcherEvent::LateReply => {
+                self.observers.borrow_mut().notify(&Event::LateReply { dispatcher_id, took });
+            }
+            _ => {}
+        }
     }
 }
 

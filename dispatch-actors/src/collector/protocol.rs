@@ -79,6 +79,8 @@ pub(crate) struct Reset;
 pub(crate) struct Tell {
     pub(crate) slot: DispatcherSlot,
     pub(crate) event: DispatcherEvent,
+    pub(crate) id: DispatcherId,
+    pub(crate) took: Duration,
     /// Keeps the slot until this has been counted.
     pub(crate) _in_use: Arc<()>,
 }

@@ -194,9 +194,10 @@ where
                     Err(panic) => Err(Fault::panicked(panic)),
                 };
                 drop((thread, under_way));
-                watch.check(begun.elapsed());
+                let took = begun.elapsed();
+                watch.check(took);
                 if reply.send(answer).is_err() {
-                    watch.tell(DispatcherEvent::LateReply);
+                    watch.tell(DispatcherEvent::LateReply, took);
                 }
             });
             answer.await.unwrap_or(Err(Fault::Stopped))
@@ -206,8 +207,9 @@ where
 }
 
 impl Watch {
-    fn tell(&self, event: DispatcherEvent) {
-        self.collector.do_send(Tell { slot: self.slot, event, _in_use: Arc::clone(&self.in_use) });
+    fn tell(&self, event: DispatcherEvent, took: Duration) {
+        let (slot, id) = (self.slot, self.id.clone());
+        self.collector.do_send(Tell { slot, event, id, took, _in_use: Arc::clone(&self.in_use) });
     }
 
     /// Warns of a call that took too long.
@@ -215,7 +217,7 @@ impl Watch {
         if took <= self.warn {
             return;
         }
-        self.tell(DispatcherEvent::SlowBlocking);
+        self.tell(DispatcherEvent::SlowBlocking, took);
         let warn = || {
             tracing::warn!(
                 target: crate::trace::TARGET,

@@ -146,7 +146,9 @@ fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::
         subscriber: builder.subscriber.clone(),
     });
 
-    let collector = Collector::new(Rc::clone(&recorder), sample_inbox, Arc::clone(&admission)).start();
+    let collector =
+        Collector::new(Rc::clone(&recorder), sample_inbox, Arc::clone(&admission), Rc::clone(&observers))
+            .start();
     let publisher = publisher.map(Publisher::new);
     let aggregator = Aggregator::new(
         Rc::clone(&shard),

@@ -35,7 +35,7 @@ pub(crate) struct Router {
     ids: IdGenerator,
     max_hops: u16,
     interceptors: Rc<RefCell<Interceptors>>,
-    observers: Rc<RefCell<Observers>>,
+    pub(super) observers: Rc<RefCell<Observers>>,
     arrivals: Vec<Submit>,
     traced: bool,
     /// How many interceptors have seen the envelope in hand.
@@ -123,6 +123,8 @@ impl Router {
                 self.shard.sample(Sample::Rejected);
                 self.shard.admission.release(1);
                 let why = self.shard.sanitizer.sanitize_text(&why);
+                let event = Event::Rejected { topic: &topic, envelope: &envelope, reason: &why };
+                self.observers.borrow_mut().notify(&event);
                 return caller.reply.send(Err(Refused::Rejected(why)));
             }
         }

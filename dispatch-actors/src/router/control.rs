@@ -1,5 +1,6 @@
 //! What a router does beside routing: reload, explanation, supervision, the end.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -12,6 +13,7 @@ use crate::aggregator;
 use crate::collector;
 use crate::dispatcher::{Abandon, AskCondition, Condition};
 use crate::engine::{Blueprint, ReloadReport, ShutdownReport};
+use crate::observer::Event;
 use crate::supervision::{Child, ChildKind, ChildState};
 
 impl Handler<AskTable> for Router {
@@ -49,12 +51,14 @@ impl Handler<Swap> for Router {
             watchdog.set_timeout(config.timeout);
         }
         self.version += 1;
-        MessageResult(Ok(ReloadReport {
+        let report = ReloadReport {
             version: self.version,
             started: adopted.started,
             kept: adopted.kept,
             retired: adopted.retired,
-        }))
+        };
+        self.observers.borrow_mut().notify(&Event::Reloaded { report: &report });
+        MessageResult(Ok(report))
     }
 }
 
@@ -109,6 +113,8 @@ impl Handler<Shutdown> for Router {
         let collector = self.children.nursery.collector.clone();
         let aggregator = self.aggregator.clone();
         let begun = shard.clock.now();
+        let observers = Rc::clone(&self.observers);
+        observers.borrow_mut().notify(&Event::Stopping { in_flight: shard.admission.in_flight() });
         actix::spawn(async move {
             let idle = shard.admission.idle();
             let finished = match deadline {
@@ -136,6 +142,7 @@ impl Handler<Shutdown> for Router {
             collector.do_send(collector::Stop);
             let elapsed = shard.clock.now().since(begun);
             let report = ShutdownReport { abandoned, abandoned_by_dispatcher, elapsed, metrics };
+            observers.borrow_mut().notify(&Event::Stopped { report: &report });
             answer(reply, report);
             router.do_send(Stop);
         });

@@ -13,6 +13,7 @@ mod faults;
 mod interceptors;
 mod logs;
 mod metrics;
+mod observers;
 mod outputs;
 mod registration;
 mod regressions;
