@@ -5,6 +5,8 @@ mod extract;
 mod fields;
 mod model;
 mod payload;
+mod setters;
+mod view;
 mod wire;
 
 pub use cloudevents::{CloudEvent, CloudEventError};

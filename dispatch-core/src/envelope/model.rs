@@ -4,11 +4,10 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Headers, Metadata, Payload, PayloadMismatch, TraceContext};
+use super::{Headers, Metadata, Payload, TraceContext};
 use crate::ids::MessageType;
 use crate::topic::{Category, Topic};
 
@@ -36,9 +35,9 @@ use crate::topic::{Category, Topic};
 /// # Ok::<(), dispatch_core::PayloadMismatch>(())
 /// ```
 pub struct Envelope<T = Untyped> {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
     /// Present in every typed view, absent in the untyped form.
-    body: Option<Arc<T>>,
+    pub(super) body: Option<Arc<T>>,
 }
 
 /// Marks an [`Envelope`] whose payload has not been looked at.
@@ -121,15 +120,6 @@ impl Envelope {
     pub fn raw_payload(&self) -> &Payload {
         &self.inner.payload
     }
-
-    /// A view whose payload is a `T`: the same shared value if it has this type, else decoded from JSON.
-    ///
-    /// # Errors
-    /// [`PayloadMismatch`] if the payload is neither.
-    pub fn cast<T: DeserializeOwned + Send + Sync + 'static>(self) -> Result<Envelope<T>, PayloadMismatch> {
-        let body = self.inner.payload.decode()?;
-        Ok(Envelope { inner: self.inner, body: Some(body) })
-    }
 }
 
 impl<T> Envelope<T> {
@@ -137,14 +127,8 @@ impl<T> Envelope<T> {
         &self.inner
     }
 
-    fn edit(&mut self) -> &mut Inner {
+    pub(super) fn edit(&mut self) -> &mut Inner {
         Arc::make_mut(&mut self.inner)
-    }
-
-    /// The same envelope without the typed view.
-    #[must_use]
-    pub fn untyped(&self) -> Envelope {
-        Envelope { inner: Arc::clone(&self.inner), body: None }
     }
 
     /// Unique id of this envelope.
@@ -239,137 +223,6 @@ impl<T> Envelope<T> {
     pub fn hops(&self) -> u16 {
         self.inner.hops
     }
-
-    /// Sets the id.
-    #[must_use]
-    pub fn with_id(mut self, id: Uuid) -> Self {
-        self.edit().id = id;
-        self
-    }
-
-    /// Sets the message type; white space around it is dropped, a blank one means none.
-    #[must_use]
-    pub fn with_message_type(mut self, message_type: impl AsRef<str>) -> Self {
-        self.edit().message_type = MessageType::new(message_type);
-        self
-    }
-
-    /// Sets the category that the topic must agree with.
-    #[must_use]
-    pub fn with_category(mut self, category: Category) -> Self {
-        self.edit().category = Some(category);
-        self
-    }
-
-    /// Adds a header.
-    #[must_use]
-    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.edit().headers.insert(name, value);
-        self
-    }
-
-    /// Replaces all headers.
-    #[must_use]
-    pub fn with_headers(mut self, headers: Headers) -> Self {
-        self.edit().headers = headers;
-        self
-    }
-
-    /// Adds a metadata value.
-    #[must_use]
-    pub fn with_metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.edit().metadata.insert(key, value);
-        self
-    }
-
-    /// Sets the correlation id.
-    #[must_use]
-    pub fn with_correlation_id(mut self, id: Uuid) -> Self {
-        self.edit().correlation_id = Some(id);
-        self
-    }
-
-    /// Sets the causation id.
-    #[must_use]
-    pub fn with_causation_id(mut self, id: Uuid) -> Self {
-        self.edit().causation_id = Some(id);
-        self
-    }
-
-    /// Sets the trace context.
-    #[must_use]
-    pub fn with_trace(mut self, trace: TraceContext) -> Self {
-        self.edit().trace = Some(trace);
-        self
-    }
-
-    /// Sets the source.
-    #[must_use]
-    pub fn with_source(mut self, source: impl Into<Arc<str>>) -> Self {
-        self.edit().source = Some(source.into());
-        self
-    }
-
-    /// Sets the subject.
-    #[must_use]
-    pub fn with_subject(mut self, subject: impl Into<Arc<str>>) -> Self {
-        self.edit().subject = Some(subject.into());
-        self
-    }
-
-    /// Sets the ordering and partition key.
-    #[must_use]
-    pub fn with_key(mut self, key: impl Into<Arc<str>>) -> Self {
-        self.edit().key = Some(key.into());
-        self
-    }
-
-    /// Sets the topic; nothing is copied if it has this one already.
-    #[must_use]
-    pub fn with_topic(mut self, topic: &Topic) -> Self {
-        self.set_topic(topic);
-        self
-    }
-
-    /// Sets the topic in place; nothing is copied if it has this one already.
-    pub fn set_topic(&mut self, topic: &Topic) {
-        if self.inner.topic.as_ref() != Some(topic) {
-            self.edit().topic = Some(topic.clone());
-        }
-    }
-
-    /// Sets when it was made.
-    #[must_use]
-    pub fn with_created_at(mut self, created_at: SystemTime) -> Self {
-        self.edit().created_at = created_at;
-        self
-    }
-
-    /// Sets how many dispatches led to this one.
-    #[must_use]
-    pub fn with_hops(mut self, hops: u16) -> Self {
-        self.edit().hops = hops;
-        self
-    }
-}
-
-impl<T> Envelope<T>
-where
-    T: DeserializeOwned + Send + Sync + 'static,
-{
-    /// The payload of a typed view.
-    #[must_use]
-    #[expect(clippy::expect_used, reason = "a typed view is only made by cast(), which fills the body")]
-    pub fn payload(&self) -> &T {
-        self.body.as_deref().expect("a typed view carries its payload")
-    }
-
-    /// The payload of a typed view, shared.
-    #[must_use]
-    #[expect(clippy::expect_used, reason = "a typed view is only made by cast(), which fills the body")]
-    pub fn shared_payload(&self) -> Arc<T> {
-        self.body.clone().expect("a typed view carries its payload")
-    }
 }
 
 impl<T> Clone for Envelope<T> {
@@ -396,25 +249,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_setter_does_not_change_the_other_clone() {
-        let a = Envelope::json("A", Value::from(1));
-        let b = a.clone().with_message_type("B");
-        assert_eq!((a.message_type().as_str(), b.message_type().as_str()), ("A", "B"));
-        assert_eq!(a.id(), b.id());
-    }
-
-    #[test]
     fn a_blank_type_falls_back_to_the_payload() {
         assert_eq!(Envelope::json("  ", Value::from(1)).message_type().as_str(), "json");
         assert_eq!(Envelope::new(Payload::Empty).message_type().as_str(), "empty");
-    }
-
-    #[test]
-    fn setting_the_same_topic_copies_nothing() {
-        let topic = Topic::new("a.events").unwrap();
-        let a = Envelope::new(Payload::Empty).with_topic(&topic);
-        let b = a.clone().with_topic(&topic);
-        assert!(Arc::ptr_eq(&a.inner, &b.inner));
     }
 
     #[test]
