@@ -6,12 +6,14 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::outcome::{Leg, Outcome, OutcomeOf};
+use super::path::Path;
+use super::subject::{Identity, Subject};
 use super::{DispatchStatus, wire};
 use crate::dispatcher::{DispatcherError, Output, Outputs};
 use crate::error::ErrorCode;
-use crate::ids::{DispatcherId, IdGenerator, MessageType, RouteId, SpanId, TraceId};
+use crate::ids::{DispatcherId, MessageType, RouteId, SpanId, TraceId};
 use crate::redact::Sanitizer;
-use crate::topic::{Category, Topic};
+use crate::topic::Category;
 
 /// Outcomes of a dispatch in rank order; the common case of one needs no allocation.
 pub type Outcomes = SmallVec<[Outcome; 1]>;
@@ -31,22 +33,6 @@ pub struct DispatchResult {
     pub(super) duration: Duration,
 }
 
-/// The ids that every result carries.
-///
-/// Where the envelope brings no correlation id or no trace, the dispatch begins one: both then have the bits of
-/// the dispatch id, so that whatever belongs together is found with one number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
-    /// Id of the dispatch, a UUID v7.
-    pub dispatch_id: Uuid,
-    /// Correlation id of the envelope, or the one generated for it.
-    pub correlation_id: Uuid,
-    /// Trace of the envelope, or the one generated for it.
-    pub trace_id: TraceId,
-    /// The span of this dispatch.
-    pub span_id: SpanId,
-}
-
 /// The code and the text of a failed dispatch; the text is sanitised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -54,68 +40,6 @@ pub struct Failure {
     pub code: ErrorCode,
     /// What went wrong.
     pub message: String,
-}
-
-/// The topic of a result: valid, or the text that was refused, shortened to the length of a topic.
-#[derive(Debug, Clone)]
-pub enum TopicText {
-    /// A topic.
-    Valid(Topic),
-    /// Not a topic.
-    Refused(Arc<str>),
-}
-
-impl TopicText {
-    /// Keeps a refused text, shortened if it is longer than a topic may be.
-    #[must_use]
-    pub fn refused(text: &str) -> Self {
-        if text.len() <= Topic::MAX_BYTES {
-            return Self::Refused(text.into());
-        }
-        let starts = text.char_indices().map(|(start, _)| start);
-        let end = starts.take_while(|start| *start <= Topic::MAX_BYTES).last().unwrap_or(0);
-        Self::Refused(format!("{}...", &text[..end]).into())
-    }
-
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Valid(topic) => topic.as_str(),
-            Self::Refused(text) => text,
-        }
-    }
-}
-
-/// Where an envelope goes: decided once for a topic and a message type, shared by every dispatch that goes
-/// the same way.
-#[derive(Debug, Clone)]
-pub struct Path {
-    /// The topic.
-    pub topic: TopicText,
-    /// The category of the topic.
-    pub category: Option<Category>,
-    /// The message type.
-    pub message_type: Option<MessageType>,
-    /// The chosen dispatchers in rank order.
-    pub legs: Box<[Leg]>,
-}
-
-impl Path {
-    /// The topic as text.
-    #[must_use]
-    pub fn topic_str(&self) -> &str {
-        self.topic.as_str()
-    }
-}
-
-/// What a result is about: the form in which an engine opens one.
-#[derive(Debug, Clone)]
-pub struct Subject {
-    /// The ids.
-    pub identity: Identity,
-    /// Where the envelope went.
-    pub path: Arc<Path>,
-    /// When the dispatch began.
-    pub started_at: SystemTime,
 }
 
 impl DispatchResult {
@@ -244,7 +168,7 @@ impl DispatchResult {
     /// The topic, or the text that is not one.
     #[must_use]
     pub fn topic(&self) -> &str {
-        self.path.topic.as_str()
+        self.path.topic_str()
     }
 
     /// The category of the topic, if it has one.
@@ -355,29 +279,6 @@ impl DispatchResult {
     }
 }
 
-impl Subject {
-    /// For results that were not made by an engine.
-    fn unknown<const N: usize>(legs: [Leg; N]) -> Self {
-        let dispatch_id = Uuid::now_v7();
-        let mut ids = IdGenerator::from_seed(dispatch_id.as_u64_pair().1);
-        Self {
-            identity: Identity {
-                dispatch_id,
-                correlation_id: ids.uuid_v4(),
-                trace_id: ids.trace_id(),
-                span_id: ids.span_id(),
-            },
-            path: Arc::new(Path {
-                topic: TopicText::Refused("".into()),
-                category: None,
-                message_type: None,
-                legs: legs.into(),
-            }),
-            started_at: SystemTime::now(),
-        }
-    }
-}
-
 impl Serialize for DispatchResult {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         wire::ResultOut::from(self).serialize(serializer)
@@ -414,12 +315,6 @@ mod tests {
         let mut result = DispatchResult::success("d", Outputs::none());
         result.publish_failed("a.b");
         assert_eq!(result.error_code(), Some(ErrorCode::PublishFailed));
-    }
-
-    #[test]
-    fn a_huge_refused_topic_is_shortened() {
-        let text = TopicText::refused(&"é".repeat(40_000));
-        assert_eq!(text.as_str().len(), Topic::MAX_BYTES + 3);
     }
 
     #[test]

@@ -8,7 +8,9 @@ use uuid::Uuid;
 
 use super::DispatchStatus;
 use super::outcome::{Leg, Outcome};
-use super::result::{DispatchResult, Failure, Identity, Path, TopicText};
+use super::path::{Path, TopicText};
+use super::result::{DispatchResult, Failure};
+use super::subject::Identity;
 use crate::dispatcher::Output;
 use crate::error::ErrorCode;
 use crate::ids::{DispatcherId, MessageType, RouteId, SpanId, TraceId};
