@@ -6,8 +6,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use dispatch_core::dispatch::Outcome;
-use dispatch_core::dispatcher::{Context, ContextParts};
-use dispatch_core::{DispatcherError, Envelope, Outputs, Sanitizer};
+use dispatch_core::{Context, DispatcherError, Envelope, Outputs, Sanitizer};
 
 use crate::dispatcher::Link;
 use crate::flight::Job;
@@ -105,15 +104,12 @@ impl Call<'_> {
     /// What the handler may know about the dispatch; `None` once it has been answered.
     pub(crate) fn context(&self, envelope: &Envelope) -> Option<Context> {
         let flight = self.job.flight()?;
-        Some(Context::from(ContextParts {
-            dispatcher_id: self.link.id.clone(),
-            topic: envelope.topic()?.clone(),
-            dispatch_id: flight.identity.dispatch_id,
-            correlation_id: flight.identity.correlation_id,
-            trace_id: flight.identity.trace_id,
-            span_id: flight.identity.span_id,
-            node_kind: self.link.kind(),
-            now: self.shard.clock.wall_at(flight.started),
-        }))
+        Some(Context::new(
+            self.link.id.clone(),
+            envelope.topic()?.clone(),
+            &flight.identity,
+            self.link.kind(),
+            self.shard.clock.wall_at(flight.started),
+        ))
     }
 }

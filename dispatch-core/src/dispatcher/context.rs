@@ -3,6 +3,7 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::NodeKind;
+use crate::dispatch::Identity;
 use crate::ids::{DispatcherId, SpanId, TraceId};
 use crate::topic::Topic;
 
@@ -28,32 +29,47 @@ pub struct Context {
     pub now: Option<SystemTime>,
 }
 
-/// The parts of a [`Context`]; the form in which an engine makes one.
-#[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "the fields are those of Context")]
-pub struct ContextParts {
-    pub dispatcher_id: DispatcherId,
-    pub topic: Topic,
-    pub dispatch_id: Uuid,
-    pub correlation_id: Uuid,
-    pub trace_id: TraceId,
-    pub span_id: SpanId,
-    pub node_kind: Option<NodeKind>,
-    pub now: SystemTime,
+impl Context {
+    /// The form in which an engine makes one. A kind that must be deterministic is not shown the time.
+    #[must_use]
+    pub fn new(
+        dispatcher_id: DispatcherId,
+        topic: Topic,
+        identity: &Identity,
+        node_kind: Option<NodeKind>,
+        now: SystemTime,
+    ) -> Self {
+        let deterministic = node_kind.is_some_and(NodeKind::is_deterministic);
+        Self {
+            dispatcher_id,
+            topic,
+            dispatch_id: identity.dispatch_id,
+            correlation_id: identity.correlation_id,
+            trace_id: identity.trace_id,
+            span_id: identity.span_id,
+            node_kind,
+            now: (!deterministic).then_some(now),
+        }
+    }
 }
 
-impl From<ContextParts> for Context {
-    fn from(parts: ContextParts) -> Self {
-        let deterministic = parts.node_kind.is_some_and(NodeKind::is_deterministic);
-        Self {
-            dispatcher_id: parts.dispatcher_id,
-            topic: parts.topic,
-            dispatch_id: parts.dispatch_id,
-            correlation_id: parts.correlation_id,
-            trace_id: parts.trace_id,
-            span_id: parts.span_id,
-            node_kind: parts.node_kind,
-            now: (!deterministic).then_some(parts.now),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispatch::DispatchResult;
+
+    #[test]
+    fn a_deterministic_kind_is_not_shown_the_time() {
+        let (topic, result) =
+            (Topic::new("a.events").unwrap(), DispatchResult::skipped("to have an identity"));
+        let now = |kind| {
+            Context::new("d".into(), topic.clone(), result.identity(), kind, SystemTime::UNIX_EPOCH).now
+        };
+        for kind in [NodeKind::Reducer, NodeKind::Compute] {
+            assert_eq!(now(Some(kind)), None);
+        }
+        for kind in [None, Some(NodeKind::Effect), Some(NodeKind::Orchestrator)] {
+            assert_eq!(now(kind), Some(SystemTime::UNIX_EPOCH));
         }
     }
 }

@@ -7,7 +7,7 @@ mod object;
 mod outputs;
 mod registry;
 
-pub use context::{Context, ContextParts};
+pub use context::Context;
 pub use error::{DispatcherError, RetryAdvice};
 pub use kind::NodeKind;
 pub use object::Dispatcher;
