@@ -4,10 +4,9 @@ use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 
 use actix::prelude::*;
-use dispatch_core::dispatch::{DispatchResult, Failure, Identity, TopicText};
-use dispatch_core::error::ErrorCode;
+use dispatch_core::dispatch::{DispatchResult, Identity, NotRouted, TopicText, Unroutable, accept};
 use dispatch_core::ids::IdGenerator;
-use dispatch_core::{Category, DispatchStatus, Envelope, Topic};
+use dispatch_core::{Envelope, Topic};
 use tokio::sync::oneshot;
 
 use super::children::Children;
@@ -110,48 +109,23 @@ impl Router {
         let topic = match topic {
             TopicArg::Valid(topic) => topic,
             TopicArg::Refused(refused) => {
-                let why = format!("Invalid topic: {}.", refused.error);
-                return self.invalid(refused.text, &envelope, caller, why);
+                let why = Unroutable::InvalidTopic(refused.error);
+                return self.turn_away(refused.text, &envelope, caller, &why);
             }
         };
-        envelope.set_topic(&topic);
-        match self.intercept(&mut envelope) {
-            // An interceptor may change the envelope, but not where it goes.
-            Verdict::Continue => envelope.set_topic(&topic),
-            Verdict::Skip(reason) => return self.skip(topic, &envelope, caller, &reason),
-            Verdict::Reject(why) => {
-                self.shard.sample(Sample::Rejected);
-                self.shard.admission.release(1);
-                let why = self.shard.sanitizer.sanitize_text(&why);
-                let event = Event::Rejected { topic: &topic, envelope: &envelope, reason: &why };
-                self.observers.borrow_mut().notify(&event);
-                return caller.reply.send(Err(Refused::Rejected(why)));
+        let max_hops = self.max_hops;
+        let category = match accept(&topic, &mut envelope, max_hops, |envelope| self.intercept(envelope)) {
+            Ok(category) => category,
+            Err(NotRouted::Filtered(reason)) => return self.skip(topic, &envelope, caller, &reason),
+            Err(NotRouted::Rejected(why)) => return self.reject(&topic, &envelope, caller, &why),
+            Err(NotRouted::Unroutable(why)) => {
+                return self.turn_away(TopicText::Valid(topic), &envelope, caller, &why);
             }
-        }
-        if envelope.hops() > self.max_hops {
-            let (hops, most) = (envelope.hops(), self.max_hops);
-            let why = format!(
-                "Envelope has made {hops} hops, more than max_hops ({most}): its outputs lead back to it."
-            );
-            return self.invalid(TopicText::Valid(topic), &envelope, caller, why);
-        }
-        let Some(category) = topic.category() else {
-            let why = format!(
-                "Cannot infer message category from topic '{topic}'. Topic must contain an events, commands or intents segment."
-            );
-            return self.invalid(TopicText::Valid(topic), &envelope, caller, why);
         };
-        if let Some(own) = envelope.category().filter(|own| *own != category) {
-            return self.mismatch(topic, category, own, &envelope, caller);
-        }
         let way = self.resolver.resolve(&topic, category, &envelope);
         if way.targets.is_empty() {
-            let why = format!(
-                "No dispatcher registered for category '{category}' and message type '{}' matching topic '{topic}'.",
-                envelope.message_type_str()
-            );
             let flight = self.open(way, &envelope, caller, None);
-            return self.refuse(&flight, DispatchStatus::NoDispatcher, ErrorCode::ItemNotRegistered, why);
+            return self.refuse(&flight, &Unroutable::NoDispatcher);
         }
         let route_only = caller.route_only;
         let extras =
@@ -164,13 +138,17 @@ impl Router {
         self.hand_over(&topic, envelope, &flight);
     }
 
-    fn intercept(&mut self, envelope: &mut Envelope) -> Verdict {
+    fn intercept(&mut self, envelope: &mut Envelope) -> Result<(), NotRouted> {
         if !self.shard.supervised_results {
-            return Verdict::Continue;
+            return Ok(());
         }
         let (verdict, intercepted) = self.interceptors.borrow_mut().before(envelope);
         self.intercepted = intercepted;
-        verdict
+        match verdict {
+            Verdict::Continue => Ok(()),
+            Verdict::Skip(reason) => Err(NotRouted::Filtered(reason)),
+            Verdict::Reject(why) => Err(NotRouted::Rejected(why)),
+        }
     }
 
     /// Opens a dispatch: from here on it has ids, and gets its one result.
@@ -183,12 +161,7 @@ impl Router {
     ) -> Rc<Flight> {
         let dispatch_id =
             self.ids.uuid_v7(self.shard.clock.unix_nanos_at(caller.now) / NANOS_PER_MILLISECOND);
-        let identity = Identity {
-            dispatch_id,
-            correlation_id: envelope.correlation_id().unwrap_or(dispatch_id),
-            trace_id: envelope.trace().map_or_else(|| dispatch_id.into(), |trace| trace.trace_id),
-            span_id: self.ids.span_id(),
-        };
+        let identity = Identity::of(envelope, dispatch_id, self.ids.span_id());
         let extras = if self.traced {
             let mut extras = extras.unwrap_or_default();
             extras.span = Some(trace::started(&self.shard.engine, &way.path, &identity));
@@ -214,36 +187,32 @@ impl Router {
         last.hand(Job::new(envelope, Rc::clone(flight), index));
     }
 
-    fn invalid(&mut self, topic: TopicText, envelope: &Envelope, caller: Caller, why: String) {
-        let way = Resolver::nowhere(topic, None, envelope.message_type());
-        let flight = self.open(way, envelope, caller, None);
-        self.refuse(&flight, DispatchStatus::InvalidMessage, ErrorCode::ValidationError, why);
-    }
-
-    fn mismatch(
-        &mut self,
-        topic: Topic,
-        category: Category,
-        own: Category,
-        envelope: &Envelope,
-        caller: Caller,
-    ) {
-        let why =
-            format!("Envelope category '{own}' does not match category '{category}' of topic '{topic}'.");
-        let way = Resolver::nowhere(TopicText::Valid(topic), Some(category), envelope.message_type());
-        if self.traced {
-            trace::category_mismatch(&way.path);
-        }
-        let extras = Extras { category_mismatch: true, ..Extras::default() };
-        let flight = self.open(way, envelope, caller, Some(extras));
-        self.refuse(&flight, DispatchStatus::InvalidMessage, ErrorCode::ValidationError, why);
+    /// Answers an envelope that has no way.
+    fn turn_away(&mut self, topic: TopicText, envelope: &Envelope, caller: Caller, why: &Unroutable) {
+        let way = Resolver::nowhere(topic, why.category(), envelope.message_type());
+        let extras = why.is_category_mismatch().then(|| {
+            if self.traced {
+                trace::category_mismatch(&way.path);
+            }
+            Extras { category_mismatch: true, ..Extras::default() }
+        });
+        let flight = self.open(way, envelope, caller, extras);
+        self.refuse(&flight, why);
     }
 
     /// Answers a dispatch that no dispatcher sees with an error.
-    fn refuse(&self, flight: &Flight, status: DispatchStatus, code: ErrorCode, message: String) {
+    fn refuse(&self, flight: &Flight, why: &Unroutable) {
         let duration = self.shard.clock.now().since(flight.started);
-        let failure = Failure { code, message };
-        self.close(flight, DispatchResult::unhandled(flight.subject(), status, failure, duration));
+        self.close(flight, DispatchResult::unroutable(flight.subject(), why, duration));
+    }
+
+    /// Answers without a result: an interceptor wants none.
+    fn reject(&self, topic: &Topic, envelope: &Envelope, caller: Caller, why: &str) {
+        self.shard.sample(Sample::Rejected);
+        self.shard.admission.release(1);
+        let why = self.shard.sanitizer.sanitize_text(why);
+        self.observers.borrow_mut().notify(&Event::Rejected { topic, envelope, reason: &why });
+        caller.reply.send(Err(Refused::Rejected(why)));
     }
 
     fn skip(&mut self, topic: Topic, envelope: &Envelope, caller: Caller, reason: &str) {

@@ -1,5 +1,6 @@
-//! What one dispatch results in, and how the answers of its dispatchers are folded.
+//! One dispatch: whether it is routed, what its dispatchers answer, and the result of both.
 
+mod accept;
 mod fold;
 mod outcome;
 mod path;
@@ -8,6 +9,7 @@ mod status;
 mod subject;
 mod wire;
 
+pub use accept::{NotRouted, Unroutable, accept};
 pub use fold::fold;
 pub use outcome::{Leg, Outcome, OutcomeOf};
 pub use path::{Path, TopicText};
