@@ -109,13 +109,12 @@ async fn publish(
     mut result: DispatchResult,
 ) -> (Rc<Flight>, DispatchResult) {
     let Some(input) = flight.input() else { return (flight, result) };
-    let published = tokio::select! {
+    tokio::select! {
         biased;
-        published = publisher.publish(&shard, input, &result) => published.map_err(|error| error.to_string()),
-        _ = given_up.acquire() => Err("the engine stopped before the outputs were published".to_owned()),
-    };
-    if let Err(error) = published {
-        result.publish_failed(error);
+        publication = publisher.publish(&shard, input, &result) => publication.fold_into(&mut result),
+        _ = given_up.acquire() => {
+            result.publish_failed("the engine stopped before the outputs were published");
+        }
     }
     result.set_duration(shard.clock.now().since(flight.started));
     (flight, result)
