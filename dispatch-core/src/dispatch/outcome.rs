@@ -46,6 +46,19 @@ impl Outcome {
         Self { detail, duration, status: DispatchStatus::Success, panicked: false }
     }
 
+    /// The dispatcher returned outputs: a success, unless they are more than it may return.
+    #[must_use]
+    pub fn answered(outputs: Outputs, max_outputs: usize, duration: Duration) -> Self {
+        if outputs.len() <= max_outputs {
+            return Self::success(outputs, duration);
+        }
+        let returned = outputs.len();
+        Self::error(
+            format!("too many outputs: {returned} were returned, max_outputs is {max_outputs}"),
+            duration,
+        )
+    }
+
     /// The dispatcher failed; `error` is already sanitised, as in `IoError: disk full`.
     #[must_use]
     pub fn error(error: impl Into<Box<str>>, duration: Duration) -> Self {
@@ -156,5 +169,31 @@ impl std::ops::Deref for OutcomeOf<'_> {
 
     fn deref(&self) -> &Outcome {
         self.outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::topic::Topic;
+
+    proptest! {
+        #[test]
+        fn all_outputs_of_a_dispatcher_stand_or_none(returned in 0usize..20, max_outputs in 0usize..20) {
+            let output = Output::on(Topic::new("a.events").unwrap()).unwrap();
+            let outputs = Outputs::from(vec![output; returned]);
+            let outcome = Outcome::answered(outputs, max_outputs, Duration::ZERO);
+            if returned <= max_outputs {
+                prop_assert_eq!(outcome.status(), DispatchStatus::Success);
+                prop_assert_eq!(outcome.outputs().len(), returned);
+            } else {
+                prop_assert_eq!(outcome.status(), DispatchStatus::DispatcherError);
+                prop_assert!(outcome.outputs().is_empty());
+                let text = format!("too many outputs: {returned} were returned, max_outputs is {max_outputs}");
+                prop_assert_eq!(outcome.error_message(), Some(text.as_str()));
+            }
+        }
     }
 }
