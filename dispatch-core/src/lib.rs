@@ -43,7 +43,7 @@
 //! | [`Dispatcher`], [`IntoOutputs`] | code that handles envelopes, and what it may return |
 //! | [`DispatchResult`], [`Outcome`] | what became of a dispatch, and of one dispatcher's part of it |
 //! | [`Adapter`] | outbound delivery to one destination |
-//! | [`policy`] | retry, circuit breaker, rate limit, batch, restart: state machines without a clock |
+//! | [`policy`] | retry, circuit breaker, rate limit, batch, restart, deadlines: state machines without a clock |
 //! | [`Sanitizer`] | keeps secrets out of error texts |
 //! | [`EngineConfig`] | routes, limits and time-outs as data, from code, TOML or JSON |
 //!

@@ -1,55 +1,31 @@
-//! Who must have answered by when.
+//! Who must have answered by when: the rule is in core, telling the late is here.
 
-use std::collections::VecDeque;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
+
+use dispatch_core::policy;
 
 use super::task::Ticket;
 use crate::clock::Tick;
 
-/// Deadlines of running tasks, soonest first.
-///
-/// Tasks of one dispatcher have one time-out, so deadlines come in order and a queue is enough; a changed
-/// time-out is sorted in. A finished task leaves its entry behind; the queue is swept when more than half of it
-/// may be such entries.
+/// Deadlines of the running tasks of a dispatcher.
 #[derive(Default)]
-pub(crate) struct Deadlines {
-    queue: VecDeque<(Tick, Weak<Ticket>)>,
-}
+pub(crate) struct Deadlines(policy::Deadlines<Tick, Ticket>);
 
 impl Deadlines {
-    /// Below this length the queue is not worth sweeping.
-    const SMALL: usize = 64;
-
     /// Adds a task; `running` is the number of tasks that run.
     pub(crate) fn push(&mut self, deadline: Tick, ticket: &Rc<Ticket>, running: usize) {
-        if self.queue.len() > Self::SMALL && self.queue.len() > 2 * running {
-            self.queue.retain(|(_, ticket)| ticket.strong_count() > 0);
-        }
-        let later = self.queue.iter().rev().take_while(|(other, _)| *other > deadline).count();
-        self.queue.insert(self.queue.len() - later, (deadline, Rc::downgrade(ticket)));
+        self.0.push(deadline, ticket, running);
     }
 
     /// The soonest deadline of a task that still runs.
     pub(crate) fn next(&mut self) -> Option<Tick> {
-        while let Some((deadline, ticket)) = self.queue.front() {
-            if ticket.strong_count() > 0 {
-                return Some(*deadline);
-            }
-            self.queue.pop_front();
-        }
-        None
+        self.0.soonest()
     }
 
     /// Tells every task whose time is up.
     pub(crate) fn expire(&mut self, now: Tick) {
-        while let Some((deadline, ticket)) = self.queue.front() {
-            if *deadline > now {
-                return;
-            }
-            if let Some(ticket) = ticket.upgrade() {
-                ticket.expire();
-            }
-            self.queue.pop_front();
+        while let Some(ticket) = self.0.pop_due(now) {
+            ticket.expire();
         }
     }
 }
@@ -60,31 +36,18 @@ mod tests {
 
     use super::*;
 
-    fn tick(ms: u64) -> Tick {
-        Tick::default().after(Duration::from_millis(ms))
-    }
-
     #[test]
-    fn the_soonest_running_task_counts() {
+    fn who_is_late_is_told() {
+        let tick = |ms| Tick::default().after(Duration::from_millis(ms));
         let mut deadlines = Deadlines::default();
-        let tickets: Vec<_> = (0..3).map(|_| Rc::new(Ticket::default())).collect();
-        for (ticket, ms) in tickets.iter().zip([20, 30, 10]) {
-            deadlines.push(tick(ms), ticket, 3);
-        }
+        let tickets = [20, 30, 10].map(|ms| {
+            let ticket = Rc::new(Ticket::default());
+            deadlines.push(tick(ms), &ticket, 3);
+            ticket
+        });
         assert_eq!(deadlines.next(), Some(tick(10)));
-        let [first, second, third] = tickets.try_into().ok().unwrap();
-        drop(third);
-        assert_eq!(deadlines.next(), Some(tick(20)));
         deadlines.expire(tick(25));
-        assert!(first.is_expired() && !second.is_expired());
-    }
-
-    #[test]
-    fn entries_of_finished_tasks_do_not_pile_up() {
-        let mut deadlines = Deadlines::default();
-        for ms in 0..100_000 {
-            deadlines.push(tick(30_000 + ms), &Rc::new(Ticket::default()), 1);
-        }
-        assert!(deadlines.queue.len() <= 2 * Deadlines::SMALL);
+        assert_eq!(tickets.map(|ticket| ticket.is_expired()), [true, false, true]);
+        assert_eq!(deadlines.next(), None, "what has ended is not waited for");
     }
 }

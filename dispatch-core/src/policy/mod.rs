@@ -2,6 +2,7 @@
 
 mod batch;
 mod breaker;
+mod deadlines;
 mod dedup;
 mod rate;
 mod refusal;
@@ -10,6 +11,7 @@ mod retry;
 
 pub use batch::{Batch, BatchPolicy};
 pub use breaker::{BreakerConfig, BreakerPhase, BreakerState, Passage, Verdict};
+pub use deadlines::Deadlines;
 pub use dedup::DedupWindow;
 pub use rate::{RateCell, RateLimit};
 pub use refusal::{Failure, History, Refusal, RefusedBy};
