@@ -53,7 +53,7 @@ impl Resolver {
         let plan = self.table.resolve(topic, category, message_type.as_str(), &mut self.scratch);
         // A topic gets figures of its own only once it has found a dispatcher.
         let topic_slot =
-            (!plan.targets.is_empty()).then(|| self.recorder.borrow_mut().register_topic(topic.as_str()));
+            (!plan.positions.is_empty()).then(|| self.recorder.borrow_mut().register_topic(topic.as_str()));
         let way = Rc::new(Way {
             path: Arc::new(Path {
                 topic: TopicText::Valid(topic.clone()),
@@ -62,9 +62,9 @@ impl Resolver {
                 legs: plan.legs,
             }),
             targets: plan
-                .targets
+                .positions
                 .iter()
-                .filter_map(|target| self.links.get(*target as usize).cloned())
+                .filter_map(|position| self.links.get(*position as usize).cloned())
                 .collect(),
             topic_slot,
         });

@@ -19,26 +19,26 @@ pub struct Explanation {
     pub message_type: String,
     /// One entry per route, and per dispatcher that takes its whole category. Enabled ones come first, by
     /// rank; disabled ones follow in the order of registration.
-    pub routes: Vec<RouteVerdict>,
+    pub routes: Vec<ExplainedRoute>,
 }
 
 /// What became of one route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RouteVerdict {
+pub struct ExplainedRoute {
     /// The route; `None` for a dispatcher that takes its whole category.
     pub route_id: Option<RouteId>,
     /// Its dispatcher.
     pub dispatcher_id: DispatcherId,
     /// Why it matches or not.
     #[serde(flatten)]
-    pub verdict: Verdict,
+    pub verdict: RouteVerdict,
 }
 
 /// Why a route matches or not; the first reason that applies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Verdict {
+pub enum RouteVerdict {
     /// It runs, at this place (from 1).
     Matched {
         /// Place in the running order.
@@ -86,18 +86,18 @@ pub(super) fn explain(
     let category = category.or_else(|| parsed.as_ref().and_then(Topic::category));
     let mut chosen: Vec<&DispatcherId> = Vec::new();
     let routes = table
-        .targets()
+        .legs()
         .map(|(spec, route)| {
             let verdict =
                 mismatch(spec, route, parsed.as_ref(), category, message_type).unwrap_or_else(|| {
                     if chosen.contains(&&spec.id) {
-                        Verdict::AlreadyChosen
+                        RouteVerdict::AlreadyChosen
                     } else {
                         chosen.push(&spec.id);
-                        Verdict::Matched { place: chosen.len() }
+                        RouteVerdict::Matched { place: chosen.len() }
                     }
                 });
-            RouteVerdict {
+            ExplainedRoute {
                 route_id: route.map(|route| route.route_id.clone()),
                 dispatcher_id: spec.id.clone(),
                 verdict,
@@ -113,31 +113,31 @@ fn mismatch(
     topic: Option<&Topic>,
     category: Option<Category>,
     message_type: &str,
-) -> Option<Verdict> {
-    let Some(topic) = topic else { return Some(Verdict::InvalidTopic) };
+) -> Option<RouteVerdict> {
+    let Some(topic) = topic else { return Some(RouteVerdict::InvalidTopic) };
     if route.is_some_and(|route| !route.enabled) {
-        return Some(Verdict::Disabled);
+        return Some(RouteVerdict::Disabled);
     }
     match topic.category() {
-        None => return Some(Verdict::NoCategory),
-        Some(own) if Some(own) != category => return Some(Verdict::Contradiction { topic: own }),
+        None => return Some(RouteVerdict::NoCategory),
+        Some(own) if Some(own) != category => return Some(RouteVerdict::Contradiction { topic: own }),
         Some(_) => {}
     }
     if category != Some(spec.category) {
-        return Some(Verdict::OtherCategory { category: spec.category });
+        return Some(RouteVerdict::OtherCategory { category: spec.category });
     }
     if let Some(route) = route {
         if !route.matches_topic(topic.as_str()) {
-            return Some(Verdict::OtherTopic { pattern: route.topic_pattern.clone() });
+            return Some(RouteVerdict::OtherTopic { pattern: route.topic_pattern.clone() });
         }
         if let Some(wanted) = route.message_type.as_deref().filter(|wanted| *wanted != message_type) {
-            return Some(Verdict::OtherType { wanted: wanted.to_owned() });
+            return Some(RouteVerdict::OtherType { wanted: wanted.to_owned() });
         }
     }
-    (!spec.accepts(message_type)).then_some(Verdict::RefusedType)
+    (!spec.accepts(message_type)).then_some(RouteVerdict::RefusedType)
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for RouteVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Matched { place } => write!(f, "runs as number {place}"),

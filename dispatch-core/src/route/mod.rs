@@ -5,7 +5,7 @@ mod model;
 mod spec;
 mod table;
 
-pub use explain::{Explanation, RouteVerdict, Verdict};
+pub use explain::{ExplainedRoute, Explanation, RouteVerdict};
 pub use model::Route;
 pub use spec::DispatcherSpec;
 pub use table::{Plan, RouteTable, Scratch};

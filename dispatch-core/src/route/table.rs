@@ -22,13 +22,13 @@ pub struct RouteTable {
     dispatchers: Vec<DispatcherSpec>,
     routes: Vec<Route>,
     /// Where each rank leads; the index is the rank.
-    ranks: Vec<Target>,
+    ranks: Vec<RankedLeg>,
     matchers: [Matcher; Category::ALL.len()],
 }
 
-/// Where a rank leads.
+/// Where a rank leads: a [`Leg`] by positions.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Target {
+pub(super) struct RankedLeg {
     pub(super) dispatcher: u32,
     /// Index of the route; `None` for a dispatcher that takes its whole category.
     pub(super) route: Option<u32>,
@@ -40,7 +40,7 @@ pub struct Plan {
     /// Ids of the dispatchers and the routes that led to them.
     pub legs: Box<[Leg]>,
     /// Positions of the dispatchers in the list the table was built from.
-    pub targets: Box<[u32]>,
+    pub positions: Box<[u32]>,
 }
 
 /// What [`RouteTable::resolve`] reuses from call to call.
@@ -80,7 +80,7 @@ impl RouteTable {
                     priority: route.priority,
                     category: route.message_category,
                     pattern,
-                    target: Target { dispatcher, route: u32::try_from(index).ok() },
+                    leg: RankedLeg { dispatcher, route: u32::try_from(index).ok() },
                 });
             }
         }
@@ -97,7 +97,7 @@ impl RouteTable {
                     priority: 0,
                     category: dispatcher.category,
                     pattern,
-                    target: Target { dispatcher: position, route: None },
+                    leg: RankedLeg { dispatcher: position, route: None },
                 });
             }
         }
@@ -108,7 +108,7 @@ impl RouteTable {
         for (rank, entry) in (0..).zip(&compiled) {
             builders[entry.category as usize].insert(&entry.pattern, rank);
         }
-        let ranks = compiled.iter().map(|entry| entry.target).collect();
+        let ranks = compiled.iter().map(|entry| entry.leg).collect();
         drop(compiled);
         Ok(Self { dispatchers, routes, ranks, matchers: builders.map(MatcherBuilder::build) })
     }
@@ -129,9 +129,9 @@ impl RouteTable {
         }
         scratch.begin(self.dispatchers.len());
         let Scratch { ranks, chosen_in, call, .. } = scratch;
-        let (mut legs, mut targets) = (Vec::with_capacity(ranks.len()), Vec::with_capacity(ranks.len()));
+        let (mut legs, mut positions) = (Vec::with_capacity(ranks.len()), Vec::with_capacity(ranks.len()));
         for &rank in ranks.iter() {
-            let Target { dispatcher, route } = self.ranks[rank as usize];
+            let RankedLeg { dispatcher, route } = self.ranks[rank as usize];
             let route = route.map(|index| &self.routes[index as usize]);
             let spec = &self.dispatchers[dispatcher as usize];
             let wanted = route.and_then(|route| route.message_type.as_deref());
@@ -141,14 +141,14 @@ impl RouteTable {
                 && spec.accepts(message_type)
             {
                 *last = *call;
-                targets.push(dispatcher);
+                positions.push(dispatcher);
                 legs.push(Leg {
                     dispatcher_id: spec.id.clone(),
                     route_id: route.map(|route| route.route_id.clone()),
                 });
             }
         }
-        Plan { legs: legs.into(), targets: targets.into() }
+        Plan { legs: legs.into(), positions: positions.into() }
     }
 
     /// Says for every route, in the order in which they would run, why it matches or not.
@@ -172,18 +172,18 @@ impl RouteTable {
     /// Ids of the dispatchers that no enabled route reaches and that do not take their whole category.
     pub fn unreached(&self) -> impl Iterator<Item = &DispatcherSpec> {
         let mut reached = vec![false; self.dispatchers.len()];
-        for target in &self.ranks {
-            reached[target.dispatcher as usize] = true;
+        for leg in &self.ranks {
+            reached[leg.dispatcher as usize] = true;
         }
         self.dispatchers.iter().zip(reached).filter(|(_, reached)| !reached).map(|(spec, _)| spec)
     }
 
     /// Every way to a dispatcher in running order: enabled routes by rank, and behind them the disabled ones
     /// in the order of registration.
-    pub(super) fn targets(&self) -> impl Iterator<Item = (&DispatcherSpec, Option<&Route>)> {
-        let enabled = self.ranks.iter().map(|target| {
-            let route = target.route.map(|index| &self.routes[index as usize]);
-            (&self.dispatchers[target.dispatcher as usize], route)
+    pub(super) fn legs(&self) -> impl Iterator<Item = (&DispatcherSpec, Option<&Route>)> {
+        let enabled = self.ranks.iter().map(|leg| {
+            let route = leg.route.map(|index| &self.routes[index as usize]);
+            (&self.dispatchers[leg.dispatcher as usize], route)
         });
         let disabled = self.routes.iter().filter(|route| !route.enabled).filter_map(|route| {
             let spec = self.dispatchers.iter().find(|spec| spec.id == route.dispatcher_id)?;
@@ -218,7 +218,7 @@ struct Compiled {
     priority: i32,
     category: Category,
     pattern: TopicPattern,
-    target: Target,
+    leg: RankedLeg,
 }
 
 /// Checks the dispatchers and maps each id to the position of its first registration.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use dispatch_actors::{Deliver, DispatcherBuilder, Engine, on_command, on_event};
-use dispatch_core::route::Verdict;
+use dispatch_core::route::RouteVerdict;
 use dispatch_core::{
     Category, Clock, Context, DispatchStatus, DispatcherError, Envelope, ErrorCode, NodeKind, Outputs, Route,
     TraceContext,
@@ -405,7 +405,7 @@ proptest! {
             let result = engine.dispatch(TOPIC, empty().with_message_type(type_name(other))).await.unwrap();
             assert_eq!(ids(&result), expected);
             let explanation = engine.explain(TOPIC, None, type_name(other)).await.unwrap();
-            let matched = explanation.routes.iter().filter(|entry| matches!(entry.verdict, Verdict::Matched { .. }));
+            let matched = explanation.routes.iter().filter(|entry| matches!(entry.verdict, RouteVerdict::Matched { .. }));
             assert_eq!(matched.map(|entry| entry.dispatcher_id.as_str()).collect::<Vec<_>>(), expected);
             let wholes = dispatchers.iter().filter(|any| any.all).count();
             assert_eq!(explanation.routes.len(), routes.len() + wholes, "one verdict per route");
