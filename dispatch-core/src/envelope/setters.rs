@@ -103,6 +103,7 @@ impl<T> Envelope<T> {
     }
 
     /// Sets the topic in place; nothing is copied if it has this one already.
+    #[inline]
     pub fn set_topic(&mut self, topic: &Topic) {
         if self.inner.topic.as_ref() != Some(topic) {
             self.edit().topic = Some(topic.clone());
