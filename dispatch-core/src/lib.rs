@@ -41,6 +41,7 @@
 //! | [`RouteTable`] | routes and dispatchers, validated and compiled; never changes |
 //! | [`Matcher`] | one topic against many patterns |
 //! | [`Dispatcher`], [`IntoOutputs`] | code that handles envelopes, and what it may return |
+//! | [`accept`](dispatch::accept()), [`fold`](dispatch::fold()), [`outgoing`](dispatch::outgoing) | the steps of a dispatch: what is routed, what the answers come to, what is published |
 //! | [`DispatchResult`], [`Outcome`] | what became of a dispatch, and of one dispatcher's part of it |
 //! | [`Adapter`] | outbound delivery to one destination |
 //! | [`policy`] | retry, circuit breaker, rate limit, batch, restart, deadlines: state machines without a clock |
