@@ -27,8 +27,9 @@ impl Publisher {
         input: &Envelope,
         result: &DispatchResult,
     ) -> Publication {
+        let stamp = || (shard.new_id(), shard.clock.wall_at(shard.clock.now()));
         let envelopes: Vec<_> =
-            result.outputs().map(|output| outgoing(output, input, result.identity())).collect();
+            result.outputs().map(|output| outgoing(output, input, result.identity(), stamp)).collect();
         // Called inside the guard: an adapter may panic before its first await, too.
         let delivery =
             AssertUnwindSafe(async { self.adapter.deliver_batch(&envelopes).await }).catch_unwind();
@@ -36,9 +37,7 @@ impl Publisher {
         let publication = match tokio::time::timeout(limit, delivery).await {
             Ok(Ok(answers)) => Publication::answered(&envelopes, answers, &shard.sanitizer),
             Ok(Err(panic)) => Publication::failed(&envelopes, &Fault::panicked(panic).text(&shard.sanitizer)),
-            Err(_) => {
-                Publication::failed(&envelopes, &format!("timed out after {} ms", limit.as_millis()))
-            }
+            Err(_) => Publication::failed(&envelopes, &format!("timed out after {} ms", limit.as_millis())),
         };
         if publication.unpublishable() > 0 {
             shard.sample(Sample::Unpublishable(publication.unpublishable()));

@@ -113,8 +113,9 @@ impl Router {
                 return self.turn_away(refused.text, &envelope, caller, &why);
             }
         };
-        let max_hops = self.max_hops;
-        let category = match accept(&topic, &mut envelope, max_hops, |envelope| self.intercept(envelope)) {
+        let (max_hops, interceptors) = (self.max_hops, self.shard.supervised_results);
+        let intercept = interceptors.then_some(|envelope: &mut Envelope| self.intercept(envelope));
+        let category = match accept(&topic, &mut envelope, max_hops, intercept) {
             Ok(category) => category,
             Err(NotRouted::Filtered(reason)) => return self.skip(topic, &envelope, caller, &reason),
             Err(NotRouted::Rejected(why)) => return self.reject(&topic, &envelope, caller, &why),
@@ -139,9 +140,6 @@ impl Router {
     }
 
     fn intercept(&mut self, envelope: &mut Envelope) -> Result<(), NotRouted> {
-        if !self.shard.supervised_results {
-            return Ok(());
-        }
         let (verdict, intercepted) = self.interceptors.borrow_mut().before(envelope);
         self.intercepted = intercepted;
         match verdict {

@@ -69,12 +69,14 @@ pub fn accept(
     topic: &Topic,
     envelope: &mut Envelope,
     max_hops: u16,
-    intercept: impl FnOnce(&mut Envelope) -> Result<(), NotRouted>,
+    intercept: Option<impl FnOnce(&mut Envelope) -> Result<(), NotRouted>>,
 ) -> Result<Category, NotRouted> {
     envelope.set_topic(topic);
-    let intercepted = intercept(envelope);
-    envelope.set_topic(topic);
-    intercepted?;
+    if let Some(intercept) = intercept {
+        let intercepted = intercept(envelope);
+        envelope.set_topic(topic);
+        intercepted?;
+    }
     let unroutable = if envelope.hops() > max_hops {
         Unroutable::TooManyHops { hops: envelope.hops(), max_hops }
     } else {
@@ -168,6 +170,8 @@ mod tests {
     use crate::dispatch::TopicText;
     use crate::envelope::Payload;
 
+    type Nobody = fn(&mut Envelope) -> Result<(), NotRouted>;
+
     fn topic() -> impl Strategy<Value = Topic> {
         select(vec!["a.events", "a.b.commands.c", "a.intents", "a", "a.event.b", "a.cmd.evt"])
             .prop_map(|text| Topic::new(text).unwrap())
@@ -222,11 +226,11 @@ mod tests {
                 envelope = envelope.with_category(claimed);
             }
             let mut calls = 0;
-            let accepted = accept(&topic, &mut envelope, max_hops, |envelope| {
+            let accepted = accept(&topic, &mut envelope, max_hops, Some(|envelope: &mut Envelope| {
                 calls += 1;
                 assert_eq!(envelope.topic(), Some(&topic), "an interceptor sees the topic");
                 apply(&change, envelope)
-            });
+            }));
 
             let (claimed, hops) = (change.category.or(claimed), change.hops.unwrap_or(hops));
             let mut reasons = Vec::new();
@@ -256,7 +260,7 @@ mod tests {
             topic in topic(), claimed in category(), hops in any::<u16>(), max_hops in any::<u16>(),
         ) {
             let mut envelope = Envelope::new(Payload::Empty).with_hops(hops).with_category(claimed);
-            let accepted = accept(&topic, &mut envelope, max_hops, |_| Ok(())).is_ok();
+            let accepted = accept(&topic, &mut envelope, max_hops, None::<Nobody>).is_ok();
             prop_assert_eq!(accepted, hops <= max_hops && topic.category() == Some(claimed));
         }
     }

@@ -7,6 +7,9 @@
 //! - Everything else that the publisher did not take is listed in the result, with a reason that is fit to be shown.
 
 use std::fmt;
+use std::time::SystemTime;
+
+use uuid::Uuid;
 
 use super::{DispatchResult, Identity};
 use crate::delivery::{DeliveryError, Receipt, SkippedDelivery};
@@ -16,17 +19,25 @@ use crate::redact::Sanitizer;
 
 /// The envelope that carries an output: caused by the input, one hop further, in the same conversation.
 ///
-/// A bare topic carries the input's payload, type and headers under a new id, which is taken from the system, as
-/// is the time at which it was made. An envelope of its own keeps everything it says about correlation and trace.
+/// A bare topic carries the input's payload, type and headers in an envelope with the id and the time that `stamp`
+/// gives. An envelope of its own keeps its id (unless it is the input's, passed on) and its time, and what it says about correlation and trace.
 #[must_use]
-pub fn outgoing(output: &Output, input: &Envelope, identity: &Identity) -> Envelope {
+pub fn outgoing(
+    output: &Output,
+    input: &Envelope,
+    identity: &Identity,
+    stamp: impl FnOnce() -> (Uuid, SystemTime),
+) -> Envelope {
     let envelope = match output.envelope() {
         // An input that is passed on is not its own cause, nor a duplicate of it.
-        Some(own) if own.id() == input.id() => own.clone().with_id(uuid::Uuid::now_v7()),
+        Some(own) if own.id() == input.id() => own.clone().with_id(stamp().0),
         Some(own) => own.clone(),
-        None => Envelope::new(input.raw_payload().clone())
-            .with_message_type(input.message_type().as_str())
-            .with_headers(input.headers().clone()),
+        None => {
+            let (id, created_at) = stamp();
+            Envelope::made(id, created_at, input.raw_payload().clone())
+                .with_message_type(input.message_type().as_str())
+                .with_headers(input.headers().clone())
+        }
     };
     let correlation = envelope.correlation_id().unwrap_or(identity.correlation_id);
     let trace = envelope.trace().unwrap_or_else(|| TraceContext {
@@ -139,7 +150,6 @@ mod tests {
     use proptest::option::of;
     use proptest::prelude::*;
     use proptest::sample::select;
-    use uuid::Uuid;
 
     use super::*;
     use crate::dispatch::{DispatchStatus, accept};
@@ -147,6 +157,8 @@ mod tests {
     use crate::envelope::Payload;
     use crate::ids::{IdGenerator, SpanId, TraceId};
     use crate::topic::Topic;
+
+    const STAMP: (Uuid, SystemTime) = (Uuid::max(), SystemTime::UNIX_EPOCH);
 
     fn topic(text: &str) -> Topic {
         Topic::new(text).unwrap()
@@ -193,7 +205,7 @@ mod tests {
                 Some(own) => Output::to("a.events", own.clone()).unwrap(),
                 None => Output::on(on.clone()).unwrap(),
             };
-            let out = outgoing(&output, &input, &identity);
+            let out = outgoing(&output, &input, &identity, || STAMP);
 
             prop_assert_eq!(out.topic(), Some(&on));
             prop_assert_eq!(out.causation_id(), Some(input.id()));
@@ -215,7 +227,8 @@ mod tests {
             prop_assert_eq!(out.raw_payload().to_json().unwrap(), said.raw_payload().to_json().unwrap());
             // A bare topic has no key: it is a message of its own.
             prop_assert_eq!(out.key(), own.as_ref().and_then(Envelope::key));
-            prop_assert_eq!(own.as_ref().is_none_or(|own| own.id() == out.id()), true);
+            let stamped = own.as_ref().map_or(STAMP, |own| (own.id(), own.created_at()));
+            prop_assert_eq!((out.id(), out.created_at()), stamped);
         }
 
         /// Outputs that lead back to their own input are dispatched `max_hops` times and then refused.
@@ -228,9 +241,9 @@ mod tests {
                 Output::on(on.clone()).unwrap()
             };
             let (mut envelope, mut dispatches) = (Envelope::new(Payload::Empty).with_hops(start), 0);
-            while accept(&on, &mut envelope, max_hops, |_| Ok(())).is_ok() {
+            while accept(&on, &mut envelope, max_hops, Some(|_: &mut _| Ok(()))).is_ok() {
                 dispatches += 1;
-                envelope = outgoing(&output, &envelope, &identity(&envelope));
+                envelope = outgoing(&output, &envelope, &identity(&envelope), || STAMP);
             }
             prop_assert_eq!(dispatches, (max_hops + 1).saturating_sub(start));
         }

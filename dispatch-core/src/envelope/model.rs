@@ -66,11 +66,16 @@ pub(super) struct Inner {
 impl Envelope {
     /// Wraps a payload: a new UUID v7, made now, everything else absent.
     pub fn new(payload: impl Into<Payload>) -> Self {
+        Self::made(Uuid::now_v7(), SystemTime::now(), payload.into())
+    }
+
+    /// Wraps a payload under an id, everything else absent.
+    pub(crate) fn made(id: Uuid, created_at: SystemTime, payload: Payload) -> Self {
         Self::from_inner(Inner {
-            id: Uuid::now_v7(),
+            id,
             message_type: None,
             category: None,
-            payload: payload.into(),
+            payload,
             headers: Headers::default(),
             metadata: Metadata::default(),
             correlation_id: None,
@@ -80,7 +85,7 @@ impl Envelope {
             subject: None,
             key: None,
             topic: None,
-            created_at: SystemTime::now(),
+            created_at,
             hops: 0,
         })
     }
