@@ -140,9 +140,12 @@ impl Flight {
     pub(crate) fn fold(&self, now: Tick) -> DispatchResult {
         let outcomes = self.outcomes.take();
         let topic = self.way.topic_slot;
-        for (index, (target, outcome)) in self.way.targets.iter().zip(&outcomes).enumerate() {
+        let executions = self.way.targets.iter().zip(&outcomes).map(|(target, outcome)| {
             let (slot, kind, duration) = (target.slot, kind_of(outcome), outcome.duration());
-            self.shard.sample(Sample::Execution { slot, topic, kind, duration });
+            Sample::Execution { slot, topic, kind, duration }
+        });
+        self.shard.sample_all(executions);
+        for (index, outcome) in outcomes.iter().enumerate() {
             self.note_error(index, outcome);
         }
         DispatchResult::folded(self.subject(), outcomes, now.since(self.started))
@@ -265,6 +268,7 @@ impl Job {
     }
 
     /// Answers.
+    #[inline]
     pub(crate) fn answer(mut self, outcome: Outcome, now: Tick) {
         if let Some(flight) = self.flight.take() {
             flight.put(self.index, outcome, now);
@@ -273,7 +277,19 @@ impl Job {
 }
 
 impl Drop for Job {
+    #[inline]
     fn drop(&mut self) {
+        // Every job comes by here; nearly all of them have been called and answered.
+        if self.envelope.is_some() || self.flight.is_some() {
+            self.give_up();
+        }
+    }
+}
+
+impl Job {
+    /// Answers for whoever did not.
+    #[cold]
+    fn give_up(&mut self) {
         if let Some(envelope) = self.envelope.take() {
             discard(envelope);
         }

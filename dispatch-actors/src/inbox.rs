@@ -21,6 +21,14 @@ struct Shared<T> {
     open: Cell<bool>,
 }
 
+impl<T> Shared<T> {
+    fn wake(&self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
 /// The sending end; a clone reaches the same inbox.
 pub(crate) struct Outlet<T>(Rc<Shared<T>>);
 
@@ -56,12 +64,27 @@ impl<T> Outlet<T> {
             queue.len()
         };
         // Only the message that reaches the mark can find the reader asleep: it empties the queue before it sleeps.
-        if waiting == shared.wake_at
-            && let Some(waker) = shared.waker.take()
-        {
-            waker.wake();
+        if waiting == shared.wake_at {
+            shared.wake();
         }
         Ok(())
+    }
+
+    /// Sends several messages at once, in their order; if the reader is gone, they are not even made.
+    pub(crate) fn send_all(&self, messages: impl ExactSizeIterator<Item = T>) {
+        let shared = &*self.0;
+        if !shared.open.get() {
+            return;
+        }
+        let (before, waiting) = {
+            let mut queue = shared.queue.borrow_mut();
+            let before = queue.len();
+            queue.extend(messages);
+            (before, queue.len())
+        };
+        if before < shared.wake_at && waiting >= shared.wake_at {
+            shared.wake();
+        }
     }
 }
 

@@ -68,4 +68,9 @@ impl Shard {
     pub(crate) fn sample(&self, sample: Sample) {
         let _ = self.samples.send(sample);
     }
+
+    /// Tells the collector several things at once.
+    pub(crate) fn sample_all(&self, samples: impl ExactSizeIterator<Item = Sample>) {
+        self.samples.send_all(samples);
+    }
 }

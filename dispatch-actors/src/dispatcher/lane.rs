@@ -144,16 +144,15 @@ impl<H: Handler> Lane<H> {
         let Some(envelope) = job.envelope.take() else { return };
         let parent = job.flight().and_then(Flight::span);
         let span = parent.map(|parent| Box::new(trace::dispatcher(parent, &self.link.id)));
-        let mut place = self.spare.take().unwrap_or_else(|| Box::pin(None));
+        let place = self.spare.get_or_insert_with(|| Box::pin(None));
         let call = Call { shard: &self.shard, link: &self.link, job: &job };
-        let begin = || begin_in(&mut place, cx, || self.handler.call(envelope, &call));
+        let begin = || begin_in(place, cx, || self.handler.call(envelope, &call));
         let polled = match &span {
             Some(span) => span.in_scope(begin),
             None => begin(),
         };
         match polled {
             Poll::Ready(answer) => {
-                self.spare = Some(place);
                 self.answered.push((job, span, answer));
             }
             Poll::Pending => {
@@ -161,7 +160,8 @@ impl<H: Handler> Lane<H> {
                 let deadline = job.started().after(self.limits.timeout);
                 self.deadlines.push(deadline, &ticket, self.running.len() + 1);
                 let limit = self.limits.timeout;
-                self.running.push(Task { place: Some(place), job: Some(job), ticket, limit, span });
+                // The future stays where it is; the next call gets another place.
+                self.running.push(Task { place: self.spare.take(), job: Some(job), ticket, limit, span });
             }
         }
     }

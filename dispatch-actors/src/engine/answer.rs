@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::RecvError};
 use tokio::time::{Instant, Sleep};
 
 use crate::watchdog::Watchdog;
 
-/// An answer on its way; `None` if the engine's thread has ended.
+/// An answer on its way; an error if the engine's thread has ended.
 pub(super) struct Answer<T> {
     answer: oneshot::Receiver<T>,
     patience: Option<Box<Patience<T>>>,
@@ -71,15 +71,14 @@ impl<T> Answer<T> {
 }
 
 impl<T> Future for Answer<T> {
-    type Output = Option<T>;
+    type Output = Result<T, RecvError>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        if let Poll::Ready(answer) = Pin::new(&mut self.answer).poll(cx) {
-            return Poll::Ready(answer.ok());
-        }
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Handed on as it is: a result is large, and each change of its wrapping would be a copy.
+        let polled = Pin::new(&mut self.answer).poll(cx);
         match &mut self.patience {
-            Some(patience) => patience.poll(cx).map(Some),
-            None => Poll::Pending,
+            Some(patience) if polled.is_pending() => patience.poll(cx).map(Ok),
+            _ => polled,
         }
     }
 }

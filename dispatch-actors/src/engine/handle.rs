@@ -69,7 +69,7 @@ impl Engine {
         };
         self.submit(permit, topic.into_topic(), envelope, false)
             .await
-            .unwrap_or_else(|| Err(self.shared.lost(1)))
+            .unwrap_or_else(|_| Err(self.shared.lost(1)))
     }
 
     /// Dispatches an envelope if there is room, without waiting for it.
@@ -89,7 +89,7 @@ impl Engine {
         };
         self.submit(permit, topic.into_topic(), envelope, false)
             .await
-            .unwrap_or_else(|| Err(self.shared.lost(1)))
+            .unwrap_or_else(|_| Err(self.shared.lost(1)))
     }
 
     /// Hands an envelope to its dispatchers and answers at once: `ROUTED` with their ids. What becomes of it
@@ -104,7 +104,7 @@ impl Engine {
         };
         self.submit(permit, topic.into_topic(), envelope, true)
             .await
-            .unwrap_or_else(|| Err(self.shared.lost(1)))
+            .unwrap_or_else(|_| Err(self.shared.lost(1)))
     }
 
     /// Dispatches several envelopes and waits for all: one result per envelope, in their order. They travel
@@ -136,7 +136,7 @@ impl Engine {
         }
         let mut results = Vec::new();
         for (size, answer) in answers {
-            let part = answer.await.unwrap_or_else(|| {
+            let part = answer.await.unwrap_or_else(|_| {
                 self.shared.lost(size);
                 refused(size)
             });
@@ -330,7 +330,7 @@ impl Engine {
                 (Arc::clone(&shared.admission), deadline.saturating_add(watchdog.patience()));
             Patience::new(watchdog, waited, move || ShutdownReport::unfinished(admission.in_flight(), waited))
         });
-        let report = Answer::new(report, patience).await.ok_or(Refused::InvalidState)?;
+        let report = Answer::new(report, patience).await.map_err(|_| Refused::InvalidState)?;
         if let Some(metrics) = &report.metrics {
             // Only the first shutdown gets here.
             let _ = shared.last_metrics.set(metrics.clone());

@@ -41,6 +41,7 @@ impl Outcome {
 
     /// The dispatcher succeeded.
     #[must_use]
+    #[inline]
     pub fn success(outputs: Outputs, duration: Duration) -> Self {
         let detail = (!outputs.is_empty()).then(|| Box::new(Detail::Outputs(outputs.into_vec())));
         Self { detail, duration, status: DispatchStatus::Success, panicked: false }
