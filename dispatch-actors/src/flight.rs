@@ -32,7 +32,7 @@ pub(crate) struct Flight {
     pub(crate) way: Rc<Way>,
     pub(crate) identity: Identity,
     pub(crate) started: Tick,
-    reply: RefCell<ReplyTo>,
+    reply: Cell<ReplyTo>,
     outcomes: RefCell<Outcomes>,
     open: Cell<u32>,
     extras: Option<Box<Extras>>,
@@ -78,7 +78,7 @@ impl Flight {
             way,
             identity,
             started,
-            reply: RefCell::new(reply),
+            reply: Cell::new(reply),
             outcomes: RefCell::new(outcomes),
             open: Cell::new(u32::try_from(size).unwrap_or(u32::MAX)),
             extras,
@@ -103,6 +103,7 @@ impl Flight {
     }
 
     /// Takes the outcome of one dispatcher; the last one settles the dispatch.
+    #[inline]
     fn put(self: &Rc<Self>, index: u32, outcome: Outcome, now: Tick) {
         if let Some(target) = self.way.targets.get(index as usize) {
             target.answered();

@@ -174,27 +174,34 @@ impl<H: Handler> Lane<H> {
         self.answered = answered;
     }
 
+    #[inline]
     fn settle(&self, job: Job, span: Option<&Span>, answer: Answer, limit: Duration, now: Tick) {
         let duration = now.since(job.started());
-        if duration > limit {
-            // It came, but too late: the first part of a handler cannot be interrupted.
-            return self.time_out(job, span, limit, now);
-        }
         let outcome = match answer {
-            Ok(outputs) if outputs.len() > self.shard.max_outputs => Outcome::error(
-                format!(
-                    "too many outputs: {} were returned, max_outputs is {}",
-                    outputs.len(),
-                    self.shard.max_outputs
-                ),
-                duration,
-            ),
-            Ok(outputs) => Outcome::success(outputs, duration),
-            Err(fault) => fault.outcome(&self.shard.sanitizer, duration),
+            Ok(outputs) if duration <= limit && outputs.len() <= self.shard.max_outputs => {
+                Outcome::success(outputs, duration)
+            }
+            answer => self.failure(answer, limit, duration),
         };
         self.answer(job, span, outcome, now);
     }
 
+    /// The outcome of an answer that is no success.
+    #[cold]
+    fn failure(&self, answer: Answer, limit: Duration, duration: Duration) -> Outcome {
+        let most = self.shard.max_outputs;
+        match answer {
+            // It came, but too late: the first part of a handler cannot be interrupted.
+            _ if duration > limit => Outcome::timeout(limit, duration),
+            Ok(outputs) => Outcome::error(
+                format!("too many outputs: {} were returned, max_outputs is {most}", outputs.len()),
+                duration,
+            ),
+            Err(fault) => fault.outcome(&self.shard.sanitizer, duration),
+        }
+    }
+
+    #[inline]
     fn answer(&self, job: Job, span: Option<&Span>, outcome: Outcome, now: Tick) {
         if let Some(span) = span {
             trace::executed(span, &self.link.id, &outcome);
@@ -274,7 +281,12 @@ impl<H: Handler> Drive for Lane<H> {
             let mut arrivals = std::mem::take(&mut self.arrivals);
             let mut jobs = arrivals.drain(..);
             self.start_all(&mut jobs, cx);
-            self.waiting.extend(jobs);
+            // Nearly always nothing is left, and to add nothing to a queue is not free.
+            if jobs.len() > 0 {
+                self.waiting.extend(jobs);
+            } else {
+                drop(jobs);
+            }
             self.arrivals = arrivals;
         } else {
             self.waiting.extend(self.arrivals.drain(..));
