@@ -146,10 +146,13 @@ impl Flight {
             Sample::Execution { slot, topic, kind, duration }
         });
         self.shard.sample_all(executions);
-        for (index, outcome) in outcomes.iter().enumerate() {
-            self.note_error(index, outcome);
+        let result = DispatchResult::folded(self.subject(), outcomes, now.since(self.started));
+        if !result.is_successful() {
+            for (index, outcome) in result.outcomes().enumerate() {
+                self.note_error(index, &outcome);
+            }
         }
-        DispatchResult::folded(self.subject(), outcomes, now.since(self.started))
+        result
     }
 
     fn note_error(&self, index: usize, outcome: &Outcome) {

@@ -54,6 +54,9 @@ pub(crate) trait Drive {
     fn is_idle(&self) -> bool;
 }
 
+/// A job whose handler answered at once, its span and the answer.
+type Answered = (Job, Option<Box<Span>>, Answer);
+
 pub(crate) struct Lane<H: Handler> {
     handler: H,
     link: Rc<Link>,
@@ -67,7 +70,7 @@ pub(crate) struct Lane<H: Handler> {
     /// A place that no task uses.
     spare: Option<Place<H::Future>>,
     /// Answered, not yet settled: the clock is read once for all of them.
-    answered: Vec<(Job, Option<Box<Span>>, Answer)>,
+    answered: Vec<Answered>,
     run: usize,
     /// When the clock was first read in this turn.
     turn_began: Option<Tick>,
@@ -115,6 +118,18 @@ impl<H: Handler> Lane<H> {
         now
     }
 
+    /// Starts a single job, which is all there is when callers wait for one another: no run, no list.
+    fn start_one(&mut self, job: Job, cx: &mut Context<'_>) {
+        let pulse = Arc::clone(&self.shard.pulse);
+        let beat = pulse.enter(self.link.slot);
+        let answered = self.start(job, cx);
+        drop(beat);
+        let now = self.look_at_clock();
+        if let Some((job, span, answer)) = answered {
+            self.settle(job, span.as_deref(), answer, self.limits.timeout, now);
+        }
+    }
+
     /// Starts jobs in runs and settles those that answered at once. What is over the budget is left.
     fn start_all(&mut self, jobs: &mut impl ExactSizeIterator<Item = Job>, cx: &mut Context<'_>) {
         // A short run needs no look at the clock before it: it is too short to be cut.
@@ -123,7 +138,9 @@ impl<H: Handler> Lane<H> {
             let pulse = Arc::clone(&self.shard.pulse);
             let beat = pulse.enter(self.link.slot);
             for job in jobs.by_ref().take(self.run) {
-                self.start(job, cx);
+                if let Some(answered) = self.start(job, cx) {
+                    self.answered.push(answered);
+                }
             }
             drop(beat);
             if self.answered.is_empty() {
@@ -140,8 +157,9 @@ impl<H: Handler> Lane<H> {
         }
     }
 
-    fn start(&mut self, mut job: Job, cx: &mut Context<'_>) {
-        let Some(envelope) = job.envelope.take() else { return };
+    /// Calls the handler; `None` if it has not answered yet.
+    fn start(&mut self, mut job: Job, cx: &mut Context<'_>) -> Option<Answered> {
+        let envelope = job.envelope.take()?;
         let parent = job.flight().and_then(Flight::span);
         let span = parent.map(|parent| Box::new(trace::dispatcher(parent, &self.link.id)));
         let place = self.spare.get_or_insert_with(|| Box::pin(None));
@@ -152,9 +170,7 @@ impl<H: Handler> Lane<H> {
             None => begin(),
         };
         match polled {
-            Poll::Ready(answer) => {
-                self.answered.push((job, span, answer));
-            }
+            Poll::Ready(answer) => Some((job, span, answer)),
             Poll::Pending => {
                 let ticket = Rc::new(Ticket::default());
                 let deadline = job.started().after(self.limits.timeout);
@@ -162,6 +178,7 @@ impl<H: Handler> Lane<H> {
                 let limit = self.limits.timeout;
                 // The future stays where it is; the next call gets another place.
                 self.running.push(Task { place: self.spare.take(), job: Some(job), ticket, limit, span });
+                None
             }
         }
     }
@@ -241,7 +258,7 @@ impl<H: Handler> Lane<H> {
             && self.has_room()
             && let Some(job) = self.waiting.pop_front()
         {
-            self.start_all(&mut std::iter::once(job), cx);
+            self.start_one(job, cx);
         }
     }
 
@@ -277,7 +294,12 @@ impl<H: Handler> Drive for Lane<H> {
         (self.turn_began, self.exhausted) = (None, false);
         let ready = self.handler.poll_ready(cx).is_ready();
         self.inbox.take(&mut self.arrivals, cx);
-        if ready && self.waiting.is_empty() && self.limits.concurrency == usize::MAX {
+        let unlimited = ready && self.waiting.is_empty() && self.limits.concurrency == usize::MAX;
+        if unlimited && self.arrivals.len() <= 1 {
+            if let Some(job) = self.arrivals.pop() {
+                self.start_one(job, cx);
+            }
+        } else if unlimited {
             let mut arrivals = std::mem::take(&mut self.arrivals);
             let mut jobs = arrivals.drain(..);
             self.start_all(&mut jobs, cx);

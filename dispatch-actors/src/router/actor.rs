@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
@@ -35,7 +36,7 @@ pub(crate) struct Router {
     max_hops: u16,
     interceptors: Rc<RefCell<Interceptors>>,
     pub(super) observers: Rc<RefCell<Observers>>,
-    arrivals: Vec<Submit>,
+    arrivals: VecDeque<Submit>,
     traced: bool,
     /// How many interceptors have seen the envelope in hand.
     intercepted: usize,
@@ -69,7 +70,7 @@ impl Router {
             max_hops: parts.max_hops,
             interceptors: parts.interceptors,
             observers: parts.observers,
-            arrivals: Vec::new(),
+            arrivals: VecDeque::new(),
             traced: false,
             intercepted: 0,
             _alive: parts.alive,
@@ -84,8 +85,7 @@ impl Router {
         let now = self.shard.clock.now();
         self.shard.clock.keep_up(now);
         self.traced = trace::wanted();
-        let mut arrivals = std::mem::take(&mut self.arrivals);
-        for submit in arrivals.drain(..) {
+        while let Some(submit) = self.arrivals.pop_front() {
             match submit {
                 Submit::One { topic, envelope, route_only, reply } => {
                     let caller = Caller { reply: ReplyTo::One(reply), route_only, now };
@@ -101,7 +101,6 @@ impl Router {
                 }
             }
         }
-        self.arrivals = arrivals;
     }
 
     fn accept(&mut self, topic: TopicArg, mut envelope: Envelope, caller: Caller) {
@@ -275,7 +274,7 @@ impl Handler<Submit> for Router {
     type Result = ();
 
     fn handle(&mut self, submit: Submit, _: &mut Self::Context) {
-        self.arrivals.push(submit);
+        self.arrivals.push_back(submit);
     }
 }
 
