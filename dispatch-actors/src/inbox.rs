@@ -156,6 +156,22 @@ mod tests {
     }
 
     #[test]
+    fn messages_sent_together_wake_the_reader_once_if_they_pass_the_mark() {
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let (outlet, inbox) = lazy_inbox(3);
+        inbox.take(&mut Vec::new(), &Context::from_waker(&waker));
+        outlet.send_all([0, 1].into_iter());
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+        outlet.send_all([2, 3, 4].into_iter());
+        outlet.send_all([5].into_iter());
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        let mut batch = Vec::new();
+        inbox.drain(&mut batch);
+        assert_eq!(batch, [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
     fn what_is_sent_to_a_dead_reader_comes_back() {
         let (outlet, inbox) = inbox();
         outlet.send(1).unwrap();
