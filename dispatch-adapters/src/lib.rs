@@ -50,6 +50,8 @@
 pub mod batch;
 pub mod dead_letters;
 pub mod delivery;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 pub mod policy;
 mod runtime;
 pub mod targets;
