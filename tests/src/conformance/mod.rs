@@ -10,11 +10,13 @@ mod compare;
 mod dispatch;
 mod dispatcher;
 mod pattern;
+mod policy;
 mod registration;
 mod report;
 mod single;
 mod table;
 mod topic;
+mod webhook;
 
 use std::ffi::OsString;
 use std::fs;
@@ -46,6 +48,11 @@ fn runner(kind: &str) -> Option<Answer> {
         "shape" => single::shape,
         "registration" => registration::registration,
         "dispatch" => dispatch::dispatch,
+        "retry_delays" => policy::retry_delays,
+        "circuit_breaker" => policy::circuit_breaker,
+        "webhook_sign" => webhook::sign,
+        "webhook_verify" => webhook::verify,
+        "url_guard" => webhook::url_guard,
         _ => return None,
     })
 }
