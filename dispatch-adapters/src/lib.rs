@@ -52,6 +52,8 @@ pub mod dead_letters;
 pub mod delivery;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod policy;
 mod runtime;
 pub mod targets;

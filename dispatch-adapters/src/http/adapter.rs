@@ -1,0 +1,173 @@
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryErrorKind, DeliveryLabels, Health, Receipt};
+use dispatch_core::error::{ErrorCode, Problem};
+use dispatch_core::{Clock, Envelope, SystemClock};
+use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
+
+use super::exchange::exchange;
+use super::health::Record;
+use super::message::{Message, event};
+use super::target::Target;
+use super::{CloudEventsMode, HttpError, HttpOptions, HttpPool};
+
+/// Delivers envelopes to a URL. See the [module](super) for what an answer means.
+///
+/// - Delivered means: the destination has answered 2xx.
+/// - A batch is one request in [batched mode](CloudEventsMode::Batched), and each envelope gets its one answer. In
+///   other modes it is one request after the other, in order, or as many at once as the options say.
+/// - [`health`](Adapter::health) is that of the last call; nothing is sent to find out.
+///
+/// It is made from any options; [`validate`](Adapter::validate) lists everything that is wrong with them, and as long
+/// as something is, every delivery fails for good.
+pub struct Http {
+    name: Arc<str>,
+    options: HttpOptions,
+    pool: HttpPool,
+    /// Whether the pool was handed over.
+    shared: bool,
+    target: OnceLock<Result<Target, Vec<Problem>>>,
+    clock: Arc<dyn Clock>,
+    record: Record,
+}
+
+impl Http {
+    /// An adapter with a pool of its own.
+    #[must_use]
+    pub fn new(options: HttpOptions) -> Self {
+        Self {
+            name: "http".into(),
+            pool: HttpPool::new(options.pool.clone()),
+            options,
+            shared: false,
+            target: OnceLock::new(),
+            clock: Arc::new(SystemClock),
+            record: Record::default(),
+        }
+    }
+
+    /// Uses the connections of a pool, and its guard. The options of a pool of its own mean nothing then.
+    #[must_use]
+    pub fn in_pool(mut self, pool: &HttpPool) -> Self {
+        self.pool = pool.clone();
+        self.shared = true;
+        self.target = OnceLock::new();
+        self
+    }
+
+    /// Gives it another name than `http`.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Takes wall time from this clock; dates in answers are read by it.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The labels for metrics and policies: its name, and the URL without user information and query.
+    #[must_use]
+    pub fn labels(&self) -> DeliveryLabels {
+        let destination =
+            self.target().as_ref().map_or_else(|_| "invalid".into(), |target| Arc::clone(&target.label));
+        DeliveryLabels::new(Arc::clone(&self.name), destination)
+    }
+
+    fn target(&self) -> &Result<Target, Vec<Problem>> {
+        self.target.get_or_init(|| {
+            let mut problems = self.pool.problems();
+            if let Some(wanted) = self.options.shared_pool.as_deref()
+                && !(self.shared && self.pool.name() == wanted)
+            {
+                let text =
+                    format!("shared_pool is '{wanted}': hand over the pool of that name with in_pool()");
+                problems.push(Problem::new(ErrorCode::ItemNotRegistered, text));
+            }
+            match Target::read(&self.options, &self.pool, &[], &mut problems) {
+                Some(target) if problems.is_empty() => Ok(target),
+                _ => Err(problems),
+            }
+        })
+    }
+
+    fn ready(&self) -> Result<&Target, DeliveryError> {
+        self.target().as_ref().map_err(|problems| {
+            let problem = problems.first().map(|problem| problem.message().to_owned()).unwrap_or_default();
+            HttpError::Options { problem }.into_delivery(DeliveryErrorKind::Permanent)
+        })
+    }
+
+    async fn send(&self, message: Message) -> Result<Receipt, DeliveryError> {
+        let target = self.ready()?;
+        let started = Instant::now();
+        let result = exchange(&self.pool, target, message, &*self.clock).await;
+        self.record.note(result.is_ok(), started.elapsed(), self.clock.now());
+        result
+    }
+
+    /// Sends what can be written as an event in one request; the rest fails alone.
+    async fn send_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
+        let (mut events, mut results) = (Vec::with_capacity(envelopes.len()), Vec::new());
+        for envelope in envelopes {
+            results.push(event(envelope).map(|event| events.push(event)));
+        }
+        if events.is_empty() {
+            return results.into_iter().map(|result| result.map(|()| Receipt::taken())).collect();
+        }
+        let answer = match Message::batch(&events) {
+            Ok(message) => self.send(message).await,
+            Err(error) => Err(error),
+        };
+        let each = |result: Result<(), DeliveryError>| match (result, &answer) {
+            (Err(error), _) => Err(error),
+            (Ok(()), Ok(receipt)) => Ok(receipt.clone()),
+            (Ok(()), Err(error)) => Err(error.repeat()),
+        };
+        results.into_iter().map(each).collect()
+    }
+}
+
+#[async_trait]
+impl Adapter for Http {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn validate(&self) -> Result<(), Vec<Problem>> {
+        self.target().as_ref().map(|_| ()).map_err(Clone::clone)
+    }
+
+    async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+        self.ready()?;
+        self.send(Message::of(envelope, self.options.mode)?).await
+    }
+
+    async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
+        if self.options.mode == CloudEventsMode::Batched {
+            return self.send_batch(envelopes).await;
+        }
+        let each: Vec<_> = envelopes.iter().map(|envelope| self.deliver(envelope)).collect();
+        stream::iter(each).buffered(self.options.batch_concurrency.max(1)).collect().await
+    }
+
+    async fn health(&self) -> Health {
+        self.record.health()
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http")
+            .field("name", &self.name)
+            .field("options", &self.options)
+            .field("pool", &self.pool.name())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,167 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use dispatch_core::config::millis;
+use serde::{Deserialize, Serialize};
+
+use super::PoolOptions;
+use crate::secret::SecretRef;
+
+/// How an [`Http`](super::Http) adapter sends; in TOML or JSON, durations are milliseconds.
+///
+/// `Debug` shows neither the URL nor the values of headers.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpOptions {
+    /// Where to: a URL of `http` or `https`, or, if it is a secret itself, `env:NAME` or `file:PATH`.
+    pub url: String,
+    /// With which method; `POST`.
+    pub method: String,
+    /// Headers of every request.
+    pub headers: BTreeMap<String, String>,
+    /// Headers of every request that hold secrets, such as `authorization`.
+    pub secret_headers: BTreeMap<String, SecretRef>,
+    /// How long one attempt may take; 5 s, at most 60 s.
+    #[serde(rename = "timeout_ms", with = "millis")]
+    pub timeout: Duration,
+    /// In which form envelopes are sent.
+    #[serde(rename = "cloud_events")]
+    pub mode: CloudEventsMode,
+    /// How request bodies are compressed.
+    pub compression: Compression,
+    /// How many envelopes of a batch are sent at once; 1, which keeps their order. It means nothing in batched mode.
+    pub batch_concurrency: usize,
+    /// The connections, unless it shares a pool.
+    pub pool: PoolOptions,
+    /// The name of the pool that it shares with others; see [`Http::in_pool`](super::Http::in_pool).
+    pub shared_pool: Option<String>,
+}
+
+/// In which form envelopes are sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CloudEventsMode {
+    /// One JSON object with attributes and data, `application/cloudevents+json`.
+    #[default]
+    Structured,
+    /// The data as the body, the attributes as `ce-` headers.
+    Binary,
+    /// A JSON array of structured events, `application/cloudevents-batch+json`; a batch is one request.
+    Batched,
+    /// No CloudEvent: the payload as the body, the headers of the envelope as headers. Headers that carry
+    /// credentials (`authorization`, `cookie`) or belong to the connection stay behind.
+    None,
+}
+
+/// How request bodies are compressed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// With gzip.
+    Gzip,
+}
+
+impl Default for HttpOptions {
+    /// `POST`, structured, 5 s, a pool of its own; the URL is missing.
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            method: "POST".to_owned(),
+            headers: BTreeMap::new(),
+            secret_headers: BTreeMap::new(),
+            timeout: Duration::from_secs(5),
+            mode: CloudEventsMode::default(),
+            compression: Compression::default(),
+            batch_concurrency: 1,
+            pool: PoolOptions::default(),
+            shared_pool: None,
+        }
+    }
+}
+
+impl HttpOptions {
+    /// The longest timeout.
+    pub const MAX_TIMEOUT: Duration = Duration::from_secs(60);
+
+    /// Options for a URL.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), ..Self::default() }
+    }
+
+    /// Sets the method.
+    #[must_use]
+    pub fn with_method(mut self, method: impl Into<String>) -> Self {
+        self.method = method.into();
+        self
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// Adds a header that holds a secret.
+    #[must_use]
+    pub fn with_secret_header(mut self, name: impl Into<String>, value: impl Into<SecretRef>) -> Self {
+        self.secret_headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets how long one attempt may take.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets in which form envelopes are sent.
+    #[must_use]
+    pub fn with_mode(mut self, mode: CloudEventsMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Sets how request bodies are compressed.
+    #[must_use]
+    pub fn with_compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Sets how many envelopes of a batch are sent at once.
+    #[must_use]
+    pub fn with_batch_concurrency(mut self, concurrency: usize) -> Self {
+        self.batch_concurrency = concurrency;
+        self
+    }
+
+    /// Sets the options of its own pool.
+    #[must_use]
+    pub fn with_pool(mut self, pool: PoolOptions) -> Self {
+        self.pool = pool;
+        self
+    }
+}
+
+impl fmt::Debug for HttpOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpOptions")
+            .field("method", &self.method)
+            .field("headers", &self.headers.keys())
+            .field("secret_headers", &self.secret_headers.keys())
+            .field("timeout", &self.timeout)
+            .field("mode", &self.mode)
+            .field("compression", &self.compression)
+            .field("pool", &self.pool)
+            .field("shared_pool", &self.shared_pool)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,61 @@
+//! Delivery over HTTP: one file per topic, one test per behaviour.
+//!
+//! Servers are real and local. What must time out does so after a few dozen milliseconds, set in the options; no test
+//! sleeps.
+
+mod answers;
+mod bodies;
+mod guard;
+mod misbehaving;
+mod options;
+mod pool;
+mod server;
+mod tls;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use dispatch_adapters::http::{Http, HttpError, HttpOptions};
+use dispatch_core::{Adapter, Clock, DeliveryError, Envelope};
+use serde_json::json;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+/// What a timeout is set to that must run out.
+const SHORT: Duration = Duration::from_millis(80);
+
+/// A server that always answers like this.
+async fn answering(response: ResponseTemplate) -> MockServer {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(response).mount(&server).await;
+    server
+}
+
+fn order() -> Envelope {
+    Envelope::json("OrderPlaced", json!({"id": 7})).with_source("/shop")
+}
+
+/// The error of a delivery to a URL.
+async fn refused(url: &str) -> DeliveryError {
+    Http::new(HttpOptions::new(url).with_timeout(SHORT)).deliver(&order()).await.unwrap_err()
+}
+
+/// What the error was made from.
+fn cause(error: &DeliveryError) -> &HttpError {
+    std::error::Error::source(error).and_then(|source| source.downcast_ref()).expect("an HttpError")
+}
+
+/// All the problems of an adapter, one a line.
+fn problems(adapter: &impl Adapter) -> String {
+    let mut problems = adapter.validate().expect_err("it has problems");
+    problems.sort();
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// A clock that stands still.
+struct At(u64);
+
+impl Clock for At {
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(self.0)
+    }
+}

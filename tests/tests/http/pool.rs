@@ -1,0 +1,76 @@
+//! Connections that targets share.
+
+use std::time::Duration;
+
+use dispatch_adapters::http::{Http, HttpError, HttpOptions, HttpPool, PoolOptions};
+use dispatch_core::{Adapter, DeliveryErrorKind};
+use tokio::io::AsyncWriteExt;
+
+use super::server::{Server, hold, read_request};
+use super::{SHORT, cause, order, problems};
+
+fn pool(size: usize) -> HttpPool {
+    let options =
+        PoolOptions { name: "p".to_owned(), size, checkout_timeout: SHORT, ..PoolOptions::default() };
+    HttpPool::new(options)
+}
+
+#[tokio::test]
+async fn waiting_too_long_for_a_connection_is_an_error_of_its_own() {
+    let (busy, idle) = (Server::start(hold).await, Server::start(hold).await);
+    let pool = pool(1);
+    let slow = Http::new(HttpOptions::new(busy.url()).with_timeout(Duration::from_secs(20))).in_pool(&pool);
+    let other = Http::new(HttpOptions::new(idle.url())).in_pool(&pool);
+    let envelope = order();
+    let error = tokio::select! {
+        biased;
+        _ = slow.deliver(&envelope) => unreachable!("it never answers"),
+        result = other.deliver(&envelope) => result.unwrap_err(),
+    };
+    assert_eq!(error.kind(), DeliveryErrorKind::Retry);
+    assert!(matches!(cause(&error), HttpError::PoolExhausted { .. }), "{error}");
+    assert_eq!(
+        error.message(),
+        "no connection of pool 'p' was free within 80 ms: give it more, or send less"
+    );
+    assert_eq!(idle.connections(), 0, "nothing was sent");
+}
+
+#[tokio::test]
+async fn a_connection_is_given_back_by_a_delivery_that_is_dropped() {
+    let busy = Server::start(hold).await;
+    let good = Server::writing("HTTP/1.1 204 No Content\r\n\r\n").await;
+    let pool = pool(1);
+    let slow = Http::new(HttpOptions::new(busy.url())).in_pool(&pool);
+    assert!(tokio::time::timeout(SHORT, slow.deliver(&order())).await.is_err());
+    Http::new(HttpOptions::new(good.url())).in_pool(&pool).deliver(&order()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again() {
+    let server = Server::start(|mut stream| async move {
+        while !read_request(&mut stream).await.is_empty() {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        }
+    })
+    .await;
+    // A request of one packet, so that the simple server sees it whole.
+    let options = HttpOptions::new(server.url()).with_mode(dispatch_adapters::http::CloudEventsMode::None);
+    let http = Http::new(options);
+    for _ in 0..5 {
+        http.deliver(&dispatch_core::Envelope::empty("Ping")).await.unwrap();
+    }
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_pool_that_is_named_must_be_handed_over() {
+    let mut options = HttpOptions::new("http://h.example/");
+    options.shared_pool = Some("partners".to_owned());
+    let expected =
+        "ITEM_NOT_REGISTERED: shared_pool is 'partners': hand over the pool of that name with in_pool()";
+    assert_eq!(problems(&Http::new(options.clone())), expected);
+    assert_eq!(problems(&Http::new(options.clone()).in_pool(&pool(1))), expected);
+    let named = HttpPool::new(PoolOptions { name: "partners".to_owned(), ..PoolOptions::default() });
+    assert!(Http::new(options).in_pool(&named).validate().is_ok());
+}
