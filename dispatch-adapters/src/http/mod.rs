@@ -59,3 +59,6 @@ pub use error::HttpError;
 pub use guard::{AddressGuard, GuardRefusal, Resolver, SystemResolver};
 pub use options::{CloudEventsMode, Compression, HttpOptions};
 pub use pool::{HttpPool, PoolOptions, ProxyUse};
+
+#[cfg(feature = "webhook")]
+pub(crate) use {exchange::exchange, headers::insert, health::Record, message::Message, target::Target};

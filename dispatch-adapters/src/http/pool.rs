@@ -159,6 +159,12 @@ impl HttpPool {
         client.clone()
     }
 
+    /// Whether its options name a guard, on or off.
+    #[cfg(feature = "webhook")]
+    pub(crate) fn says_whether_guarded(&self) -> bool {
+        self.0.options.guard.is_some()
+    }
+
     pub(crate) fn problems(&self) -> Vec<Problem> {
         self.0.options.problems()
     }

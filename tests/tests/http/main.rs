@@ -6,12 +6,16 @@
 mod answers;
 mod bodies;
 mod guard;
+mod injection;
 mod misbehaving;
 mod options;
 mod pool;
+mod secrets;
 mod server;
 mod tls;
+mod webhook;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dispatch_adapters::http::{Http, HttpError, HttpOptions};
@@ -49,6 +53,21 @@ fn problems(adapter: &impl Adapter) -> String {
     let mut problems = adapter.validate().expect_err("it has problems");
     problems.sort();
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// A clock that goes on by one second each time it is looked at.
+struct Ticking(AtomicU64);
+
+impl Ticking {
+    fn from(seconds: u64) -> Self {
+        Self(AtomicU64::new(seconds))
+    }
+}
+
+impl Clock for Ticking {
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(self.0.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// A clock that stands still.

@@ -1,0 +1,263 @@
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryErrorKind, DeliveryLabels, Health, Receipt};
+use dispatch_core::error::{ErrorCode, Problem};
+use dispatch_core::{Clock, Envelope, SystemClock};
+use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
+
+use super::fold::{UrlResult, fold};
+use super::{Signer, WebhookOptions};
+use crate::http::{
+    AddressGuard, CloudEventsMode, HttpError, HttpPool, Message, PoolOptions, Record, Resolver, Target,
+    exchange, insert,
+};
+
+/// How many URLs are asked at once.
+const PARALLEL: usize = 8;
+
+/// Delivers signed envelopes to one or many URLs. See the [module](super).
+///
+/// It is made from any options; [`validate`](Adapter::validate) lists everything that is wrong with them, and as long
+/// as something is, every delivery fails for good.
+pub struct Webhook {
+    name: Arc<str>,
+    options: WebhookOptions,
+    pool: HttpPool,
+    /// Whether the pool was handed over.
+    shared: bool,
+    ready: OnceLock<Result<Ready, Vec<Problem>>>,
+    clock: Arc<dyn Clock>,
+    record: Record,
+}
+
+struct Ready {
+    targets: Vec<Target>,
+    signer: Signer,
+}
+
+impl Webhook {
+    /// An adapter with a pool of its own, whose address guard is on unless the options say otherwise.
+    #[must_use]
+    pub fn new(options: WebhookOptions) -> Self {
+        let pool = HttpPool::new(guarded(&options.pool));
+        Self {
+            name: "webhook".into(),
+            pool,
+            options,
+            shared: false,
+            ready: OnceLock::new(),
+            clock: Arc::new(SystemClock),
+            record: Record::default(),
+        }
+    }
+
+    /// Asks a resolver for the addresses of names.
+    #[must_use]
+    pub fn with_resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.pool = HttpPool::with_resolver(guarded(&self.options.pool), resolver);
+        self.ready = OnceLock::new();
+        self
+    }
+
+    /// Uses the connections of a pool, and its guard. A pool whose options do not say whether there is a guard is
+    /// refused. The options of a pool of its own mean nothing then.
+    #[must_use]
+    pub fn in_pool(mut self, pool: &HttpPool) -> Self {
+        self.pool = pool.clone();
+        self.shared = true;
+        self.ready = OnceLock::new();
+        self
+    }
+
+    /// Gives it another name than `webhook`.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Takes wall time from this clock: that of the timestamps, and the one that dates in answers are read by.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The labels for metrics and policies: its name and its first URL, without user information and query.
+    #[must_use]
+    pub fn labels(&self) -> DeliveryLabels {
+        let first = self.checked().as_ref().ok().and_then(|ready| ready.targets.first());
+        let destination = first.map_or_else(|| "invalid".into(), |target| Arc::clone(&target.label));
+        DeliveryLabels::new(Arc::clone(&self.name), destination)
+    }
+
+    /// Delivers one envelope; one result per URL, in the order of the URLs.
+    ///
+    /// All URLs are asked, whatever becomes of those before them.
+    ///
+    /// # Errors
+    /// If nothing was sent at all: the options are not valid, or the envelope cannot be written.
+    pub async fn deliver_each(&self, envelope: &Envelope) -> Result<Vec<UrlResult>, DeliveryError> {
+        let ready = self.checked().as_ref().map_err(|problems| {
+            let problem = problems.first().map(|problem| problem.message().to_owned()).unwrap_or_default();
+            HttpError::Options { problem }.into_delivery(DeliveryErrorKind::Permanent)
+        })?;
+        let message = self.sign(&ready.signer, envelope)?;
+        let started = Instant::now();
+        let sent = ready.targets.iter().map(|target| {
+            let message = message.clone();
+            async move {
+                let result = exchange(&self.pool, target, message, &*self.clock).await;
+                UrlResult { destination: Arc::clone(&target.label), result }
+            }
+        });
+        let at_once = if self.options.parallel { PARALLEL } else { 1 };
+        let sent: Vec<_> = sent.collect();
+        let results: Vec<_> = stream::iter(sent).buffered(at_once).collect().await;
+        let delivered = results.iter().all(|each| each.result.is_ok());
+        self.record.note(delivered, started.elapsed(), self.clock.now());
+        Ok(results)
+    }
+
+    fn sign(&self, signer: &Signer, envelope: &Envelope) -> Result<Message, DeliveryError> {
+        let mut message = Message::of(envelope, self.options.mode)?;
+        if let Some(header) = self.options.event_header() {
+            let message_type = envelope.message_type_str();
+            let event = self.options.events.get(message_type).map_or(message_type, String::as_str);
+            insert(&mut message.headers, header, event)?;
+        }
+        let signed = signer.sign(&envelope.id().to_string(), self.clock.now(), &message.body);
+        for (name, value) in signed.map_err(HttpError::envelope)? {
+            insert(&mut message.headers, &name, &value)?;
+        }
+        Ok(message)
+    }
+
+    fn checked(&self) -> &Result<Ready, Vec<Problem>> {
+        self.ready.get_or_init(|| self.check())
+    }
+
+    fn check(&self) -> Result<Ready, Vec<Problem>> {
+        let options = &self.options;
+        let mut problems = self.pool.problems();
+        let mut add = |code, text: String| problems.push(Problem::new(code, text));
+        if let Some(wanted) = options.shared_pool.as_deref()
+            && !(self.shared && self.pool.name() == wanted)
+        {
+            let text = format!("shared_pool is '{wanted}': hand over the pool of that name with in_pool()");
+            add(ErrorCode::ItemNotRegistered, text);
+        }
+        if !self.pool.says_whether_guarded() {
+            let name = self.pool.name();
+            let text = format!("pool '{name}' does not say whether it guards addresses: set its guard");
+            add(ErrorCode::InvalidConfiguration, text);
+        }
+        if options.mode == CloudEventsMode::Batched {
+            let text =
+                "cloud_events is 'batched', but a webhook has one id and one signature: use another mode";
+            add(ErrorCode::InvalidConfiguration, text.to_owned());
+        }
+        if options.urls.is_empty() {
+            add(ErrorCode::InvalidParameter, "urls is empty: give at least one".to_owned());
+        }
+        if options
+            .urls
+            .iter()
+            .enumerate()
+            .any(|(n, url)| options.urls.iter().take(n).any(|other| other == url))
+        {
+            add(ErrorCode::InvalidParameter, "urls holds the same URL twice: leave one out".to_owned());
+        }
+        let mut secrets = Vec::new();
+        for place in &options.secrets {
+            match place.resolve() {
+                Ok(secret) => secrets.push(secret),
+                Err(error) => add(ErrorCode::InvalidParameter, error.to_string()),
+            }
+        }
+        let complete = secrets.len() == options.secrets.len();
+        let signer = Signer::new(options.scheme, &secrets);
+        let signer = signer.map_err(|error| {
+            if complete {
+                add(ErrorCode::InvalidParameter, error.to_string());
+            }
+        });
+        let signer = signer.ok().map(|signer| match &options.signature_header {
+            Some(name) => signer.with_signature_header(name.clone()),
+            None => signer,
+        });
+        for name in options.signature_header.as_deref().into_iter().chain(options.event_header()) {
+            if !is_header_name(name) {
+                let text = format!(
+                    "{:?} is not the name of a header: use letters, digits and hyphens",
+                    name.chars().take(40).collect::<String>()
+                );
+                add(ErrorCode::InvalidParameter, text);
+            }
+        }
+        let reserved = self.reserved();
+        let targets: Vec<_> = options
+            .urls
+            .iter()
+            .filter_map(|url| Target::read(&options.http(url), &self.pool, &reserved, &mut problems))
+            .collect();
+        // Every URL has the same headers and the same pool.
+        problems.sort();
+        problems.dedup();
+        match signer {
+            Some(signer) if problems.is_empty() => Ok(Ready { targets, signer }),
+            _ => Err(problems),
+        }
+    }
+
+    /// The headers that no option may set.
+    fn reserved(&self) -> Vec<String> {
+        let scheme = self.options.scheme;
+        let signature = self.options.signature_header.as_deref().unwrap_or(scheme.signature_header());
+        let names =
+            [Some(signature), scheme.timestamp_header(), scheme.id_header(), self.options.event_header()];
+        names.into_iter().flatten().map(str::to_ascii_lowercase).collect()
+    }
+}
+
+/// The options of a pool whose guard is on unless they say otherwise.
+fn guarded(options: &PoolOptions) -> PoolOptions {
+    let guard = options.guard.clone().unwrap_or(AddressGuard::on());
+    PoolOptions { guard: Some(guard), ..options.clone() }
+}
+
+fn is_header_name(name: &str) -> bool {
+    reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_ok()
+}
+
+#[async_trait]
+impl Adapter for Webhook {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn validate(&self) -> Result<(), Vec<Problem>> {
+        self.checked().as_ref().map(|_| ()).map_err(Clone::clone)
+    }
+
+    async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+        fold(self.deliver_each(envelope).await?)
+    }
+
+    async fn health(&self) -> Health {
+        self.record.health()
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook")
+            .field("name", &self.name)
+            .field("options", &self.options)
+            .field("pool", &self.pool.name())
+            .finish_non_exhaustive()
+    }
+}
