@@ -7,6 +7,7 @@ mod answers;
 mod bodies;
 mod guard;
 mod injection;
+mod interop;
 mod misbehaving;
 mod options;
 mod pool;

@@ -1,7 +1,9 @@
 use std::fmt;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -10,6 +12,12 @@ use crate::secret::Secret;
 
 /// What the Base64 form of a secret of Standard Webhooks begins with.
 const BASE64_PREFIX: &str = "whsec_";
+
+/// Writes padding and does not insist on it: secrets are often copied without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// A secret that is ready to sign with.
 #[derive(Clone)]
@@ -29,7 +37,7 @@ impl Key {
         match text.strip_prefix(BASE64_PREFIX).filter(|_| scheme == Scheme::Standard) {
             Some("") => Err(SignError::Empty { position }),
             Some(encoded) => {
-                let decoded = STANDARD.decode(encoded).map_err(|_| SignError::NotBase64 { position })?;
+                let decoded = BASE64.decode(encoded).map_err(|_| SignError::NotBase64 { position })?;
                 Self::of(&decoded, position)
             }
             None => Self::of(text.as_bytes(), position),
@@ -58,11 +66,11 @@ impl fmt::Debug for Key {
 }
 
 pub(super) fn to_base64(signature: &[u8]) -> String {
-    STANDARD.encode(signature)
+    BASE64.encode(signature)
 }
 
 pub(super) fn from_base64(text: &str) -> Option<Vec<u8>> {
-    STANDARD.decode(text).ok()
+    BASE64.decode(text).ok()
 }
 
 pub(super) fn to_hex(signature: &[u8]) -> String {

@@ -108,6 +108,12 @@ fn a_secret_that_cannot_be_used_is_named_by_its_place() {
 }
 
 #[test]
+fn a_secret_without_padding_is_the_same_secret() {
+    let of = |text: &str| sign(Scheme::Standard, &[secret(text)], "id", at(0), b"").unwrap();
+    assert_eq!(of("whsec_YWFhYQ"), of("whsec_YWFhYQ=="));
+}
+
+#[test]
 fn debug_shows_no_secret() {
     let signer = Signer::new(Scheme::Hex, &[secret("hunter2")]).unwrap();
     let verifier = Verifier::new(Scheme::Hex, &[secret("hunter2")]).unwrap();

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Shows requests of ours to the reference libraries of Standard Webhooks and CloudEvents.
+#
+#   tests/scripts/interop.sh FILE
+#
+# FILE holds the requests, as the test `interop` writes them. The libraries live in an environment of their own in the
+# target directory, which is made the first time and needs python3 and a package index then.
+set -eu
+cd "$(dirname "$0")/../.."
+environment=${CARGO_TARGET_DIR:-target}/interop
+libraries="standardwebhooks==1.1.0 cloudevents==2.2.0"
+
+if [ "$(cat "$environment/installed" 2>/dev/null)" != "$libraries" ]; then
+    rm -rf "$environment"
+    python3 -m venv "$environment"
+    # shellcheck disable=SC2086 # one word a library
+    "$environment/bin/pip" install --quiet --disable-pip-version-check $libraries >&2
+    echo "$libraries" > "$environment/installed"
+fi
+exec "$environment/bin/python" tests/scripts/interop.py "$1"
