@@ -56,15 +56,15 @@ pub mod guide;
 pub mod http;
 pub mod policy;
 mod runtime;
+pub mod secret;
 pub mod targets;
+#[cfg(feature = "webhook")]
+pub mod webhook;
 
 pub use batch::Batched;
 pub use dead_letters::DeadLetters;
 pub use delivery::{Delivery, DeliveryBuilder, DeliveryReport, Fallback, Ticket};
 pub use targets::{Target, TargetOutcome, Targets};
-pub mod secret;
-#[cfg(feature = "webhook")]
-pub mod webhook;
 
 pub use dispatch_actors::*;
 pub use dispatch_core as model;

@@ -13,6 +13,9 @@ pub(crate) enum Section {
     Engine(Options),
     /// Delivering with policies around an adapter.
     Delivery(Options),
+    /// The server of a bench, in a process of its own; says where it listens.
+    #[command(hide = true)]
+    Receiver,
     /// Runs our side of one dispatch bench so many times and prints nothing: for callgrind and perf.
     Profile {
         /// Name of the bench, such as `dispatch.1.inflight256`.

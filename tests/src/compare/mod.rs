@@ -17,6 +17,7 @@ pub(crate) fn main() -> ExitCode {
     match Cli::parse().section {
         Section::Engine(options) => engine::run(&options),
         Section::Delivery(options) => delivery::run(&options),
+        Section::Receiver => delivery::receive(),
         Section::Profile { bench, operations } => return engine::profile(&bench, operations),
         Section::Unknown(words) => {
             let name = words.first().map_or("", String::as_str);

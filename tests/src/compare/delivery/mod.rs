@@ -3,6 +3,9 @@
 mod batch;
 mod one_dead;
 mod stack;
+mod webhook;
+
+pub(crate) use webhook::receive;
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -13,6 +16,7 @@ use super::report::Report;
 pub(crate) fn run(options: &Options) {
     let (report, effort) = (Report::new(options.json), Effort::of(options));
     stack::run(options, effort, &report);
+    webhook::run(options, &report);
     one_dead::run(options, &report);
     batch::run(options, &report);
 }
