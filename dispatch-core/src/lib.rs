@@ -49,7 +49,9 @@
 //! | [`EngineConfig`] | routes, limits and time-outs as data, from code, TOML or JSON |
 //!
 //! # Features
-//! None.
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `conformance` | no | `delivery::conformance`: the suite that every [`Adapter`] passes, for dev-dependencies |
 //!
 //! # Guarantees
 //! - The order of the dispatchers for an envelope depends on the table and the envelope alone.

@@ -2,6 +2,8 @@
 
 mod adapter;
 mod address;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod dead_letter;
 mod error;
 mod event;

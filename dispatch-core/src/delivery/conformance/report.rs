@@ -1,0 +1,99 @@
+use std::fmt;
+
+/// What a suite has found out about an adapter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a report that nobody reads proves nothing"]
+pub struct Report {
+    pub(super) adapter: String,
+    pub(super) checks: Vec<Check>,
+}
+
+/// One check and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Check {
+    /// Its name, which says what has to hold.
+    pub name: &'static str,
+    /// What came of it.
+    pub verdict: Verdict,
+}
+
+/// What came of a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It holds.
+    Passed,
+    /// It could not be looked at, for this reason.
+    Skipped(&'static str),
+    /// It does not hold; everything that was found.
+    Failed(Vec<String>),
+}
+
+impl Report {
+    /// The name of the adapter.
+    #[must_use]
+    pub fn adapter(&self) -> &str {
+        &self.adapter
+    }
+
+    /// All checks, in the order in which they ran.
+    #[must_use]
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// The names of the checks that failed.
+    #[must_use]
+    pub fn failed(&self) -> Vec<&'static str> {
+        self.with(|verdict| matches!(verdict, Verdict::Failed(_)))
+    }
+
+    /// The names of the checks that were skipped.
+    #[must_use]
+    pub fn skipped(&self) -> Vec<&'static str> {
+        self.with(|verdict| matches!(verdict, Verdict::Skipped(_)))
+    }
+
+    /// Whether no check failed.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.failed().is_empty()
+    }
+
+    /// For tests: no check may have failed.
+    ///
+    /// # Panics
+    /// With the whole report, if one has.
+    #[track_caller]
+    #[expect(clippy::panic, reason = "this is how a test fails")]
+    pub fn assert(&self) {
+        if !self.is_ok() {
+            panic!("{self}");
+        }
+    }
+
+    fn with(&self, wanted: impl Fn(&Verdict) -> bool) -> Vec<&'static str> {
+        self.checks.iter().filter(|check| wanted(&check.verdict)).map(|check| check.name).collect()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (failed, count) = (self.failed().len(), self.checks.len());
+        write!(f, "adapter '{}': {failed} of {count} checks failed", self.adapter)?;
+        for Check { name, verdict } in &self.checks {
+            match verdict {
+                Verdict::Passed => write!(f, "\n  passed   {name}")?,
+                Verdict::Skipped(reason) => write!(f, "\n  skipped  {name}: {reason}")?,
+                Verdict::Failed(findings) => {
+                    write!(f, "\n  FAILED   {name}")?;
+                    for finding in findings {
+                        write!(f, "\n           - {finding}")?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
