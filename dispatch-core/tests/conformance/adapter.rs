@@ -13,23 +13,23 @@ use dispatch_core::{
 use uuid::Uuid;
 
 /// What the adapter must not show.
-pub const SECRET: &str = "hunter2";
+pub(crate) const SECRET: &str = "hunter2";
 
 const MAX: usize = 4096;
 
 /// What the adapter promises, which is everything.
-pub fn features() -> Features {
+pub(crate) fn features() -> Features {
     Features { max_size: Some(MAX), ..Features::all() }
 }
 
 /// What the destination refuses.
-pub fn poison() -> Envelope {
+pub(crate) fn poison() -> Envelope {
     Envelope::empty("Poison")
 }
 
 /// A way to be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     BlankName,
     ValidatesOnce,
     RefusesEmpty,
@@ -59,7 +59,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, and a check that it fails.
-    pub const ALL: [(Self, &str); 25] = [
+    pub(crate) const ALL: [(Self, &str); 25] = [
         (Self::BlankName, "its name is not blank and does not change"),
         (Self::ValidatesOnce, "validating again says the same"),
         (Self::RefusesEmpty, "an empty payload is delivered"),
@@ -89,7 +89,7 @@ impl Fault {
 }
 
 /// An adapter to a list, sound but for its faults.
-pub struct Sound {
+pub(crate) struct Sound {
     faults: Vec<Fault>,
     arrived: Arc<Mutex<Vec<Arrival>>>,
     seen: Mutex<BTreeSet<Uuid>>,
@@ -107,7 +107,7 @@ impl Destination for List {
 }
 
 impl Sound {
-    pub fn with(faults: &[Fault]) -> Self {
+    pub(crate) fn with(faults: &[Fault]) -> Self {
         Self {
             faults: faults.to_vec(),
             arrived: Arc::default(),
@@ -117,7 +117,7 @@ impl Sound {
         }
     }
 
-    pub fn destination(&self) -> Arc<dyn Destination> {
+    pub(crate) fn destination(&self) -> Arc<dyn Destination> {
         Arc::new(List(Arc::clone(&self.arrived)))
     }
 

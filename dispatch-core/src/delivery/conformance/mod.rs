@@ -7,6 +7,7 @@
 //!   report says so.
 //! - Whether envelopes arrive can only be checked through a [`Destination`] that can be read back. Without one
 //!   the checks still look at every answer.
+//! - The destination has to have room: the largest batch is of 100 envelopes, and 32 are delivered side by side.
 //! - The checks run one after the other, on one adapter. A failed check does not end the suite.
 //!
 //! ```

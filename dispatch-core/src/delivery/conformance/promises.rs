@@ -34,6 +34,7 @@ pub(super) async fn taken(talk: &mut Talk) -> Verdict {
     for (number, envelope) in envelopes.iter().enumerate() {
         if let Err(error) = talk.deliver(envelope).await {
             findings.add(format!("envelope {number} was refused: {error}"));
+            return findings.into();
         }
         if talk.can_look() && talk.suite.features.acknowledges {
             let landed = talk.landed(&envelopes).await;
