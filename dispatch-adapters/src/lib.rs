@@ -39,11 +39,12 @@
 //! # Features
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `testing` | no | `testing`: an engine in virtual time, probes and scripted dispatchers; for dev-dependencies |
+//! | `conformance` | no | `conformance`: the suite that every adapter passes; for dev-dependencies |
+//! | `testing` | no | `conformance` and `testing`: an engine in virtual time, probes and scripted dispatchers; for dev-dependencies |
 //! | `facade` | no | [`metrics`]`::facade`: snapshots through the `metrics` facade |
 //!
 //! # Guarantees
-//! Those of [`Engine`]. Adapters that deliver to other systems will each document their own.
+//! Those of [`Engine`]. Each adapter documents what its `Ok` means.
 //!
 //! Needs Rust 1.90.
 
@@ -54,6 +55,7 @@ pub mod delivery;
 pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod config;
 pub mod policy;
 mod runtime;
 pub mod secret;
@@ -65,6 +67,10 @@ pub use batch::Batched;
 pub use dead_letters::DeadLetters;
 pub use delivery::{Delivery, DeliveryBuilder, DeliveryReport, Fallback, Ticket};
 pub use targets::{Target, TargetOutcome, Targets};
+
+#[cfg(feature = "conformance")]
+#[doc(inline)]
+pub use dispatch_core::delivery::conformance;
 
 pub use dispatch_actors::*;
 pub use dispatch_core as model;

@@ -1,0 +1,190 @@
+use std::time::Duration;
+
+use dispatch_core::policy::{BatchPolicy, BreakerConfig, RateLimit, RetryPolicy};
+use dispatch_core::{ErrorCode, Problem};
+use serde_json::{Map, Value};
+
+use super::{Fields, TargetError, policies, syntax};
+
+/// A target as data: which adapter, with which options, under which policies.
+///
+/// It is read by an [`AdapterRegistry`](super::AdapterRegistry), or made in code. The options of the adapter are
+/// checked when it is built.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TargetConfig {
+    /// Which adapter: the `type`.
+    pub kind: String,
+    /// What logs and metrics call the target.
+    pub name: String,
+    /// Whether the answer comes as soon as the envelope is queued.
+    pub async_: bool,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// The options of the adapter.
+    pub options: Map<String, Value>,
+    /// Retries.
+    pub retry: Option<RetryPolicy>,
+    /// The circuit breaker.
+    pub circuit_breaker: Option<BreakerConfig>,
+    /// The rate limit in all.
+    pub rate_limit: Option<RateLimit>,
+    /// The rate limit for each key.
+    pub key_rate_limit: Option<RateLimit>,
+    /// Most attempts at a time.
+    pub max_in_flight: Option<usize>,
+    /// Batches.
+    pub batch: Option<BatchPolicy>,
+    /// Targets for what failed for good; they have none of their own.
+    pub dead_letters: Vec<Self>,
+}
+
+/// The keys that are not the adapter's.
+pub(super) const KEYS: &[&str] = &[
+    "type",
+    "name",
+    "async",
+    "timeout_ms",
+    "retry",
+    "circuit_breaker",
+    "rate_limit",
+    "key_rate_limit",
+    "max_in_flight",
+    "batch",
+    "dead_letters",
+];
+
+impl TargetConfig {
+    /// How long an attempt may take, unless something else is said.
+    pub const TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// An adapter without options and without policies.
+    pub fn new(kind: impl Into<String>) -> Self {
+        let kind = kind.into();
+        Self {
+            name: kind.clone(),
+            kind,
+            async_: false,
+            timeout: Self::TIMEOUT,
+            options: Map::new(),
+            retry: None,
+            circuit_breaker: None,
+            rate_limit: None,
+            key_rate_limit: None,
+            max_in_flight: None,
+            batch: None,
+            dead_letters: Vec::new(),
+        }
+    }
+
+    /// Sets an option of the adapter.
+    #[must_use]
+    pub fn with_option(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.options.insert(name.into(), value.into());
+        self
+    }
+
+    /// Reads one target from a TOML table.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, apart from the options of its adapter.
+    pub fn from_toml(text: &str) -> Result<Self, TargetError> {
+        Self::from_value(&syntax::toml(text)?)
+    }
+
+    /// Reads one target from a JSON object.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, apart from the options of its adapter.
+    pub fn from_json(text: &str) -> Result<Self, TargetError> {
+        Self::from_value(&syntax::json(text)?)
+    }
+
+    /// Reads one target.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, apart from the options of its adapter.
+    pub fn from_value(value: &Value) -> Result<Self, TargetError> {
+        let mut problems = Vec::new();
+        let config = Self::read(value, "target", &mut problems);
+        TargetError::check(problems)?;
+        Ok(config)
+    }
+
+    /// Reads a target at a place of a configuration, as far as that goes.
+    pub(super) fn read(value: &Value, place: &str, problems: &mut Vec<Problem>) -> Self {
+        let nothing = Map::new();
+        let map = value.as_object().unwrap_or(&nothing);
+        let text = |key: &str| map.get(key).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
+        // A name tells people more than a place.
+        let whose = text("name").or(text("type")).map_or(place.to_owned(), |name| format!("target '{name}'"));
+        if !value.is_object() {
+            problems
+                .push(Problem::new(ErrorCode::InvalidConfiguration, format!("{whose}: expected a table")));
+            return Self::new("");
+        }
+        let (own, options): (Map<_, _>, Map<_, _>) =
+            map.clone().into_iter().partition(|(key, _)| KEYS.contains(&key.as_str()));
+        let mut fields = Fields::new(whose.clone(), &own);
+        let kind: String = fields.required("type");
+        let config = Self {
+            name: fields.or("name", kind.clone()),
+            kind,
+            async_: fields.or("async", false),
+            timeout: fields.millis("timeout_ms", Self::TIMEOUT),
+            options,
+            retry: policies::retry(&mut fields),
+            circuit_breaker: policies::breaker(&mut fields),
+            rate_limit: policies::rate(&mut fields, "rate_limit"),
+            key_rate_limit: policies::rate(&mut fields, "key_rate_limit"),
+            max_in_flight: fields.optional("max_in_flight"),
+            batch: policies::batch(&mut fields),
+            dead_letters: Vec::new(),
+        };
+        let letters: Vec<Value> = fields.or("dead_letters", Vec::new());
+        fields.refuse_all(config.own_problems());
+        problems.append(&mut fields.finish());
+        let dead_letters = letters
+            .iter()
+            .enumerate()
+            .map(|(number, letter)| Self::read(letter, &format!("{whose}: dead_letters[{number}]"), problems))
+            .collect();
+        Self { dead_letters, ..config }
+    }
+
+    /// What is wrong with it, apart from its policies and the options of its adapter.
+    fn own_problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut add = |text: String| problems.push(Problem::new(ErrorCode::InvalidParameter, text));
+        if self.timeout.is_zero() || self.timeout > Duration::from_secs(3600) {
+            add(format!("timeout_ms is {}: use 1 to 3600000", self.timeout.as_millis()));
+        }
+        if self.max_in_flight == Some(0) {
+            add("max_in_flight is 0: use at least 1, or leave it out to set no limit".to_owned());
+        }
+        problems
+    }
+
+    /// Everything that is wrong with it, apart from the options of its adapter.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = self.own_problems();
+        problems.extend(self.retry.iter().flat_map(RetryPolicy::problems));
+        problems.extend(self.circuit_breaker.iter().flat_map(BreakerConfig::problems));
+        problems.extend(self.rate_limit.iter().chain(&self.key_rate_limit).flat_map(RateLimit::problems));
+        problems.extend(self.batch.iter().flat_map(BatchPolicy::problems));
+        problems
+    }
+}
+
+impl std::fmt::Debug for TargetConfig {
+    /// Shows the names of the adapter's options and no value of them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TargetConfig")
+            .field("kind", &self.kind)
+            .field("name", &self.name)
+            .field("options", &self.options.keys().collect::<Vec<_>>())
+            .field("dead_letters", &self.dead_letters)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,4 @@
+//! The built-in adapters: each does what is its own.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
+
+mod support;
