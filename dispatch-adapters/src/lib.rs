@@ -34,6 +34,7 @@
 //! - Here: everything of the engine, from [`Engine`] and [`on_event`] to [`EngineActor`].
 //! - [`prelude`]: what most programs need.
 //! - [`model`]: the model and the rules, without a runtime: envelopes, topics, routes, results, policies.
+//! - Adapters: [`console`], [`noop`].
 //! - [`metrics`]: the snapshot that [`Engine::metrics`] answers with, and its exporters.
 //!
 //! # Features
@@ -56,6 +57,9 @@ pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod config;
+pub mod console;
+mod lines;
+pub mod noop;
 pub mod policy;
 mod runtime;
 pub mod secret;
@@ -67,6 +71,10 @@ pub use batch::Batched;
 pub use dead_letters::DeadLetters;
 pub use delivery::{Delivery, DeliveryBuilder, DeliveryReport, Fallback, Ticket};
 pub use targets::{Target, TargetOutcome, Targets};
+mod tame;
+
+pub use console::ConsoleAdapter;
+pub use noop::NoopAdapter;
 
 #[cfg(feature = "conformance")]
 #[doc(inline)]

@@ -1,4 +1,5 @@
 //! The built-in adapters: each does what is its own.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 
+mod console;
 mod support;
