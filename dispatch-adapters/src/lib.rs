@@ -34,7 +34,7 @@
 //! - Here: everything of the engine, from [`Engine`] and [`on_event`] to [`EngineActor`].
 //! - [`prelude`]: what most programs need.
 //! - [`model`]: the model and the rules, without a runtime: envelopes, topics, routes, results, policies.
-//! - Adapters: [`console`], [`noop`].
+//! - Adapters: [`console`], [`file`](mod@file), [`noop`].
 //! - [`metrics`]: the snapshot that [`Engine::metrics`] answers with, and its exporters.
 //!
 //! # Features
@@ -58,6 +58,7 @@ pub mod guide;
 pub mod http;
 pub mod config;
 pub mod console;
+pub mod file;
 mod lines;
 pub mod noop;
 pub mod policy;
@@ -74,6 +75,7 @@ pub use targets::{Target, TargetOutcome, Targets};
 mod tame;
 
 pub use console::ConsoleAdapter;
+pub use file::FileAdapter;
 pub use noop::NoopAdapter;
 
 #[cfg(feature = "conformance")]
