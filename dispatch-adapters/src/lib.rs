@@ -34,7 +34,7 @@
 //! - Here: everything of the engine, from [`Engine`] and [`on_event`] to [`EngineActor`].
 //! - [`prelude`]: what most programs need.
 //! - [`model`]: the model and the rules, without a runtime: envelopes, topics, routes, results, policies.
-//! - Adapters: [`console`], [`file`](mod@file), [`noop`].
+//! - Adapters: [`logger`], [`console`], [`file`](mod@file), [`noop`].
 //! - [`metrics`]: the snapshot that [`Engine::metrics`] answers with, and its exporters.
 //!
 //! # Features
@@ -60,6 +60,7 @@ pub mod config;
 pub mod console;
 pub mod file;
 mod lines;
+pub mod logger;
 pub mod noop;
 pub mod policy;
 mod runtime;
@@ -76,6 +77,7 @@ mod tame;
 
 pub use console::ConsoleAdapter;
 pub use file::FileAdapter;
+pub use logger::LoggerAdapter;
 pub use noop::NoopAdapter;
 
 #[cfg(feature = "conformance")]

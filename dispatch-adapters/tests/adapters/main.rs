@@ -3,4 +3,5 @@
 
 mod console;
 mod file;
+mod logger;
 mod support;
