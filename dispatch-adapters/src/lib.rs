@@ -34,7 +34,7 @@
 //! - Here: everything of the engine, from [`Engine`] and [`on_event`] to [`EngineActor`].
 //! - [`prelude`]: what most programs need.
 //! - [`model`]: the model and the rules, without a runtime: envelopes, topics, routes, results, policies.
-//! - Adapters: [`logger`], [`console`], [`file`](mod@file), [`noop`].
+//! - Adapters: [`named`], [`pubsub`], [`logger`], [`console`], [`file`](mod@file), [`noop`].
 //! - [`metrics`]: the snapshot that [`Engine::metrics`] answers with, and its exporters.
 //!
 //! # Features
@@ -61,6 +61,7 @@ pub mod console;
 pub mod file;
 mod lines;
 pub mod logger;
+pub mod named;
 pub mod noop;
 pub mod policy;
 mod runtime;
@@ -73,12 +74,15 @@ pub use batch::Batched;
 pub use dead_letters::DeadLetters;
 pub use delivery::{Delivery, DeliveryBuilder, DeliveryReport, Fallback, Ticket};
 pub use targets::{Target, TargetOutcome, Targets};
+pub mod pubsub;
 mod tame;
 
 pub use console::ConsoleAdapter;
 pub use file::FileAdapter;
 pub use logger::LoggerAdapter;
+pub use named::{NamedAdapter, NamedAdapters};
 pub use noop::NoopAdapter;
+pub use pubsub::{PubSub, PubSubAdapter};
 
 #[cfg(feature = "conformance")]
 #[doc(inline)]

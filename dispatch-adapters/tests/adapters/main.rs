@@ -4,4 +4,6 @@
 mod console;
 mod file;
 mod logger;
+mod named;
+mod pubsub;
 mod support;
