@@ -34,7 +34,7 @@
 //! - Here: everything of the engine, from [`Engine`] and [`on_event`] to [`EngineActor`].
 //! - [`prelude`]: what most programs need.
 //! - [`model`]: the model and the rules, without a runtime: envelopes, topics, routes, results, policies.
-//! - Adapters: [`named`], [`pubsub`], [`logger`], [`console`], [`file`](mod@file), [`noop`].
+//! - Adapters: [`actor`], [`named`], [`pubsub`], [`logger`], [`console`], [`file`](mod@file), [`noop`].
 //! - [`metrics`]: the snapshot that [`Engine::metrics`] answers with, and its exporters.
 //!
 //! # Features
@@ -56,6 +56,7 @@ pub mod delivery;
 pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod actor;
 pub mod config;
 pub mod console;
 pub mod file;
@@ -77,6 +78,7 @@ pub use targets::{Target, TargetOutcome, Targets};
 pub mod pubsub;
 mod tame;
 
+pub use actor::ActorAdapter;
 pub use console::ConsoleAdapter;
 pub use file::FileAdapter;
 pub use logger::LoggerAdapter;

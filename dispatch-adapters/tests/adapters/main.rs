@@ -1,6 +1,7 @@
 //! The built-in adapters: each does what is its own.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 
+mod actor;
 mod console;
 mod file;
 mod logger;
