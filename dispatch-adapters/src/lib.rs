@@ -35,6 +35,7 @@
 //! - [`prelude`]: what most programs need.
 //! - [`model`]: the model and the rules, without a runtime: envelopes, topics, routes, results, policies.
 //! - Adapters: [`actor`], [`named`], [`pubsub`], [`logger`], [`console`], [`file`](mod@file), [`noop`].
+//! - [`config`]: targets as data, and how an adapter of yours gets a name in it.
 //! - [`metrics`]: the snapshot that [`Engine::metrics`] answers with, and its exporters.
 //!
 //! # Features
@@ -79,6 +80,7 @@ pub mod pubsub;
 mod tame;
 
 pub use actor::ActorAdapter;
+pub use config::AdapterRegistry;
 pub use console::ConsoleAdapter;
 pub use file::FileAdapter;
 pub use logger::LoggerAdapter;

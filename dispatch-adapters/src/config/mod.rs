@@ -1,13 +1,113 @@
 //! Targets as data: adapters and their policies from TOML or JSON.
+//!
+//! A *target* is a table with a `type`, which names the adapter, the options of that adapter, and the tables of the
+//! policies around it. An [`AdapterRegistry`] knows the types; everything that is wrong is said at once, sorted.
+//!
+//! | key | default | what it is |
+//! |---|---|---|
+//! | `type` | required | the adapter: `console`, `file`, `logger`, `noop`, `named`, `pubsub`, `actor`, or one of yours |
+//! | `name` | the type | what logs and metrics call the target |
+//! | `async` | `false` | answer as soon as the envelope is queued |
+//! | `timeout_ms` | 5000 | how long one attempt may take |
+//! | `retry` | none | a [`RetryPolicy`](dispatch_core::policy::RetryPolicy) |
+//! | `circuit_breaker` | none | a [`BreakerConfig`](dispatch_core::policy::BreakerConfig) |
+//! | `rate_limit`, `key_rate_limit` | none | a [`RateLimit`](dispatch_core::policy::RateLimit), in all and for each key |
+//! | `max_in_flight` | no limit | most attempts at a time |
+//! | `batch` | none | a [`BatchPolicy`](dispatch_core::policy::BatchPolicy) |
+//! | `dead_letters` | none | targets for what failed for good |
+//! | anything else | | an option of the adapter |
+//!
+//! ```
+//! use dispatch_adapters::config::AdapterRegistry;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let registry = AdapterRegistry::with_built_in();
+//! let targets = registry.read_toml(r#"
+//!     [[targets]]
+//!     type = "logger"
+//!     template = "$type from $source"
+//!     retry = { max_retries = 5 }
+//!
+//!     [[targets.dead_letters]]
+//!     type = "noop"
+//! "#)?;
+//! assert_eq!(targets[0].adapter.name(), "logger");
+//!
+//! let error = registry.read_toml("[[targets]]\ntype = 'logger'\nlevl = 'info'\ntimeout_ms = 0").unwrap_err();
+//! assert_eq!(error.to_string(), "\
+//! configuration refused, 2 problems
+//!   INVALID_CONFIGURATION: target 'logger': option 'levl' is unknown: did you mean 'level'?
+//!   INVALID_PARAMETER: target 'logger': timeout_ms is 0: use 1 to 3600000");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # An adapter of your own
+//! It implements [`Adapter`](crate::model::Adapter), reads its options from [`Fields`], and registers under a name.
+//! What [`Fields`] reads it checks: a missing option, a wrong type and an option nobody asked for become problems by
+//! themselves. What `validate` says is added to them; let its texts begin with the name of the option.
+//!
+//! ```
+//! use async_trait::async_trait;
+//! use dispatch_adapters::config::{AdapterRegistry, Fields};
+//! use dispatch_adapters::model::{Adapter, DeliveryError, Envelope, ErrorCode, Problem, Receipt};
+//!
+//! struct Slack {
+//!     channel: String,
+//!     limit: usize,
+//! }
+//!
+//! impl Slack {
+//!     fn read(fields: &mut Fields<'_>) -> Self {
+//!         Self { channel: fields.required("channel"), limit: fields.or("limit", 4000) }
+//!     }
+//! }
+//!
+//! #[async_trait]
+//! impl Adapter for Slack {
+//!     fn name(&self) -> &str {
+//!         "slack"
+//!     }
+//!
+//!     fn validate(&self) -> Result<(), Vec<Problem>> {
+//!         match self.channel.strip_prefix('#') {
+//!             Some(name) if !name.is_empty() => Ok(()),
+//!             _ => Err(vec![Problem::new(ErrorCode::InvalidParameter, "channel: write it as '#orders'")]),
+//!         }
+//!     }
+//!
+//!     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+//!         let (body, _) = envelope.raw_payload().to_bytes().map_err(|_| DeliveryError::permanent("not text"))?;
+//!         if body.len() > self.limit {
+//!             return Err(DeliveryError::permanent(format!("longer than {} bytes", self.limit)));
+//!         }
+//!         Ok(Receipt::taken()) // once the message has been sent
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut registry = AdapterRegistry::with_built_in();
+//! registry.register("slack", Slack::read)?;
+//! let targets = registry.read_toml("[[targets]]\ntype = 'slack'\nchannel = '#orders'")?;
+//! assert_eq!(targets[0].adapter.name(), "slack");
+//!
+//! let error = registry.read_toml("[[targets]]\ntype = 'slack'\nchanel = '#orders'\nlimit = 'no'").unwrap_err();
+//! assert_eq!(error.problems().len(), 3); // one unknown, one missing, one of the wrong type
+//! # Ok(())
+//! # }
+//! ```
 
+mod built_in;
 mod error;
 mod fields;
 mod likeness;
 mod policies;
+mod registry;
 mod shape;
 mod syntax;
 mod target;
 
 pub use error::TargetError;
 pub use fields::Fields;
+pub use registry::{AdapterRegistry, Factory, Target};
 pub use target::TargetConfig;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 
 mod actor;
+mod config;
 mod console;
 mod file;
 mod logger;

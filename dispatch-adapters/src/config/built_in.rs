@@ -1,0 +1,85 @@
+//! The built-in types: one line each.
+
+use std::sync::Arc;
+
+use actix::Recipient;
+use dispatch_actors::Deliver;
+use dispatch_core::ErrorCode;
+use dispatch_core::delivery::Adapter;
+
+use super::{AdapterRegistry, Fields};
+use crate::actor::{ActorAdapter, ActorOptions};
+use crate::console::{ConsoleAdapter, ConsoleOptions};
+use crate::file::{FileAdapter, FileOptions};
+use crate::logger::{LoggerAdapter, LoggerOptions};
+use crate::named::{NamedAdapter, NamedOptions, Resolver};
+use crate::noop::{NoopAdapter, NoopOptions};
+use crate::pubsub::{PubSub, PubSubAdapter, PubSubOptions};
+
+type Make = fn(&mut Fields<'_>) -> Arc<dyn Adapter>;
+
+/// Types that need nothing but options.
+pub(super) const TABLE: &[(&str, Make)] = &[
+    ("console", |fields| Arc::new(ConsoleAdapter::new(ConsoleOptions::read(fields)))),
+    ("file", |fields| Arc::new(FileAdapter::new(FileOptions::read(fields)))),
+    ("logger", |fields| Arc::new(LoggerAdapter::new(LoggerOptions::read(fields)))),
+    ("noop", |fields| {
+        NoopOptions::read(fields);
+        Arc::new(NoopAdapter::new())
+    }),
+];
+
+/// What to do about a type that could be there.
+pub(super) fn hint(kind: &str) -> Option<String> {
+    match kind {
+        "actor" => Some("hand the actor in with AdapterRegistry::with_actor()".to_owned()),
+        "named" => Some("hand the names in with AdapterRegistry::with_named()".to_owned()),
+        "pubsub" => Some("hand an instance in with AdapterRegistry::with_pubsub()".to_owned()),
+        "http" | "webhook" | "nats" | "redis" | "postgres" | "kafka" | "amqp" | "mqtt" => {
+            Some(format!("switch the feature '{kind}' of dispatch-adapters on"))
+        }
+        _ => None,
+    }
+}
+
+impl AdapterRegistry {
+    /// Lets `type = "actor"` lead to an actor.
+    #[must_use]
+    pub fn with_actor(mut self, recipient: Recipient<Deliver>) -> Self {
+        let make = move |fields: &mut Fields<'_>| -> Arc<dyn Adapter> {
+            Arc::new(ActorAdapter::new(recipient.clone(), ActorOptions::read(fields)))
+        };
+        self.replace("actor", Arc::new(make));
+        self
+    }
+
+    /// Lets `type = "named"` lead to what these names stand for.
+    #[must_use]
+    pub fn with_named(mut self, names: impl Resolver + Clone) -> Self {
+        let make = move |fields: &mut Fields<'_>| -> Arc<dyn Adapter> {
+            Arc::new(NamedAdapter::new(NamedOptions::read(fields), names.clone()))
+        };
+        self.replace("named", Arc::new(make));
+        self
+    }
+
+    /// Lets `type = "pubsub"` publish with this instance, under the instance's name. There may be several.
+    #[must_use]
+    pub fn with_pubsub(mut self, pubsub: PubSub) -> Self {
+        self.instances.insert(pubsub.name().to_owned(), pubsub);
+        let instances = self.instances.clone();
+        let make = move |fields: &mut Fields<'_>| -> Arc<dyn Adapter> {
+            let options = PubSubOptions::read(fields);
+            let instance = instances.get(&options.instance).cloned().unwrap_or_else(|| {
+                let known: Vec<_> = instances.keys().map(String::as_str).collect();
+                let text =
+                    format!("there is no instance '{}': use one of {}", options.instance, known.join(", "));
+                fields.refuse(ErrorCode::ItemNotRegistered, &text);
+                PubSub::default()
+            });
+            Arc::new(PubSubAdapter::new(instance, options))
+        };
+        self.replace("pubsub", Arc::new(make));
+        self
+    }
+}
