@@ -1,4 +1,3 @@
-#![allow(dead_code, reason = "the tests that need it follow")]
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
