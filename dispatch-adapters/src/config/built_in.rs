@@ -72,8 +72,7 @@ impl AdapterRegistry {
             let options = PubSubOptions::read(fields);
             let instance = instances.get(&options.instance).cloned().unwrap_or_else(|| {
                 let known: Vec<_> = instances.keys().map(String::as_str).collect();
-                let text =
-                    format!("there is no instance '{}': use one of {}", options.instance, known.join(", "));
+                let text = format!("instance: there is none of this name: use one of {}", known.join(", "));
                 fields.refuse(ErrorCode::ItemNotRegistered, &text);
                 PubSub::default()
             });

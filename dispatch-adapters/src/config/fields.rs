@@ -15,7 +15,7 @@ use super::{TargetConfig, shape};
 /// that reading goes on. Whoever made the `Fields` asks for the problems at the [end](Self::finish); options that
 /// nobody has read are among them.
 ///
-/// No problem shows the value of an option: it may be a secret in the wrong place.
+/// No problem that it makes shows the value of an option: it may be a secret in the wrong place.
 ///
 /// ```
 /// use dispatch_adapters::config::Fields;

@@ -174,7 +174,7 @@ impl AdapterRegistry {
 
     fn adapter(&self, config: &TargetConfig, problems: &mut Vec<Problem>) -> Option<Arc<dyn Adapter>> {
         if config.kind.trim().is_empty() {
-            // That it is missing has been said already.
+            // This has been said already.
             return None;
         }
         let Some(factory) = self.factories.get(&config.kind) else {
@@ -203,10 +203,6 @@ impl AdapterRegistry {
 
     fn policy_problems(&self, config: &TargetConfig, problems: &mut Vec<Problem>) {
         let whose = format!("target '{}'", config.name);
-        if config.kind.trim().is_empty() {
-            let text = format!("{whose}: option 'type' is missing: give it");
-            problems.push(Problem::new(ErrorCode::InvalidConfiguration, text));
-        }
         let own = config.problems().into_iter();
         problems.extend(
             own.map(|problem| Problem::new(problem.code(), format!("{whose}: {}", problem.message()))),

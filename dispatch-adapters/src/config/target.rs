@@ -142,7 +142,7 @@ impl TargetConfig {
             dead_letters: Vec::new(),
         };
         let letters: Vec<Value> = fields.or("dead_letters", Vec::new());
-        fields.refuse_all(config.own_problems());
+        fields.refuse_validated(config.own_problems());
         problems.append(&mut fields.finish());
         let dead_letters = letters
             .iter()
@@ -156,6 +156,9 @@ impl TargetConfig {
     fn own_problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut add = |text: String| problems.push(Problem::new(ErrorCode::InvalidParameter, text));
+        if self.kind.trim().is_empty() {
+            add("type is blank: name an adapter".to_owned());
+        }
         if self.timeout.is_zero() || self.timeout > Duration::from_secs(3600) {
             add(format!("timeout_ms is {}: use 1 to 3600000", self.timeout.as_millis()));
         }

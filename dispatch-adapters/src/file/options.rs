@@ -60,7 +60,7 @@ impl FileOptions {
         if self.path.as_os_str().is_empty() {
             add("path is empty: give the file to write to".to_owned());
         } else if self.path.file_name().is_none() {
-            add(format!("path is '{}', which names no file: add a file name", self.path.display()));
+            add("path names no file: add a file name".to_owned());
         }
         if let Some(Rotation { max_bytes, keep }) = self.rotate {
             if max_bytes < 1024 {

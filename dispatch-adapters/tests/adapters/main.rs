@@ -3,6 +3,7 @@
 
 mod actor;
 mod config;
+mod config_model;
 mod conformance;
 mod console;
 mod file;
