@@ -136,3 +136,31 @@ impl Sink for LogFile {
         Fault::of(error, &self.options.path.display().to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_a_failed_write_has_left_is_taken_out_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        fs::write(&path, "whole\n").unwrap();
+        let mut open = Open::at(&path).unwrap();
+        assert_eq!(open.size, 6);
+
+        open.file.write_all(b"par").unwrap();
+        open.take_back(7);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "whole\n");
+
+        open.file.write_all(b"of somebody else\n").unwrap();
+        open.take_back(7);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "whole\nof somebody else\n");
+
+        fs::write(&path, "cut\n").unwrap();
+        open.take_back(7);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "cut\n");
+    }
+}
