@@ -50,43 +50,42 @@
 //!
 //! Needs Rust 1.90.
 
+pub mod actor;
 pub mod batch;
+pub mod config;
+pub mod console;
 pub mod dead_letters;
 pub mod delivery;
+pub mod file;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
-pub mod actor;
-pub mod config;
-pub mod console;
-pub mod file;
 mod lines;
 pub mod logger;
 pub mod named;
 pub mod noop;
 pub mod policy;
+pub mod pubsub;
 mod runtime;
 pub mod secret;
+mod tame;
 pub mod targets;
 #[cfg(feature = "webhook")]
 pub mod webhook;
 
-pub use batch::Batched;
-pub use dead_letters::DeadLetters;
-pub use delivery::{Delivery, DeliveryBuilder, DeliveryReport, Fallback, Ticket};
-pub use targets::{Target, TargetOutcome, Targets};
-pub mod pubsub;
-mod tame;
-
 pub use actor::ActorAdapter;
+pub use batch::Batched;
 pub use config::AdapterRegistry;
 pub use console::ConsoleAdapter;
+pub use dead_letters::DeadLetters;
+pub use delivery::{Delivery, DeliveryBuilder, DeliveryReport, Fallback, Ticket};
 pub use file::FileAdapter;
 pub use logger::LoggerAdapter;
 pub use named::{NamedAdapter, NamedAdapters};
 pub use noop::NoopAdapter;
 pub use pubsub::{PubSub, PubSubAdapter};
+pub use targets::{Target, TargetOutcome, Targets};
 
 #[cfg(feature = "conformance")]
 #[doc(inline)]
