@@ -16,7 +16,8 @@ use actix::prelude::*;
 use async_trait::async_trait;
 use dispatch_actors::Deliver;
 use dispatch_core::delivery::{Adapter, DeliveryError, Health, HealthStatus, Receipt};
-use dispatch_core::dispatcher::{Context as DispatchContext, ContextParts};
+use dispatch_core::dispatch::Identity;
+use dispatch_core::dispatcher::Context as DispatchContext;
 use dispatch_core::ids::IdGenerator;
 use dispatch_core::policy::Failure;
 use dispatch_core::{Clock, DispatcherId, Envelope, Problem, SystemClock};
@@ -129,16 +130,8 @@ impl ActorAdapter {
         let ms = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
         let mut ids = IdGenerator::from_seed(self.shared.seed.fetch_add(1, Ordering::Relaxed));
         let dispatch_id = ids.uuid_v7(u64::try_from(ms).unwrap_or(u64::MAX));
-        let context = DispatchContext::from(ContextParts {
-            dispatcher_id: self.shared.id.clone(),
-            topic,
-            dispatch_id,
-            correlation_id: envelope.correlation_id().unwrap_or(dispatch_id),
-            trace_id: envelope.trace().map_or_else(|| ids.trace_id(), |trace| trace.trace_id),
-            span_id: ids.span_id(),
-            node_kind: None,
-            now,
-        });
+        let identity = Identity::of(envelope, dispatch_id, ids.span_id());
+        let context = DispatchContext::new(self.shared.id.clone(), topic, &identity, None, now);
         Ok(Deliver { envelope: envelope.clone(), context })
     }
 

@@ -11,10 +11,14 @@ use super::{AdapterRegistry, Fields};
 use crate::actor::{ActorAdapter, ActorOptions};
 use crate::console::{ConsoleAdapter, ConsoleOptions};
 use crate::file::{FileAdapter, FileOptions};
+#[cfg(feature = "http")]
+use crate::http::{Http, HttpOptions, HttpPool};
 use crate::logger::{LoggerAdapter, LoggerOptions};
 use crate::named::{NamedAdapter, NamedOptions, Resolver};
 use crate::noop::{NoopAdapter, NoopOptions};
 use crate::pubsub::{PubSub, PubSubAdapter, PubSubOptions};
+#[cfg(feature = "webhook")]
+use crate::webhook::{Webhook, WebhookOptions};
 
 type Make = fn(&mut Fields<'_>) -> Arc<dyn Adapter>;
 
@@ -22,11 +26,15 @@ type Make = fn(&mut Fields<'_>) -> Arc<dyn Adapter>;
 pub(super) const TABLE: &[(&str, Make)] = &[
     ("console", |fields| Arc::new(ConsoleAdapter::new(ConsoleOptions::read(fields)))),
     ("file", |fields| Arc::new(FileAdapter::new(FileOptions::read(fields)))),
+    #[cfg(feature = "http")]
+    ("http", |fields| Arc::new(Http::new(HttpOptions::read(fields)))),
     ("logger", |fields| Arc::new(LoggerAdapter::new(LoggerOptions::read(fields)))),
     ("noop", |fields| {
         NoopOptions::read(fields);
         Arc::new(NoopAdapter::new())
     }),
+    #[cfg(feature = "webhook")]
+    ("webhook", |fields| Arc::new(Webhook::new(WebhookOptions::read(fields)))),
 ];
 
 /// What to do about a type that could be there.
@@ -79,6 +87,40 @@ impl AdapterRegistry {
             Arc::new(PubSubAdapter::new(instance, options))
         };
         self.replace("pubsub", Arc::new(make));
+        self
+    }
+
+    /// Lets `type = "http"` and `type = "webhook"` share a pool of connections: those whose option `shared_pool` is
+    /// the pool's name. There may be several.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn with_pool(mut self, pool: &HttpPool) -> Self {
+        self.pools.insert(pool.name().to_owned(), pool.clone());
+        let pools = self.pools.clone();
+        let make = move |fields: &mut Fields<'_>| -> Arc<dyn Adapter> {
+            let options = HttpOptions::read(fields);
+            let pool = options.shared_pool.as_ref().and_then(|name| pools.get(name)).cloned();
+            let http = Http::new(options);
+            Arc::new(match pool {
+                Some(pool) => http.in_pool(&pool),
+                None => http,
+            })
+        };
+        self.replace("http", Arc::new(make));
+        #[cfg(feature = "webhook")]
+        {
+            let pools = self.pools.clone();
+            let make = move |fields: &mut Fields<'_>| -> Arc<dyn Adapter> {
+                let options = WebhookOptions::read(fields);
+                let pool = options.shared_pool.as_ref().and_then(|name| pools.get(name)).cloned();
+                let webhook = Webhook::new(options);
+                Arc::new(match pool {
+                    Some(pool) => webhook.in_pool(&pool),
+                    None => webhook,
+                })
+            };
+            self.replace("webhook", Arc::new(make));
+        }
         self
     }
 }

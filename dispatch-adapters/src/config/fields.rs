@@ -214,7 +214,12 @@ impl<'a> Fields<'a> {
         self.refuse_all(problems.into_iter().filter(news));
     }
 
-    fn wrong(&mut self, code: ErrorCode, name: &str, what: &str) {
+    /// The names of all options that there are.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.map.keys().map(String::as_str)
+    }
+
+    pub(super) fn wrong(&mut self, code: ErrorCode, name: &str, what: &str) {
         self.unread.insert(format!("{}{name}", self.prefix));
         self.refuse(code, &format!("option '{}{name}'{what}", self.prefix));
     }

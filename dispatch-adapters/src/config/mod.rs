@@ -5,7 +5,7 @@
 //!
 //! | key | default | what it is |
 //! |---|---|---|
-//! | `type` | required | the adapter: `console`, `file`, `logger`, `noop`, `named`, `pubsub`, `actor`, or one of yours |
+//! | `type` | required | the adapter: `console`, `file`, `http`, `webhook`, `logger`, `noop`, `named`, `pubsub`, `actor`, or one of yours |
 //! | `name` | the type | what logs and metrics call the target |
 //! | `async` | `false` | answer as soon as the envelope is queued |
 //! | `timeout_ms` | 5000 | how long one attempt may take |
@@ -103,11 +103,13 @@ mod fields;
 mod likeness;
 mod policies;
 mod registry;
+mod secrets;
 mod shape;
+mod start;
 mod syntax;
 mod target;
 
 pub use error::TargetError;
 pub use fields::Fields;
-pub use registry::{AdapterRegistry, Factory, Target};
+pub use registry::{AdapterRegistry, Factory, ReadyTarget};
 pub use target::TargetConfig;

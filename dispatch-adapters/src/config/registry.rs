@@ -20,12 +20,14 @@ pub type Factory = Arc<dyn Fn(&mut Fields<'_>) -> Arc<dyn Adapter> + Send + Sync
 pub struct AdapterRegistry {
     factories: BTreeMap<String, Factory>,
     pub(super) instances: BTreeMap<String, PubSub>,
+    #[cfg(feature = "http")]
+    pub(super) pools: BTreeMap<String, crate::http::HttpPool>,
 }
 
 /// A target that was read and can be delivered to.
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct Target {
+pub struct ReadyTarget {
     /// What was read.
     pub config: TargetConfig,
     /// The adapter, without its policies.
@@ -41,7 +43,8 @@ impl AdapterRegistry {
         Self::default()
     }
 
-    /// A registry of the built-in types that need nothing but options: `console`, `file`, `logger`, `noop`.
+    /// A registry of the built-in types that need nothing but options: `console`, `file`, `http`, `logger`, `noop`,
+    /// `webhook`.
     ///
     /// `actor`, `named` and `pubsub` lead to something in the program, which
     /// [`with_actor`](Self::with_actor), [`with_named`](Self::with_named) and
@@ -110,7 +113,7 @@ impl AdapterRegistry {
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    pub fn target(&self, config: &TargetConfig) -> Result<Target, TargetError> {
+    pub fn target(&self, config: &TargetConfig) -> Result<ReadyTarget, TargetError> {
         let mut problems = Vec::new();
         self.policy_problems(config, &mut problems);
         let target = self.make(config, &mut problems);
@@ -128,7 +131,7 @@ impl AdapterRegistry {
     ///
     /// # Errors
     /// [`TargetError`], with everything that is wrong with any target.
-    pub fn read_toml(&self, text: &str) -> Result<Vec<Target>, TargetError> {
+    pub fn read_toml(&self, text: &str) -> Result<Vec<ReadyTarget>, TargetError> {
         self.read_value(&syntax::toml(text)?)
     }
 
@@ -136,7 +139,7 @@ impl AdapterRegistry {
     ///
     /// # Errors
     /// [`TargetError`], with everything that is wrong with any target.
-    pub fn read_json(&self, text: &str) -> Result<Vec<Target>, TargetError> {
+    pub fn read_json(&self, text: &str) -> Result<Vec<ReadyTarget>, TargetError> {
         self.read_value(&syntax::json(text)?)
     }
 
@@ -144,7 +147,7 @@ impl AdapterRegistry {
     ///
     /// # Errors
     /// [`TargetError`], with everything that is wrong with any target.
-    pub fn read_value(&self, value: &Value) -> Result<Vec<Target>, TargetError> {
+    pub fn read_value(&self, value: &Value) -> Result<Vec<ReadyTarget>, TargetError> {
         let nothing = Map::new();
         let mut fields = Fields::new("", value.as_object().unwrap_or(&nothing));
         let list: Vec<Value> = fields.needed("targets").unwrap_or_default();
@@ -159,7 +162,7 @@ impl AdapterRegistry {
     }
 
     /// Makes a target and its dead-letter targets as far as that goes. Its policies have been checked.
-    fn make(&self, config: &TargetConfig, problems: &mut Vec<Problem>) -> Option<Target> {
+    fn make(&self, config: &TargetConfig, problems: &mut Vec<Problem>) -> Option<ReadyTarget> {
         let adapter = self.adapter(config, problems);
         let letters = config.dead_letters.iter();
         for letter in letters.clone().filter(|letter| !letter.dead_letters.is_empty()) {
@@ -169,7 +172,7 @@ impl AdapterRegistry {
             ));
         }
         let dead_letters = letters.filter_map(|letter| self.make(letter, problems)).collect();
-        Some(Target { config: config.clone(), adapter: adapter?, dead_letters })
+        Some(ReadyTarget { config: config.clone(), adapter: adapter?, dead_letters })
     }
 
     fn adapter(&self, config: &TargetConfig, problems: &mut Vec<Problem>) -> Option<Arc<dyn Adapter>> {
@@ -217,9 +220,9 @@ impl fmt::Debug for AdapterRegistry {
     }
 }
 
-impl fmt::Debug for Target {
+impl fmt::Debug for ReadyTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Target")
+        f.debug_struct("ReadyTarget")
             .field("config", &self.config)
             .field("adapter", &self.adapter.name())
             .finish_non_exhaustive()

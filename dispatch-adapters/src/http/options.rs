@@ -6,6 +6,7 @@ use dispatch_core::config::millis;
 use serde::{Deserialize, Serialize};
 
 use super::PoolOptions;
+use crate::config::Fields;
 use crate::secret::SecretRef;
 
 /// How an [`Http`](super::Http) adapter sends; in TOML or JSON, durations are milliseconds.
@@ -67,6 +68,14 @@ pub enum Compression {
     Gzip,
 }
 
+impl CloudEventsMode {
+    pub(crate) const WORDS: &[&str] = &["structured", "binary", "batched", "none"];
+}
+
+impl Compression {
+    pub(crate) const WORDS: &[&str] = &["none", "gzip"];
+}
+
 impl Default for HttpOptions {
     /// `POST`, structured, 5 s, a pool of its own; the URL is missing.
     fn default() -> Self {
@@ -92,6 +101,23 @@ impl HttpOptions {
     /// Options for a URL.
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), ..Self::default() }
+    }
+
+    /// Reads it from a configuration.
+    pub fn read(fields: &mut Fields<'_>) -> Self {
+        let standard = Self::default();
+        Self {
+            url: fields.required("url"),
+            method: fields.or("method", standard.method),
+            headers: fields.or("headers", standard.headers),
+            secret_headers: fields.secret_table("secret_headers"),
+            timeout: fields.timeout(),
+            mode: fields.choice("cloud_events", CloudEventsMode::WORDS),
+            compression: fields.choice("compression", Compression::WORDS),
+            batch_concurrency: fields.or("batch_concurrency", standard.batch_concurrency),
+            pool: fields.table("pool", |fields| PoolOptions::read(fields, "http")).unwrap_or_default(),
+            shared_pool: fields.optional("shared_pool"),
+        }
     }
 
     /// Sets the method.

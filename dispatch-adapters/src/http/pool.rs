@@ -12,6 +12,7 @@ use url::Url;
 
 use super::guard::{AddressGuard, Guarded, Resolver, SystemResolver};
 use super::{HttpError, tls};
+use crate::config::Fields;
 
 /// What decides which connections there are; in TOML or JSON, durations are milliseconds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -71,6 +72,25 @@ impl Default for PoolOptions {
 }
 
 impl PoolOptions {
+    /// Reads it from a configuration.
+    pub(crate) fn read(fields: &mut Fields<'_>, name: &str) -> Self {
+        let standard = Self::default();
+        Self {
+            name: fields.or("name", name.to_owned()),
+            size: fields.or("size", standard.size),
+            checkout_timeout: fields.millis("checkout_timeout_ms", standard.checkout_timeout),
+            idle_timeout: fields.millis("idle_timeout_ms", standard.idle_timeout),
+            connect_timeout: fields.millis("connect_timeout_ms", standard.connect_timeout),
+            system_roots: fields.or("system_roots", standard.system_roots),
+            roots: fields.or("roots", standard.roots),
+            proxy: fields.choice("proxy", &["environment", "never"]),
+            guard: fields.table("guard", |fields| AddressGuard {
+                enabled: fields.or("enabled", true),
+                allow: fields.or("allow", Vec::new()),
+            }),
+        }
+    }
+
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut add = |text: String| {

@@ -6,6 +6,7 @@ use dispatch_core::config::millis;
 use serde::{Deserialize, Serialize};
 
 use super::Scheme;
+use crate::config::Fields;
 use crate::http::{CloudEventsMode, Compression, HttpOptions, PoolOptions};
 use crate::secret::SecretRef;
 
@@ -74,6 +75,30 @@ impl Default for WebhookOptions {
 }
 
 impl WebhookOptions {
+    /// Reads it from a configuration.
+    pub fn read(fields: &mut Fields<'_>) -> Self {
+        let standard = Self::default();
+        Self {
+            urls: fields.required("urls"),
+            parallel: fields.or("parallel", standard.parallel),
+            scheme: fields.choice("scheme", &["standard", "stripe", "github", "hex"]),
+            signature_header: fields.optional("signature_header"),
+            secrets: fields.secrets("secrets"),
+            event_header: fields.optional("event_header"),
+            events: fields.or("events", standard.events),
+            method: fields.or("method", standard.method),
+            headers: fields.or("headers", standard.headers),
+            secret_headers: fields.secret_table("secret_headers"),
+            timeout: fields.timeout(),
+            mode: fields.choice("cloud_events", CloudEventsMode::WORDS),
+            compression: fields.choice("compression", Compression::WORDS),
+            pool: fields
+                .table("pool", |fields| PoolOptions::read(fields, "webhook"))
+                .unwrap_or(standard.pool),
+            shared_pool: fields.optional("shared_pool"),
+        }
+    }
+
     /// Options for a URL and a secret.
     pub fn new(url: impl Into<String>, secret: impl Into<SecretRef>) -> Self {
         Self { urls: vec![url.into()], secrets: vec![secret.into()], ..Self::default() }

@@ -4,12 +4,14 @@ use actix::prelude::*;
 use dispatch_adapters::config::{AdapterRegistry, Fields, TargetConfig};
 use dispatch_adapters::console::{Colours, ConsoleFormat, ConsoleOptions, ConsoleStream};
 use dispatch_adapters::file::{FileOptions, FlushPolicy, Rotation};
+use dispatch_adapters::http::{AddressGuard, HttpPool, PoolOptions};
 use dispatch_adapters::logger::{LogLevel, LoggerOptions};
 use dispatch_adapters::model::policy::{Backoff, BatchPolicy, BreakerConfig, Jitter, RateLimit, RetryPolicy};
+use dispatch_adapters::model::{Adapter, Envelope};
 use dispatch_adapters::named::{NamedAdapters, NamedOptions};
 use dispatch_adapters::noop::NoopOptions;
 use dispatch_adapters::pubsub::{PubSub, PubSubOptions};
-use dispatch_adapters::{NoopAdapter, testing};
+use dispatch_adapters::{NoopAdapter, Targets, testing};
 use serde_json::json;
 
 use crate::actor::Keeper;
@@ -166,7 +168,10 @@ fn a_type_is_registered_once() {
     assert!(registry.register("noop", |_| NoopAdapter::new()).is_err());
     assert!(registry.register(" ", |_| NoopAdapter::new()).is_err());
     registry.register("void", |_| NoopAdapter::new()).unwrap();
-    assert_eq!(registry.kinds().collect::<Vec<_>>(), ["console", "file", "logger", "noop", "void"]);
+    assert_eq!(
+        registry.kinds().collect::<Vec<_>>(),
+        ["console", "file", "http", "logger", "noop", "void", "webhook"]
+    );
 }
 
 #[test]
@@ -261,4 +266,84 @@ fn options_and_policies_read_what_serde_writes() {
     assert_eq!(TargetConfig::from_json(&table.to_string()).unwrap(), wanted);
     assert_eq!(TargetConfig::from_toml("type = 'noop'").unwrap(), TargetConfig::new("noop"));
     assert_eq!(TargetConfig::from_toml("timeout_ms = 0").unwrap_err().problems().len(), 2);
+}
+
+#[test]
+fn a_webhook_is_built_from_a_configuration_that_holds_no_secret() {
+    let registry = AdapterRegistry::with_built_in().with_pool(&HttpPool::new(PoolOptions {
+        name: "partners".to_owned(),
+        guard: Some(AddressGuard::on()),
+        ..PoolOptions::default()
+    }));
+    let targets = registry
+        .read_toml(
+            r#"
+            [[targets]]
+            type = "webhook"
+            name = "partner"
+            urls = ["https://user:hunter2@example.com/hook?token=hunter3"]
+            secrets = ["env:CARGO_PKG_NAME"]
+            scheme = "stripe"
+            shared_pool = "partners"
+            events = { OrderPlaced = "order.placed" }
+            secret_headers = { authorization = "env:CARGO_PKG_VERSION" }
+            retry = { max_retries = 5 }
+
+            [[targets]]
+            type = "http"
+            url = "https://example.com/in"
+            compression = "gzip"
+            pool = { size = 3, guard = { allow = ["10.0.0.0/8"] } }
+            "#,
+        )
+        .unwrap();
+    let shown = format!("{targets:?}");
+    assert!(!shown.contains("hunter") && !shown.contains(env!("CARGO_PKG_VERSION")), "{shown}");
+    assert_eq!(targets[0].adapter.name(), "webhook");
+}
+
+#[test]
+fn every_problem_of_a_webhook_is_said_at_once_and_none_shows_a_secret() {
+    let error = AdapterRegistry::with_built_in()
+        .read_toml(
+            r#"
+            [[targets]]
+            type = "webhook"
+            urls = ["ftp://example.com", "http://10.0.0.1/"]
+            secrets = ["whsec_hunter2", "env:DISPATCH_NO_SUCH_VARIABLE"]
+            schem = "stripe"
+            method = "PO ST"
+            headers = { "x-a" = "b\r\nx-c: d" }
+            secret_headers = { authorization = "hunter3" }
+            timeout_ms = 61_000
+            cloud_events = "batched"
+            shared_pool = "partners"
+
+            [[targets]]
+            type = "http"
+            pool = { size = 0, guard = { allow = ["10.0.0.1/8"] } }
+            "#,
+        )
+        .unwrap_err();
+    assert!(!error.to_string().contains("hunter"), "{error}");
+    insta::assert_snapshot!(error);
+}
+
+#[tokio::test]
+async fn a_target_starts_under_the_policies_it_was_read_with() {
+    let ready = AdapterRegistry::with_built_in()
+        .read_json(
+            r#"{"targets": [
+                {"type": "noop", "name": "a", "circuit_breaker": {}, "dead_letters": [{"type": "noop"}]},
+                {"type": "noop", "name": "b", "async": true}
+            ]}"#,
+        )
+        .unwrap();
+    let targets = Targets::start(&ready).unwrap();
+    assert!(
+        targets.list()[0].delivery().breaker().is_some() && targets.list()[1].delivery().breaker().is_none()
+    );
+    let outcomes = targets.deliver_each(&Envelope::empty("Note")).await;
+    let queued: Vec<_> = outcomes.iter().map(|outcome| outcome.result.as_ref().unwrap().queued).collect();
+    assert_eq!(queued, [false, true]);
 }

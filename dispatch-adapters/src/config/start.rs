@@ -1,0 +1,100 @@
+//! From a target that was read to one that runs.
+
+use std::sync::Arc;
+
+use dispatch_core::RegistrationError;
+use dispatch_core::delivery::Adapter;
+
+use super::ReadyTarget;
+use crate::dead_letters::DeadLetters;
+use crate::delivery::{Delivery, DeliveryBuilder};
+use crate::targets::{Target, Targets};
+
+impl ReadyTarget {
+    /// Its adapter with its policies and its dead letters, for whoever wants to add something before it starts.
+    ///
+    /// # Errors
+    /// That there is no tokio runtime, which dead letters need.
+    pub fn delivery(&self) -> Result<DeliveryBuilder, RegistrationError> {
+        let config = &self.config;
+        let mut delivery =
+            Delivery::to(Arc::clone(&self.adapter)).destination(config.name.as_str()).timeout(config.timeout);
+        if let Some(policy) = &config.retry {
+            delivery = delivery.retry(policy.clone());
+        }
+        if let Some(breaker) = config.circuit_breaker {
+            delivery = delivery.circuit_breaker(breaker);
+        }
+        if let Some(limit) = config.rate_limit {
+            delivery = delivery.rate_limit(limit);
+        }
+        if let Some(limit) = config.key_rate_limit {
+            delivery = delivery.key_rate_limit(limit);
+        }
+        if let Some(limit) = config.max_in_flight {
+            delivery = delivery.max_in_flight(limit);
+        }
+        if let Some(policy) = config.batch {
+            delivery = delivery.batch(policy);
+        }
+        if !self.dead_letters.is_empty() {
+            let adapters = self.dead_letters.iter().map(|letter| Arc::clone(&letter.adapter));
+            delivery = delivery.dead_letters(&DeadLetters::to::<Arc<dyn Adapter>>(adapters)?);
+        }
+        Ok(delivery)
+    }
+
+    /// Starts it, under the policies that it was read with.
+    ///
+    /// # Errors
+    /// That there is no tokio runtime.
+    pub fn start(&self) -> Result<Target, RegistrationError> {
+        let target = Target::new(self.config.name.as_str(), self.delivery()?.start()?);
+        Ok(if self.config.async_ { target.queued() } else { target })
+    }
+}
+
+impl Targets {
+    /// Starts every target that was read.
+    ///
+    /// ```
+    /// use dispatch_adapters::config::AdapterRegistry;
+    /// use dispatch_adapters::Targets;
+    /// use dispatch_adapters::model::Envelope;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let ready = AdapterRegistry::with_built_in().read_toml(r#"
+    ///     [[targets]]
+    ///     type = "noop"
+    ///     name = "crm"
+    ///     retry = { max_retries = 5, jitter = "full" }
+    ///     circuit_breaker = { failure_threshold = 3 }
+    ///
+    ///     [[targets]]
+    ///     type = "noop"
+    ///     name = "archive"
+    ///     async = true
+    /// "#)?;
+    /// let targets = Targets::start(&ready)?;
+    /// let outcomes = targets.deliver_each(&Envelope::empty("OrderPlaced")).await;
+    /// assert!(outcomes.iter().all(|outcome| outcome.is_ok()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// That a name occurs twice, or that there is no tokio runtime.
+    pub fn start(ready: &[ReadyTarget]) -> Result<Self, RegistrationError> {
+        let mut problems = Vec::new();
+        let mut targets = Vec::new();
+        for target in ready {
+            match target.start() {
+                Ok(target) => targets.push(target),
+                Err(error) => problems.extend(error.problems().iter().cloned()),
+            }
+        }
+        RegistrationError::check(problems)?;
+        Self::new(targets)
+    }
+}
