@@ -31,22 +31,28 @@
 //! ```
 //!
 //! # Where things are
-//! - Here: everything of the engine, from [`Engine`] and [`on_event`] to [`EngineActor`].
+//! - Here: everything of the engine, from [`Engine`] and [`on_event`] to [`EngineActor`], and of delivery, from
+//!   [`Delivery`] and [`Targets`] to [`DeadLetters`].
 //! - [`prelude`]: what most programs need.
 //! - [`model`]: the model and the rules, without a runtime: envelopes, topics, routes, results, policies.
-//! - Adapters: [`actor`], [`named`], [`pubsub`], [`logger`], [`console`], [`file`](mod@file), [`noop`].
+//! - Adapters: [`actor`], [`named`], [`pubsub`], [`logger`], [`console`], [`file`](mod@file), [`noop`], `http`,
+//!   `webhook`, and behind features of their names those of brokers.
+//! - [`policy`]: retry, circuit breaker, limits and time-outs around adapters and dispatchers.
 //! - [`config`]: targets as data, and how an adapter of yours gets a name in it.
+//! - [`secret`]: how secrets are named in configurations and kept out of print.
 //! - [`metrics`]: the snapshot that [`Engine::metrics`] answers with, and its exporters.
 //!
 //! # Features
 //! | feature | default | what it adds |
 //! |---|---|---|
+//! | `http` | yes | `http`: delivery over HTTP, with the address guard |
+//! | `webhook` | yes | `webhook`: signed webhooks, and their verification; includes `http` |
 //! | `conformance` | no | `conformance`: the suite that every adapter passes; for dev-dependencies |
 //! | `testing` | no | `conformance` and `testing`: an engine in virtual time, probes and scripted dispatchers; for dev-dependencies |
 //! | `facade` | no | [`metrics`]`::facade`: snapshots through the `metrics` facade |
 //!
 //! # Guarantees
-//! Those of [`Engine`]. Each adapter documents what its `Ok` means.
+//! Those of [`Engine`] and of [`delivery`]. Each adapter documents what its `Ok` means.
 //!
 //! Needs Rust 1.90.
 

@@ -1,5 +1,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::secret::Secret;
 
@@ -129,4 +131,43 @@ fn the_signature_header_can_have_another_name() {
     let verifier = Verifier::new(Scheme::Hex, &secrets).unwrap().with_signature_header("X-ACME");
     let received = headers.iter().map(|(name, value)| (name.as_ref(), value.as_str()));
     assert_eq!(verifier.verify(received, b"body", at(1000)), Ok(()));
+}
+
+fn scheme() -> impl Strategy<Value = Scheme> {
+    prop::sample::select(SCHEMES.to_vec())
+}
+
+proptest! {
+    #[test]
+    fn what_is_signed_verifies_and_nothing_else_does(
+        scheme in scheme(),
+        key in "\\PC{1,40}[a-z]",
+        id in "[a-zA-Z0-9_-]{1,40}",
+        seconds in 0_u64..4_000_000_000,
+        body: Vec<u8>,
+        flipped: prop::sample::Index,
+    ) {
+        let secrets = [secret(&key)];
+        let Ok(headers) = sign(scheme, &secrets, &id, at(seconds), &body) else { return Ok(()) };
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_ref(), value.as_str())).collect();
+        prop_assert_eq!(check(scheme, &secrets, &headers, &body, seconds), Ok(()));
+        if !body.is_empty() {
+            let mut other = body.clone();
+            other[flipped.index(body.len())] ^= 1;
+            prop_assert_eq!(check(scheme, &secrets, &headers, &other, seconds), Err(VerifyError::BadSignature));
+        }
+    }
+
+    #[test]
+    fn whatever_headers_hold_it_is_refused(
+        scheme in scheme(),
+        signature in prop_oneof!["\\PC{0,80}", "(v1,|t=1,v1=|sha256=|)[0-9a-fA-F+/=]{0,80}( v1,[a-z]{4})?"],
+        timestamp in "[0-9]{0,12}",
+    ) {
+        let names = [Some(scheme.signature_header()), scheme.timestamp_header(), scheme.id_header()];
+        let values = [signature.as_str(), &timestamp, "id"];
+        let headers: Vec<_> =
+            names.into_iter().zip(values).filter_map(|(name, value)| Some((name?, value))).collect();
+        prop_assert!(check(scheme, &[secret("s")], &headers, b"body", 1).is_err());
+    }
 }
