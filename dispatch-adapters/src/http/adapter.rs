@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryErrorKind, DeliveryLabels, Health, Receipt};
+use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryLabels, Health, Receipt};
 use dispatch_core::error::{ErrorCode, Problem};
 use dispatch_core::{Clock, Envelope, SystemClock};
 use futures_util::{StreamExt, stream};
@@ -98,10 +98,7 @@ impl Http {
     }
 
     fn ready(&self) -> Result<&Target, DeliveryError> {
-        self.target().as_ref().map_err(|problems| {
-            let problem = problems.first().map(|problem| problem.message().to_owned()).unwrap_or_default();
-            HttpError::Options { problem }.into_delivery(DeliveryErrorKind::Permanent)
-        })
+        self.target().as_ref().map_err(|problems| HttpError::options(problems))
     }
 
     async fn send(&self, message: Message) -> Result<Receipt, DeliveryError> {

@@ -1,21 +1,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dispatch_core::Sanitizer;
 use dispatch_core::delivery::{DeliveryError, DeliveryErrorKind};
+use dispatch_core::error::Problem;
 
 use super::guard::GuardRefusal;
 
 /// What went wrong between here and there: the source of the [`DeliveryError`] of an HTTP adapter.
 ///
-/// `url` is always the label of the destination: without user information, query and fragment.
+/// `url` is always the label of the destination, without user information, query and fragment; where even that looks
+/// sensitive, so that the whole error would be hidden, it is the origin, or nothing but "the destination".
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpError {
     /// The options have problems, so nothing was tried.
-    #[error("the options are not valid: {problem}; validate() lists every problem")]
+    #[error("the options are not valid{}; validate() lists every problem", first(problems))]
     Options {
-        /// The first of them.
-        problem: String,
+        /// All of them.
+        problems: Vec<Problem>,
     },
     /// The envelope cannot be made into a request; nothing was sent.
     #[error("the envelope cannot be sent: {reason}")]
@@ -80,6 +83,13 @@ pub enum HttpError {
     },
 }
 
+/// The first problem, unless the error would be hidden because of it.
+fn first(problems: &[Problem]) -> String {
+    let first = problems.first().map(Problem::message);
+    let shown = first.filter(|text| !Sanitizer::new().is_sensitive(text));
+    shown.map(|text| format!(": {text}")).unwrap_or_default()
+}
+
 fn advice(status: u16) -> &'static str {
     match status {
         300..=399 => ": redirects are not followed, use the URL it points to",
@@ -93,6 +103,10 @@ impl HttpError {
     /// As the error of a delivery, with this one as its source.
     pub(crate) fn into_delivery(self, kind: DeliveryErrorKind) -> DeliveryError {
         DeliveryError::new(kind, self.to_string()).with_source(self)
+    }
+
+    pub(crate) fn options(problems: &[Problem]) -> DeliveryError {
+        Self::Options { problems: problems.to_vec() }.into_delivery(DeliveryErrorKind::Permanent)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "it goes into map_err")]

@@ -37,7 +37,7 @@ pub(crate) async fn exchange(
         Ok(Ok(response)) => response,
         Ok(Err(error)) => return Err(failed(error, target)),
         Err(_) => {
-            let timeout = HttpError::Timeout { url: Arc::clone(&target.label), limit: target.timeout };
+            let timeout = HttpError::Timeout { url: Arc::clone(&target.shown), limit: target.timeout };
             return Err(timeout.into_delivery(DeliveryErrorKind::Retry));
         }
     };
@@ -47,7 +47,7 @@ pub(crate) async fn exchange(
     let body = answer::read(response, deadline).await;
     match answer::judge(status, wait) {
         None => Ok(Receipt::answered(Answer::new(Some(status), body))),
-        Some(kind) => Err(HttpError::Status { url: Arc::clone(&target.label), status }.into_delivery(kind)),
+        Some(kind) => Err(HttpError::Status { url: Arc::clone(&target.shown), status }.into_delivery(kind)),
     }
 }
 
@@ -65,7 +65,7 @@ fn gzip(body: &Bytes) -> std::io::Result<Bytes> {
 /// The error of a request that got no answer.
 fn failed(error: reqwest::Error, target: &Target) -> DeliveryError {
     let source = error.without_url();
-    let url = Arc::clone(&target.label);
+    let url = Arc::clone(&target.shown);
     let causes = || std::iter::successors(source.source(), |cause| (*cause).source());
     if let Some(refusal) = causes().find_map(|cause| cause.downcast_ref::<GuardRefusal>()) {
         let refused = HttpError::Guarded { url, refusal: refusal.clone() };

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dispatch_core::Sanitizer;
 use dispatch_core::error::{ErrorCode, Problem};
 use reqwest::{Client, Method, Request};
 use url::{Host, Url};
@@ -12,6 +13,8 @@ use crate::secret::SecretRef;
 /// One URL, and all that is the same in every request to it.
 pub(crate) struct Target {
     pub(crate) label: Arc<str>,
+    /// What errors call it: as much of the label as does not make them hidden.
+    pub(super) shown: Arc<str>,
     pub(super) client: Client,
     pub(super) timeout: Duration,
     pub(super) compression: Compression,
@@ -56,10 +59,12 @@ impl Target {
             return None;
         }
         let label = label(&url, hidden);
+        let shown = shown(&label, &url);
         // This also turns user information into a header.
         match client.request(method?, url).headers(headers).build() {
             Ok(template) => Some(Self {
                 label: label.into(),
+                shown: shown.into(),
                 client,
                 timeout: options.timeout,
                 compression: options.compression,
@@ -135,6 +140,13 @@ fn label(url: &Url, secret: bool) -> String {
     label.into()
 }
 
+fn shown(label: &str, url: &Url) -> String {
+    let sanitizer = Sanitizer::new();
+    let candidates = [label.to_owned(), url.origin().ascii_serialization()];
+    let shown = candidates.into_iter().find(|text| !sanitizer.is_sensitive(text));
+    shown.unwrap_or_else(|| "the destination".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +157,18 @@ mod tests {
         assert_eq!(read("https://u:p@h.example/a?k=v#f").unwrap(), "https://h.example/a");
         let (url, _) = url("https://hooks.example/T0/s3cret").unwrap();
         assert_eq!(label(&url, true), "https://hooks.example");
+    }
+
+    #[test]
+    fn an_error_keeps_as_much_of_the_label_as_does_not_hide_it() {
+        for (text, expected) in [
+            ("https://h.example/hook", "https://h.example/hook"),
+            ("https://h.example/oauth/hook", "https://h.example"),
+            ("https://auth.example/hook", "the destination"),
+        ] {
+            let url = Url::parse(text).unwrap();
+            assert_eq!(shown(&label(&url, false), &url), expected);
+        }
     }
 
     #[test]

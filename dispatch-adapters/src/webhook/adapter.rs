@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryErrorKind, DeliveryLabels, Health, Receipt};
+use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryLabels, Health, Receipt};
 use dispatch_core::error::{ErrorCode, Problem};
 use dispatch_core::{Clock, Envelope, SystemClock};
 use futures_util::{StreamExt, stream};
@@ -101,10 +101,7 @@ impl Webhook {
     /// # Errors
     /// If nothing was sent at all: the options are not valid, or the envelope cannot be written.
     pub async fn deliver_each(&self, envelope: &Envelope) -> Result<Vec<UrlResult>, DeliveryError> {
-        let ready = self.checked().as_ref().map_err(|problems| {
-            let problem = problems.first().map(|problem| problem.message().to_owned()).unwrap_or_default();
-            HttpError::Options { problem }.into_delivery(DeliveryErrorKind::Permanent)
-        })?;
+        let ready = self.checked().as_ref().map_err(|problems| HttpError::options(problems))?;
         let message = self.sign(&ready.signer, envelope)?;
         let started = Instant::now();
         let sent = ready.targets.iter().map(|target| {

@@ -12,7 +12,7 @@ use dispatch_adapters::http::{
 use dispatch_core::{Adapter, DeliveryError, DeliveryErrorKind};
 
 use super::server::Server;
-use super::{SHORT, cause, order, problems};
+use super::{LONG, cause, order, problems};
 
 /// Answers each question with the next of these, the last one again and again.
 struct Names {
@@ -36,8 +36,8 @@ impl Resolver for Names {
 }
 
 fn guarded(url: String, guard: AddressGuard, names: Arc<Names>) -> Http {
-    let pool = PoolOptions { guard: Some(guard), connect_timeout: SHORT, ..PoolOptions::default() };
-    Http::new(HttpOptions::new(url).with_timeout(SHORT)).in_pool(&HttpPool::with_resolver(pool, names))
+    let pool = PoolOptions { guard: Some(guard), ..PoolOptions::default() };
+    Http::new(HttpOptions::new(url).with_timeout(LONG)).in_pool(&HttpPool::with_resolver(pool, names))
 }
 
 fn refusal(error: &DeliveryError) -> &GuardRefusal {
@@ -106,11 +106,12 @@ async fn the_name_of_this_machine_is_refused() {
 #[tokio::test]
 async fn a_name_that_changes_between_two_looks_gains_nothing() {
     let server = Server::writing("HTTP/1.1 204 No Content\r\n\r\n").await;
-    // Public at the first look, inside at the second. There is no second look before the connection is made, so the
-    // first delivery goes to the public address (where nobody answers in time) and the second is refused.
-    let names = Names::new(&[&["203.0.114.1"], &["127.0.0.1"]]);
+    // Allowed at the first look, inside at the second. There is no second look before the connection is made, so the
+    // first delivery goes to the allowed address (where nobody listens) and the second is refused.
+    let allowing = AddressGuard::on().allowing("127.0.0.2/32".parse().unwrap());
+    let names = Names::new(&[&["127.0.0.2"], &["127.0.0.1"]]);
     let url = format!("http://rebinding.example:{}/", server.port);
-    let http = guarded(url, AddressGuard::on(), Arc::clone(&names));
+    let http = guarded(url, allowing, Arc::clone(&names));
     assert!(http.validate().is_ok());
     let first = http.deliver(&order()).await.unwrap_err();
     assert_eq!(first.kind(), DeliveryErrorKind::Retry, "{first}");

@@ -28,6 +28,9 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 /// What a timeout is set to that must run out.
 const SHORT: Duration = Duration::from_millis(80);
 
+/// What a timeout is set to that must not run out, however busy the machine is.
+const LONG: Duration = Duration::from_secs(20);
+
 /// A server that always answers like this.
 async fn answering(response: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
@@ -41,6 +44,11 @@ fn order() -> Envelope {
 
 /// The error of a delivery to a URL.
 async fn refused(url: &str) -> DeliveryError {
+    Http::new(HttpOptions::new(url).with_timeout(LONG)).deliver(&order()).await.unwrap_err()
+}
+
+/// The error of a delivery to a URL that does not answer in time.
+async fn timed_out(url: &str) -> DeliveryError {
     Http::new(HttpOptions::new(url).with_timeout(SHORT)).deliver(&order()).await.unwrap_err()
 }
 

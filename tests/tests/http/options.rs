@@ -105,3 +105,12 @@ fn a_url_can_be_a_secret() {
     let http = Http::new(HttpOptions::new(format!("file:{}", path.display())));
     assert_eq!(&*http.labels().destination, "https://hooks.example");
 }
+
+#[tokio::test]
+async fn an_error_that_would_be_hidden_leaves_out_what_hides_it() {
+    let options = HttpOptions::new("http://h.example/").with_header("authorization", "a\nb");
+    let error = Http::new(options).deliver(&super::order()).await.unwrap_err();
+    assert_eq!(error.message(), "the options are not valid; validate() lists every problem");
+    let error = super::refused("http://127.0.0.1:1/oauth/token").await;
+    assert!(error.message().starts_with("cannot connect to http://127.0.0.1:1: "), "{error}");
+}
