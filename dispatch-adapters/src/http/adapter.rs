@@ -104,7 +104,7 @@ impl Http {
     async fn send(&self, message: Message) -> Result<Receipt, DeliveryError> {
         let target = self.ready()?;
         let started = Instant::now();
-        let result = exchange(&self.pool, target, message, &*self.clock).await;
+        let result = exchange(&self.pool, target, &message, &*self.clock).await;
         self.record.note(result.is_ok(), started.elapsed(), self.clock.now());
         result
     }
@@ -150,8 +150,15 @@ impl Adapter for Http {
         if self.options.mode == CloudEventsMode::Batched {
             return self.send_batch(envelopes).await;
         }
+        if self.options.batch_concurrency <= 1 {
+            let mut results = Vec::with_capacity(envelopes.len());
+            for envelope in envelopes {
+                results.push(self.deliver(envelope).await);
+            }
+            return results;
+        }
         let each: Vec<_> = envelopes.iter().map(|envelope| self.deliver(envelope)).collect();
-        stream::iter(each).buffered(self.options.batch_concurrency.max(1)).collect().await
+        stream::iter(each).buffered(self.options.batch_concurrency).collect().await
     }
 
     async fn health(&self) -> Health {

@@ -17,17 +17,18 @@ use super::{Compression, HttpError, HttpPool, answer, message::Message, retry_af
 pub(crate) async fn exchange(
     pool: &HttpPool,
     target: &Target,
-    message: Message,
+    message: &Message,
     clock: &dyn Clock,
 ) -> Result<Receipt, DeliveryError> {
-    let Message { mut headers, mut body } = message;
+    let mut body = message.body.clone();
+    let mut request = target.request().ok_or_else(|| HttpError::envelope("the request cannot be copied"))?;
+    // What the options say wins over what comes from the envelope.
+    for (name, value) in &message.headers {
+        request.headers_mut().entry(name).or_insert_with(|| value.clone());
+    }
     if target.compression == Compression::Gzip && !body.is_empty() {
         body = gzip(&body).map_err(HttpError::envelope)?;
-        insert(&mut headers, "content-encoding", "gzip")?;
-    }
-    let mut request = target.request().ok_or_else(|| HttpError::envelope("the request cannot be copied"))?;
-    for (name, value) in &headers {
-        request.headers_mut().entry(name).or_insert_with(|| value.clone());
+        insert(request.headers_mut(), "content-encoding", "gzip")?;
     }
     *request.body_mut() = Some(body.into());
 

@@ -13,7 +13,6 @@ use super::headers::{insert, travels};
 use super::{CloudEventsMode, HttpError};
 
 /// What is sent, whoever it is sent to.
-#[derive(Clone)]
 pub(crate) struct Message {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,

@@ -213,7 +213,10 @@ impl Shared {
             .referer(false)
             .connect_timeout(options.connect_timeout)
             .pool_idle_timeout(options.idle_timeout)
-            .pool_max_idle_per_host(options.size)
+            // A connection comes back a moment after its request has left, so a request may find none and make one
+            // although the pool is full. With room for these they are kept and used; without, they would be made and
+            // thrown away again and again.
+            .pool_max_idle_per_host(options.size.saturating_mul(2))
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")));
         if self.guard.enabled || options.proxy == ProxyUse::Never {
             builder = builder.no_proxy();

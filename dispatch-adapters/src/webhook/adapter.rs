@@ -104,19 +104,25 @@ impl Webhook {
         let ready = self.checked().as_ref().map_err(|problems| HttpError::options(problems))?;
         let message = self.sign(&ready.signer, envelope)?;
         let started = Instant::now();
-        let sent = ready.targets.iter().map(|target| {
-            let message = message.clone();
-            async move {
-                let result = exchange(&self.pool, target, message, &*self.clock).await;
-                UrlResult { destination: Arc::clone(&target.label), result }
+        let results = if self.options.parallel {
+            let asked: Vec<_> = ready.targets.iter().map(|target| self.ask(target, &message)).collect();
+            stream::iter(asked).buffered(PARALLEL).collect().await
+        } else {
+            // Without the machinery of streams, which costs more than a signature.
+            let mut results = Vec::with_capacity(ready.targets.len());
+            for target in &ready.targets {
+                results.push(self.ask(target, &message).await);
             }
-        });
-        let at_once = if self.options.parallel { PARALLEL } else { 1 };
-        let sent: Vec<_> = sent.collect();
-        let results: Vec<_> = stream::iter(sent).buffered(at_once).collect().await;
-        let delivered = results.iter().all(|each| each.result.is_ok());
+            results
+        };
+        let delivered = results.iter().all(|each: &UrlResult| each.result.is_ok());
         self.record.note(delivered, started.elapsed(), self.clock.now());
         Ok(results)
+    }
+
+    async fn ask(&self, target: &Target, message: &Message) -> UrlResult {
+        let result = exchange(&self.pool, target, message, &*self.clock).await;
+        UrlResult { destination: Arc::clone(&target.label), result }
     }
 
     fn sign(&self, signer: &Signer, envelope: &Envelope) -> Result<Message, DeliveryError> {
