@@ -20,7 +20,7 @@ pub struct Refusal {
 }
 
 /// The policies that refuse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RefusedBy {
@@ -37,6 +37,10 @@ pub enum RefusedBy {
 }
 
 impl RefusedBy {
+    /// Every policy that refuses.
+    pub const ALL: [Self; 5] =
+        [Self::CircuitOpen, Self::RateLimit, Self::InFlightLimit, Self::QueueFull, Self::Stopped];
+
     /// As it is written in logs, metrics and errors.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -42,6 +42,9 @@ pub enum BreakerPhase {
 }
 
 impl BreakerPhase {
+    /// Every phase.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
+
     /// As it is written in logs, metrics and JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
