@@ -10,17 +10,23 @@
 //! | gauge | gauge of the same name |
 //! | histogram `x` | counter `x_bucket` for each cumulative `le` bound, gauge `x_sum` in seconds, counter `x_count` |
 //!
-//! Counters of the facade never go down: after a reset of the engine's metrics they stand still until the
+//! Counters of the facade never go down: after a reset of the metrics they stand still until the
 //! figures have caught up.
 
 use metrics::{Label, Unit};
 
-use crate::catalog::{CATALOG, Kind, Series, Value};
-use crate::{DispatchMetrics, Histogram, Latency};
+use crate::catalog::{Kind, Series, Snapshot, Value};
+use crate::{DeliveryMetrics, DispatchMetrics, Histogram, Latency};
 
-/// Tells the installed recorder what each series means. Once, before the first [`publish`], is enough.
+/// Tells the installed recorder what each series means, of engines and of deliveries. Once, before the first
+/// [`publish`], is enough.
 pub fn describe() {
-    for series in CATALOG {
+    describe_all::<DispatchMetrics>();
+    describe_all::<DeliveryMetrics>();
+}
+
+fn describe_all<S: Snapshot>() {
+    for series in S::catalog() {
         let Series { name, meaning, .. } = *series;
         match series.kind {
             Kind::Counter if in_seconds(series) => metrics::describe_gauge!(name, Unit::Seconds, meaning),
@@ -35,7 +41,7 @@ pub fn describe() {
     }
 }
 
-/// Hands a snapshot to the installed recorder.
+/// Hands a snapshot, of an engine or of deliveries, to the installed recorder.
 ///
 /// ```
 /// use dispatch_metrics::{DispatchMetrics, facade};
@@ -44,8 +50,8 @@ pub fn describe() {
 /// // Say every ten seconds:
 /// facade::publish(&DispatchMetrics::new("shop"));
 /// ```
-pub fn publish(snapshot: &DispatchMetrics) {
-    for series in CATALOG {
+pub fn publish<S: Snapshot>(snapshot: &S) {
+    for series in S::catalog() {
         for sample in series.samples(snapshot) {
             let labels = sample.labels.iter().map(|(key, value)| Label::new(*key, (*value).to_owned()));
             let labels: Vec<_> = labels.collect();
@@ -72,6 +78,6 @@ fn publish_latency(name: &'static str, labels: &[Label], latency: &Latency) {
 }
 
 /// Whether the counter is a sum of durations rather than a number of things.
-fn in_seconds(series: &Series) -> bool {
+fn in_seconds<S>(series: &Series<S>) -> bool {
     series.name.ends_with("_seconds_total")
 }

@@ -5,7 +5,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// Number of buckets: one for each bound and one for everything above the last.
-const BUCKETS: usize = 13;
+pub(crate) const BUCKETS: usize = 13;
 
 const NANOS_PER_MS: u64 = 1_000_000;
 
@@ -98,6 +98,11 @@ impl Histogram {
         self.counts[bucket_of_nanos(nanos)] += 1;
     }
 
+    /// A histogram of these counters, in the order of the bounds.
+    pub(crate) const fn from_counts(counts: [u64; BUCKETS]) -> Self {
+        Self { counts }
+    }
+
     /// The counters in the order of the bounds.
     #[must_use]
     pub const fn counts(&self) -> &[u64; BUCKETS] {
@@ -171,7 +176,7 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
 
 /// The index of the bucket, always less than [`BUCKETS`].
 #[inline]
-fn bucket_of_nanos(nanos: u64) -> usize {
+pub(crate) fn bucket_of_nanos(nanos: u64) -> usize {
     // Almost every dispatch ends within the first bound.
     if nanos <= NANOS_PER_MS {
         return 0;

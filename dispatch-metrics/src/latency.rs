@@ -52,6 +52,11 @@ impl Latency {
         self.histogram.record_nanos(nanos);
     }
 
+    /// A latency of these parts, all in nanoseconds; a minimum above the maximum means that nothing was counted.
+    pub(crate) const fn from_parts(total: u64, min: u64, max: u64, histogram: Histogram) -> Self {
+        Self { total, min, max, histogram }
+    }
+
     /// How many durations were counted.
     #[must_use]
     pub fn count(&self) -> u64 {

@@ -1,7 +1,8 @@
 //! What a dispatch engine counts: a snapshot model of plain numbers, the recorder that fills it, and exporters.
 //!
 //! It is **not** a metrics framework: it has no registry of its own, no clock, no runtime, no global state and no
-//! locks. Whoever records owns the [`Recorder`]; whoever reads gets a [`DispatchMetrics`].
+//! locks. Whoever records owns the [`Recorder`]; whoever reads gets a [`DispatchMetrics`]. Deliveries are recorded by a
+//! [`DeliveryRecorder`], from any thread, and read as [`DeliveryMetrics`].
 //!
 //! ```
 //! use std::time::Duration;
@@ -31,6 +32,8 @@
 //! # Concepts
 //! - [`Recorder`]: takes [`DispatchSample`]s and [`ExecutionSample`]s by number, on the hot path.
 //! - [`DispatchMetrics`]: the snapshot; also takes facts itself, by name; merges with those of other shards.
+//! - [`DeliveryRecorder`]: observes deliveries; a [`DeliveryMeter`] of it those of one destination, on the hot path.
+//! - [`DeliveryMetrics`]: the snapshot of deliveries, by adapter and destination.
 //! - [`Latency`] and [`Histogram`]: durations, kept as whole nanoseconds and shown as milliseconds.
 //! - [`catalog`]: every exported series, once, with its meaning.
 //!
@@ -39,7 +42,8 @@
 //!   errors.
 //! - Every dispatch is in the latency and under one status, so the buckets of the histogram add up to
 //!   `total_dispatches`.
-//! - The numbers of topics and of retired dispatchers told apart are bounded.
+//! - Every attempt of a delivery is delivered, failed, abandoned or in flight: the four add up to the attempts.
+//! - The numbers of topics, of retired dispatchers and of destinations told apart are bounded.
 //! - Error texts are kept as they are given: sanitise them first, with `dispatch_core::redact`.
 //!
 //! # Features
@@ -51,6 +55,7 @@
 //! Needs Rust 1.90.
 
 pub mod catalog;
+mod delivery;
 #[cfg(feature = "facade")]
 pub mod facade;
 mod histogram;
@@ -62,6 +67,10 @@ mod recorder;
 mod retired;
 mod snapshot;
 
+pub use delivery::{
+    AttemptMetrics, AttemptOutcome, BreakerMetrics, DeliveryMeter, DeliveryMetrics, DeliveryRecorder,
+    DestinationMetrics, FailureMetrics,
+};
 pub use histogram::Histogram;
 pub use latency::Latency;
 pub use record::{
@@ -81,3 +90,9 @@ pub const RETIRED_LIMIT: usize = 1_000;
 
 /// The name under which the dispatchers that went before those are counted together; no id has white space.
 pub const RETIRED_DISPATCHERS: &str = "retired dispatchers";
+
+/// How many destinations have figures of their own unless something else is configured.
+pub const DEFAULT_DESTINATION_LIMIT: usize = 1_000;
+
+/// The adapter and the destination under which the deliveries beyond the bound are counted together.
+pub const OTHER_DESTINATIONS: &str = "other";

@@ -1,7 +1,8 @@
 //! Snapshots in the Prometheus text format (feature `prometheus`).
 //!
-//! [`render`] gives the text of a scrape. To put an engine's figures beside other metrics of the same process,
-//! register a [`SnapshotCollector`] with a `prometheus_client` registry.
+//! [`render`] gives the text of a scrape of one kind of snapshot, [`Scrape`] that of several kinds together. To put
+//! the figures beside other metrics of the same process, register a [`SnapshotCollector`] with a `prometheus_client`
+//! registry.
 
 use std::fmt;
 
@@ -10,7 +11,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, 
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use crate::catalog::{CATALOG, Kind, Value};
+use crate::catalog::{Kind, Snapshot, Value};
 use crate::{DispatchMetrics, Histogram, Latency};
 
 /// The media type of what [`render`] returns.
@@ -29,32 +30,75 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 /// assert!(text.contains(r#"dispatch_dispatches_total{engine="shop",status="success"} 0"#));
 /// # Ok::<(), std::fmt::Error>(())
 /// ```
-pub fn render<'a>(snapshots: impl IntoIterator<Item = &'a DispatchMetrics>) -> Result<String, fmt::Error> {
-    let mut registry = Registry::default();
-    registry.register_collector(Box::new(SnapshotCollector::new(snapshots.into_iter().cloned().collect())));
-    let mut text = String::new();
-    text::encode(&mut text, &registry)?;
-    Ok(text)
+pub fn render<'a, S: Exportable>(snapshots: impl IntoIterator<Item = &'a S>) -> Result<String, fmt::Error> {
+    Scrape::default().with(snapshots).render()
+}
+
+/// What a snapshot has to be so that a registry can keep it: [`Snapshot`], and a plain value.
+pub trait Exportable: Snapshot + Clone + fmt::Debug + Send + Sync {}
+
+impl<S: Snapshot + Clone + fmt::Debug + Send + Sync> Exportable for S {}
+
+/// One scrape of several kinds of snapshots: of engines and of deliveries.
+///
+/// ```
+/// use dispatch_metrics::prometheus::Scrape;
+/// use dispatch_metrics::{DeliveryRecorder, DispatchMetrics};
+///
+/// let (engine, deliveries) = (DispatchMetrics::new("shop"), DeliveryRecorder::new());
+/// let text = Scrape::default().with([&engine]).with([&deliveries.snapshot()]).render()?;
+/// assert!(text.contains("dispatch_dispatches_total") && text.contains("dispatch_delivery_attempts"));
+/// # Ok::<(), std::fmt::Error>(())
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "a scrape is no text until it is rendered"]
+pub struct Scrape {
+    registry: Registry,
+}
+
+impl Scrape {
+    /// Adds snapshots; each kind once.
+    pub fn with<'a, S: Exportable>(mut self, snapshots: impl IntoIterator<Item = &'a S>) -> Self {
+        let collector = SnapshotCollector::new(snapshots.into_iter().cloned().collect());
+        self.registry.register_collector(Box::new(collector));
+        self
+    }
+
+    /// The text, with `# EOF` at its end.
+    ///
+    /// # Errors
+    /// Never for a `String` as such; whatever `prometheus_client` reports is passed on.
+    pub fn render(self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
 }
 
 /// Snapshots as a source for a `prometheus_client` registry.
-#[derive(Debug, Clone, Default)]
-pub struct SnapshotCollector {
-    snapshots: Vec<DispatchMetrics>,
+#[derive(Debug, Clone)]
+pub struct SnapshotCollector<S = DispatchMetrics> {
+    snapshots: Vec<S>,
 }
 
-impl SnapshotCollector {
-    /// A collector of these snapshots. One collector may hold several engines; two collectors in one registry
-    /// would write every series twice.
+impl<S> Default for SnapshotCollector<S> {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
+impl<S> SnapshotCollector<S> {
+    /// A collector of these snapshots. One collector may hold several engines; two collectors of one kind in one
+    /// registry would write every series twice.
     #[must_use]
-    pub const fn new(snapshots: Vec<DispatchMetrics>) -> Self {
+    pub const fn new(snapshots: Vec<S>) -> Self {
         Self { snapshots }
     }
 }
 
-impl Collector for SnapshotCollector {
+impl<S: Exportable> Collector for SnapshotCollector<S> {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        for series in CATALOG {
+        for series in S::catalog() {
             let kind = match series.kind {
                 Kind::Counter => MetricType::Counter,
                 Kind::Gauge => MetricType::Gauge,

@@ -4,9 +4,9 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::filled;
-use dispatch_metrics::catalog::{CATALOG, Kind};
-use dispatch_metrics::facade;
+use common::{filled, filled_deliveries};
+use dispatch_metrics::catalog::{Kind, Snapshot};
+use dispatch_metrics::{DeliveryMetrics, DispatchMetrics, facade};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 /// Name with labels, and value, of all that was published; with the names that were described.
@@ -16,6 +16,7 @@ fn published() -> (BTreeMap<String, DebugValue>, BTreeSet<String>) {
     metrics::with_local_recorder(&recorder, || {
         facade::describe();
         facade::publish(&filled());
+        facade::publish(&filled_deliveries());
     });
     let mut described = BTreeSet::new();
     let mut values = BTreeMap::new();
@@ -31,17 +32,20 @@ fn published() -> (BTreeMap<String, DebugValue>, BTreeSet<String>) {
 }
 
 fn facade_names() -> BTreeSet<String> {
-    let names = CATALOG.iter().flat_map(|series| match series.kind {
+    names_of::<DispatchMetrics>().chain(names_of::<DeliveryMetrics>()).collect()
+}
+
+fn names_of<S: Snapshot>() -> impl Iterator<Item = String> {
+    S::catalog().iter().flat_map(|series| match series.kind {
         Kind::Histogram => {
             ["_bucket", "_sum", "_count"].map(|suffix| format!("{}{suffix}", series.name)).into()
         }
         _ => vec![series.name.to_owned()],
-    });
-    names.collect()
+    })
 }
 
 #[test]
-fn the_catalog_is_published_described_and_nothing_else() {
+fn the_catalogs_are_published_and_described_and_nothing_else() {
     let (values, described) = published();
     let names: BTreeSet<_> =
         values.keys().filter_map(|key| key.split(' ').next()).map(str::to_owned).collect();
@@ -65,4 +69,14 @@ fn values_arrive_with_their_labels() {
         panic!("a gauge")
     };
     assert_eq!(in_flight.0, 5.0);
+    let delivery = "adapter=webhook destination=https://example.com/hook";
+    assert_eq!(
+        get(&format!("dispatch_delivery_attempts_total {delivery} outcome=timed_out")),
+        &DebugValue::Counter(1)
+    );
+    let DebugValue::Gauge(phase) = get(&format!("dispatch_delivery_breaker_phase {delivery} phase=open"))
+    else {
+        panic!("a gauge")
+    };
+    assert_eq!(phase.0, 1.0);
 }

@@ -4,9 +4,10 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::filled;
-use dispatch_metrics::catalog::{CATALOG, Kind};
-use dispatch_metrics::{DispatchMetrics, prometheus};
+use common::{filled, filled_deliveries};
+use dispatch_metrics::catalog::{CATALOG, DELIVERY_CATALOG, Kind};
+use dispatch_metrics::prometheus::Scrape;
+use dispatch_metrics::{DeliveryRecorder, DispatchMetrics, prometheus};
 
 /// The name of the series of every line that is a sample.
 fn exported(text: &str) -> BTreeSet<String> {
@@ -27,6 +28,30 @@ fn a_filled_snapshot() {
 fn the_catalog_is_exported_and_nothing_else() {
     let catalog: BTreeSet<_> = CATALOG.iter().map(|series| series.name.to_owned()).collect();
     assert_eq!(exported(&prometheus::render([&filled()]).unwrap()), catalog);
+}
+
+#[test]
+fn filled_figures_of_deliveries() {
+    insta::assert_snapshot!(prometheus::render([&filled_deliveries()]).unwrap());
+}
+
+#[test]
+fn one_scrape_has_engines_and_deliveries() {
+    let catalogs: BTreeSet<_> = CATALOG
+        .iter()
+        .map(|series| series.name.to_owned())
+        .chain(DELIVERY_CATALOG.iter().map(|series| series.name.to_owned()))
+        .collect();
+    let text = Scrape::default().with([&filled()]).with([&filled_deliveries()]).render().unwrap();
+    assert_eq!(exported(&text), catalogs);
+    assert_eq!(text.matches("# EOF\n").count(), 1);
+}
+
+#[test]
+fn a_recorder_without_destinations_has_heads_only() {
+    let text = prometheus::render([&DeliveryRecorder::new().snapshot()]).unwrap();
+    assert_eq!(exported(&text).len(), 0, "{text}");
+    assert_eq!(text.matches("# TYPE").count(), DELIVERY_CATALOG.len());
 }
 
 #[test]

@@ -1,188 +1,19 @@
 #![doc = include_str!("../../METRICS.md")]
 
+mod delivery;
+mod engine;
 mod series;
 
-use std::time::Duration;
-
-use dispatch_core::{Category, DispatchStatus};
-
-use series::Samples;
-pub use series::{Kind, Label, Sample, Series, Value};
-
-use crate::{DispatchMetrics, DispatcherMetrics};
-
-/// Every series, once: the exporters write these and nothing else.
-///
-/// ```
-/// use dispatch_metrics::DispatchMetrics;
-/// use dispatch_metrics::catalog::CATALOG;
-///
-/// let metrics = DispatchMetrics::new("shop");
-/// for series in CATALOG {
-///     for sample in series.samples(&metrics) {
-///         println!("{} {:?} = {:?}", series.name, sample.labels, sample.value);
-///     }
-/// }
-/// ```
-pub static CATALOG: &[Series] = &[
-    Series {
-        name: "dispatch_dispatches_total",
-        kind: Kind::Counter,
-        labels: &["engine", "status"],
-        meaning: "Dispatches that ended, by status",
-        read: |metrics, samples| {
-            for status in DispatchStatus::ALL {
-                samples.push(&[status.as_str()], Value::Count(metrics.status_metrics.get(status)));
-            }
-        },
-    },
-    Series {
-        name: "dispatch_category_dispatches_total",
-        kind: Kind::Counter,
-        labels: &["engine", "category"],
-        meaning: "Dispatches that ended, by category; invalid messages are in none",
-        read: |metrics, samples| {
-            for category in Category::ALL {
-                samples.push(&[category.as_str()], Value::Count(metrics.category_metrics.get(category)));
-            }
-        },
-    },
-    Series {
-        name: "dispatch_category_mismatches_total",
-        kind: Kind::Counter,
-        labels: &["engine"],
-        meaning: "Dispatches whose envelope named another category than the topic",
-        read: |metrics, samples| samples.push(&[], Value::Count(metrics.category_mismatch_count)),
-    },
-    Series {
-        name: "dispatch_routes_matched_total",
-        kind: Kind::Counter,
-        labels: &["engine"],
-        meaning: "Dispatchers chosen, over all dispatches",
-        read: |metrics, samples| samples.push(&[], Value::Count(metrics.routes_matched_count)),
-    },
-    Series {
-        name: "dispatch_unpublishable_outputs_total",
-        kind: Kind::Counter,
-        labels: &["engine"],
-        meaning: "Outputs only returned because their topic has no category",
-        read: |metrics, samples| samples.push(&[], Value::Count(metrics.unpublishable_count)),
-    },
-    Series {
-        name: "dispatch_refused_total",
-        kind: Kind::Counter,
-        labels: &["engine", "reason"],
-        meaning: "Envelopes that were not taken: overloaded or rejected; they are no dispatches",
-        read: |metrics, samples| {
-            samples.push(&["overloaded"], Value::Count(metrics.overloaded_count));
-            samples.push(&["rejected"], Value::Count(metrics.rejected_count));
-        },
-    },
-    Series {
-        name: "dispatch_duration_seconds",
-        kind: Kind::Histogram,
-        labels: &["engine"],
-        meaning: "From the call of a dispatch to its result",
-        read: |metrics, samples| samples.push(&[], Value::Latency(&metrics.latency)),
-    },
-    Series {
-        name: "dispatch_dispatcher_executions_total",
-        kind: Kind::Counter,
-        labels: &["engine", "dispatcher", "outcome"],
-        meaning: "Envelopes handed to a dispatcher, by outcome: success, error, panicked or timeout",
-        read: |metrics, samples| {
-            for (id, dispatcher) in &metrics.dispatcher_metrics {
-                for outcome in crate::ExecutionOutcome::ALL {
-                    samples.push(&[id, outcome.as_str()], Value::Count(dispatcher.outcome_count(outcome)));
-                }
-            }
-        },
-    },
-    Series {
-        name: "dispatch_dispatcher_restarts_total",
-        kind: Kind::Counter,
-        labels: &["engine", "dispatcher"],
-        meaning: "Replacements started after a dispatcher's actor died",
-        read: |metrics, samples| each_dispatcher(metrics, samples, |it| Value::Count(it.restart_count)),
-    },
-    Series {
-        name: "dispatch_dispatcher_slow_blocking_total",
-        kind: Kind::Counter,
-        labels: &["engine", "dispatcher"],
-        meaning: "Blocking calls that ran longer than the warning limit",
-        read: |metrics, samples| each_dispatcher(metrics, samples, |it| Value::Count(it.slow_blocking_count)),
-    },
-    Series {
-        name: "dispatch_dispatcher_late_replies_total",
-        kind: Kind::Counter,
-        labels: &["engine", "dispatcher"],
-        meaning: "Answers dropped because they came after their time-out",
-        read: |metrics, samples| each_dispatcher(metrics, samples, |it| Value::Count(it.late_reply_count)),
-    },
-    Series {
-        name: "dispatch_dispatcher_saturated_total",
-        kind: Kind::Counter,
-        labels: &["engine", "dispatcher"],
-        meaning: "Envelopes turned away because a dispatcher was at its cap",
-        read: |metrics, samples| each_dispatcher(metrics, samples, |it| Value::Count(it.saturated_count)),
-    },
-    Series {
-        name: "dispatch_dispatcher_in_flight",
-        kind: Kind::Gauge,
-        labels: &["engine", "dispatcher"],
-        meaning: "Envelopes a dispatcher is working on",
-        read: |metrics, samples| each_dispatcher(metrics, samples, |it| Value::Count(it.in_flight)),
-    },
-    Series {
-        name: "dispatch_dispatcher_duration_seconds",
-        kind: Kind::Histogram,
-        labels: &["engine", "dispatcher"],
-        meaning: "From handing over an envelope to its outcome",
-        read: |metrics, samples| each_dispatcher(metrics, samples, |it| Value::Latency(&it.latency)),
-    },
-    Series {
-        name: "dispatch_topic_dispatches_total",
-        kind: Kind::Counter,
-        labels: &["engine", "topic", "result"],
-        meaning: "Dispatches on a topic: success, failure, or none for skipped and routed ones",
-        read: |metrics, samples| {
-            for (name, topic) in &metrics.topic_metrics {
-                let none = topic.dispatches.saturating_sub(topic.successes).saturating_sub(topic.failures);
-                samples.push(&[name, "success"], Value::Count(topic.successes));
-                samples.push(&[name, "failure"], Value::Count(topic.failures));
-                samples.push(&[name, "none"], Value::Count(none));
-            }
-        },
-    },
-    Series {
-        name: "dispatch_topic_duration_seconds_total",
-        kind: Kind::Counter,
-        labels: &["engine", "topic"],
-        meaning: "Sum of the durations of the dispatches on a topic",
-        read: |metrics, samples| {
-            for (name, topic) in &metrics.topic_metrics {
-                samples.push(&[name], Value::Seconds(Duration::as_secs_f64(&topic.total_latency())));
-            }
-        },
-    },
-];
-
-/// One sample for each dispatcher.
-fn each_dispatcher<'a>(
-    metrics: &'a DispatchMetrics,
-    samples: &mut Samples<'a>,
-    value: impl Fn(&'a DispatcherMetrics) -> Value<'a>,
-) {
-    for (id, dispatcher) in &metrics.dispatcher_metrics {
-        samples.push(&[id], value(dispatcher));
-    }
-}
+pub use delivery::DELIVERY_CATALOG;
+pub use engine::CATALOG;
+pub use series::{Kind, Label, Sample, Series, Snapshot, Value};
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{DeliveryMetrics, DispatchMetrics};
 
-    /// `| name | kind | labels | meaning |` of every row of the table in METRICS.md.
+    /// `| name | kind | labels | meaning |` of every row of the tables in METRICS.md.
     fn documented() -> Vec<[String; 4]> {
         let rows = include_str!("../../METRICS.md").lines().filter(|line| line.starts_with("| `dispatch_"));
         rows.map(|row| {
@@ -193,29 +24,37 @@ mod tests {
         .collect()
     }
 
+    /// The same of the rows of a catalog.
+    fn rows<S: Snapshot>() -> impl Iterator<Item = [String; 4]> {
+        S::catalog().iter().map(|it| {
+            [it.name.to_owned(), it.kind.as_str().to_owned(), it.labels.join(", "), it.meaning.to_owned()]
+        })
+    }
+
     #[test]
-    fn the_documented_table_is_the_catalog() {
-        let catalog: Vec<_> = CATALOG
-            .iter()
-            .map(|it| {
-                [it.name.to_owned(), it.kind.as_str().to_owned(), it.labels.join(", "), it.meaning.to_owned()]
-            })
-            .collect();
-        assert_eq!(documented(), catalog);
+    fn the_documented_tables_are_the_catalogs() {
+        let catalogs: Vec<_> = rows::<DispatchMetrics>().chain(rows::<DeliveryMetrics>()).collect();
+        assert_eq!(documented(), catalogs);
+    }
+
+    fn check_names<S: Snapshot>(prefix: &str, labels: &[&str]) -> impl Iterator<Item = &'static str> {
+        for series in S::catalog() {
+            assert!(series.name.starts_with(prefix), "{}", series.name);
+            assert_eq!(series.kind == Kind::Counter, series.name.ends_with("_total"), "{}", series.name);
+            assert!(series.labels.starts_with(labels), "{}", series.name);
+            // The texts stand in `# HELP` lines, which escape nothing.
+            assert!(!series.meaning.contains(['\\', '\n', '|']), "{}", series.name);
+        }
+        S::catalog().iter().map(|series| series.name)
     }
 
     #[test]
     fn names_follow_the_conventions() {
-        let mut names: Vec<_> = CATALOG.iter().map(|series| series.name).collect();
-        for series in CATALOG {
-            assert!(series.name.starts_with("dispatch_"), "{}", series.name);
-            assert_eq!(series.kind == Kind::Counter, series.name.ends_with("_total"), "{}", series.name);
-            assert_eq!(series.labels.first(), Some(&"engine"), "{}", series.name);
-            // The texts stand in `# HELP` lines, which escape nothing.
-            assert!(!series.meaning.contains(['\\', '\n', '|']), "{}", series.name);
-        }
+        let engine = check_names::<DispatchMetrics>("dispatch_", &["engine"]);
+        let delivery = check_names::<DeliveryMetrics>("dispatch_delivery_", &["adapter", "destination"]);
+        let mut names: Vec<_> = engine.chain(delivery).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), CATALOG.len());
+        assert_eq!(names.len(), CATALOG.len() + DELIVERY_CATALOG.len());
     }
 }

@@ -2,6 +2,15 @@ use std::fmt;
 
 use crate::{DispatchMetrics, Latency};
 
+/// A snapshot that exporters can write: it says which series it has.
+pub trait Snapshot: Sized + 'static {
+    /// Every series, once.
+    fn catalog() -> &'static [Series<Self>];
+
+    /// The value of the first label, if it is the same in every sample.
+    fn scope(&self) -> Option<&str>;
+}
+
 /// What a number does over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -27,31 +36,38 @@ impl Kind {
 }
 
 /// One series: what it is called, what it means, and how it is read off a snapshot.
-#[derive(Clone, Copy)]
 #[non_exhaustive]
-pub struct Series {
+pub struct Series<S = DispatchMetrics> {
     /// Full name, as Prometheus shows it; a name with `_seconds` is in seconds, every other is a number.
     pub name: &'static str,
     /// What the number does over time.
     pub kind: Kind,
-    /// Names of the labels; the first is `engine`.
+    /// Names of the labels; the first is `engine`, or `adapter` for deliveries.
     pub labels: &'static [&'static str],
     /// What it counts, in one line.
     pub meaning: &'static str,
-    pub(super) read: for<'a> fn(&'a DispatchMetrics, &mut Samples<'a>),
+    pub(super) read: for<'a> fn(&'a S, &mut Samples<'a>),
 }
 
-impl Series {
+impl<S: Snapshot> Series<S> {
     /// What a snapshot has of this series: one sample for each combination of labels.
     #[must_use]
-    pub fn samples<'a>(&self, metrics: &'a DispatchMetrics) -> Vec<Sample<'a>> {
-        let mut samples = Samples { labels: self.labels, engine: &metrics.engine, list: Vec::new() };
+    pub fn samples<'a>(&self, metrics: &'a S) -> Vec<Sample<'a>> {
+        let mut samples = Samples { labels: self.labels, scope: metrics.scope(), list: Vec::new() };
         (self.read)(metrics, &mut samples);
         samples.list
     }
 }
 
-impl fmt::Debug for Series {
+impl<S> Clone for Series<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Series<S> {}
+
+impl<S> fmt::Debug for Series<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Series")
             .field("name", &self.name)
@@ -91,14 +107,14 @@ pub enum Value<'a> {
 #[derive(Debug)]
 pub(crate) struct Samples<'a> {
     labels: &'static [&'static str],
-    engine: &'a str,
+    scope: Option<&'a str>,
     list: Vec<Sample<'a>>,
 }
 
 impl<'a> Samples<'a> {
-    /// Adds a sample; `values` are those of the labels after `engine`.
+    /// Adds a sample; `values` are those of the labels, without the one that all samples share.
     pub(super) fn push(&mut self, values: &[&'a str], value: Value<'a>) {
-        let values = std::iter::once(self.engine).chain(values.iter().copied());
+        let values = self.scope.into_iter().chain(values.iter().copied());
         self.list.push(Sample { labels: self.labels.iter().copied().zip(values).collect(), value });
     }
 }

@@ -4,10 +4,12 @@
 
 use std::time::Duration;
 
+use dispatch_core::delivery::{DeliveryErrorKind, DeliveryEvent, DeliveryLabels};
+use dispatch_core::policy::{BreakerPhase, RefusedBy};
 use dispatch_core::{Category, DispatchStatus};
 use dispatch_metrics::{
-    DispatchMetrics, DispatchRecord, DispatchSample, DispatcherEvent, ExecutionOutcome, ExecutionRecord,
-    ExecutionSample, Recorder,
+    DeliveryMetrics, DeliveryRecorder, DispatchMetrics, DispatchRecord, DispatchSample, DispatcherEvent,
+    ExecutionOutcome, ExecutionRecord, ExecutionSample, Recorder,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -212,4 +214,58 @@ pub(crate) fn filled() -> DispatchMetrics {
     metrics.record_unpublishable(2);
     metrics.register_dispatcher("mailer").in_flight = 5;
     metrics
+}
+
+/// Figures of deliveries with something in every field.
+pub(crate) fn filled_deliveries() -> DeliveryMetrics {
+    use DeliveryEvent as E;
+    let ms = Duration::from_millis;
+    let recorder = DeliveryRecorder::with_limit(2);
+    let webhook = recorder.meter(&DeliveryLabels::new("webhook", "https://example.com/hook"));
+    let letters = recorder.meter(&DeliveryLabels::new("dead_letters", "archive \"north\""));
+    let other = recorder.meter(&DeliveryLabels::new("file", "beyond the limit"));
+    for _ in 0..8 {
+        webhook.record(&E::Started);
+    }
+    for (failed, latency) in [
+        (None, ms(2)),
+        (Some(DeliveryErrorKind::Permanent), ms(4)),
+        (Some(DeliveryErrorKind::Retry), ms(40)),
+        (Some(DeliveryErrorKind::RetryAfter(ms(5))), ms(3)),
+        (Some(DeliveryErrorKind::Disabled), ms(6)),
+    ] {
+        webhook.record(&E::Attempted { failed, latency });
+    }
+    webhook.record(&E::TimedOut);
+    webhook.record(&E::Attempted { failed: Some(DeliveryErrorKind::Retry), latency: ms(5_000) });
+    let (closed, open) = (BreakerPhase::Closed, BreakerPhase::Open);
+    let kinds = [
+        DeliveryErrorKind::Permanent,
+        DeliveryErrorKind::Retry,
+        DeliveryErrorKind::RetryAfter(ms(1)),
+        DeliveryErrorKind::Disabled,
+    ];
+    let rest = [
+        E::Abandoned,
+        E::Retrying { retry: 1, delay: ms(1) },
+        E::BudgetEmpty { wait: ms(1) },
+        E::BreakerChanged { from: closed, to: open },
+        E::BreakerChanged { from: open, to: BreakerPhase::HalfOpen },
+        E::BreakerChanged { from: BreakerPhase::HalfOpen, to: closed },
+        E::BreakerChanged { from: closed, to: open },
+        E::Held { remaining: ms(1) },
+        E::RateLimited { wait: ms(1) },
+        E::Batched { size: 7 },
+        E::Batched { size: 3 },
+        E::FellBack,
+        E::Delivered,
+        E::DeadLettered,
+    ];
+    let refused = RefusedBy::ALL.map(|by| E::Refused { by });
+    let failed = kinds.map(|kind| E::Failed { kind });
+    rest.iter().chain(&refused).chain(&failed).for_each(|event| webhook.record(event));
+    letters.record(&E::DeadLetterStored);
+    letters.record(&E::DeadLetterKept);
+    other.record(&E::Delivered);
+    recorder.snapshot()
 }
