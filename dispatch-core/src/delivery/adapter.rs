@@ -1,3 +1,4 @@
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -52,7 +53,7 @@ pub trait Adapter: Send + Sync + 'static {
     }
 }
 
-#[async_trait]
+/// Hands on the futures of the adapter as they are: no second box around them.
 impl<A: Adapter + ?Sized> Adapter for Arc<A> {
     fn name(&self) -> &str {
         (**self).name()
@@ -62,18 +63,38 @@ impl<A: Adapter + ?Sized> Adapter for Arc<A> {
         (**self).validate()
     }
 
-    async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
-        (**self).deliver(envelope).await
+    fn deliver<'a, 'b, 'f>(&'a self, envelope: &'b Envelope) -> Boxed<'f, Result<Receipt, DeliveryError>>
+    where
+        'a: 'f,
+        'b: 'f,
+        Self: 'f,
+    {
+        (**self).deliver(envelope)
     }
 
-    async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
-        (**self).deliver_batch(envelopes).await
+    fn deliver_batch<'a, 'b, 'f>(
+        &'a self,
+        envelopes: &'b [Envelope],
+    ) -> Boxed<'f, Vec<Result<Receipt, DeliveryError>>>
+    where
+        'a: 'f,
+        'b: 'f,
+        Self: 'f,
+    {
+        (**self).deliver_batch(envelopes)
     }
 
-    async fn health(&self) -> Health {
-        (**self).health().await
+    fn health<'a, 'f>(&'a self) -> Boxed<'f, Health>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
+        (**self).health()
     }
 }
+
+/// What `async_trait` makes of an async function.
+type Boxed<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 
 /// How a destination is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
