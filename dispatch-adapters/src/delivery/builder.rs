@@ -197,7 +197,7 @@ impl DeliveryBuilder {
         });
         let limits = Stack(self.rate.map(Rate::new), self.key_rate.map(KeyedRate::new));
         let attempt: Attempt =
-            Stack(self.max_in_flight.map(InFlight::new), Stack(Timeout::new(self.timeout), Observe));
+            Stack(self.max_in_flight.map(InFlight::new), Stack(Observe, Timeout::new(self.timeout)));
         let route = match self.batch {
             None => {
                 let policy = Stack(retry, Stack(breaker.clone(), Stack(limits, attempt)));

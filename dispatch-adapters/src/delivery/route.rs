@@ -9,7 +9,7 @@ use crate::policy::{Around, Breaker, InFlight, KeyedRate, Observe, Rate, Retry, 
 /// What stands in front of every attempt.
 pub(super) type Limits = Stack<Option<Rate>, Option<KeyedRate>>;
 /// What stands around every attempt.
-pub(super) type Attempt = Stack<Option<InFlight>, Stack<Timeout, Observe>>;
+pub(super) type Attempt = Stack<Option<InFlight>, Stack<Observe, Timeout>>;
 /// The whole, without a batch.
 pub(super) type Single = Stack<Option<Retry>, Stack<Option<Breaker>, Stack<Limits, Attempt>>>;
 /// What stands in front of a batch, and what stands behind it.
