@@ -222,7 +222,7 @@ impl DeliveryBuilder {
             dead_letters: self.dead_letters,
             disabled: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
-            vitals: Vitals::default(),
+            vitals: Vitals::start(),
             room: Arc::new(Semaphore::new(self.queue)),
             queue: self.queue,
         });

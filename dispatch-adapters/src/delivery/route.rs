@@ -4,7 +4,7 @@ use dispatch_core::Envelope;
 use dispatch_core::delivery::{Adapter, DeliveryError, Health, Receipt};
 
 use crate::batch::Batched;
-use crate::policy::{Around, Breaker, InFlight, KeyedRate, Observe, Rate, Retry, Stack, Timeout};
+use crate::policy::{Around, Breaker, InFlight, KeyedRate, Moment, Observe, Rate, Retry, Stack, Timeout};
 
 /// What stands in front of every attempt.
 pub(super) type Limits = Stack<Option<Rate>, Option<KeyedRate>>;
@@ -27,10 +27,14 @@ pub(super) enum Route {
 }
 
 impl Route {
-    pub(super) async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+    pub(super) async fn deliver(
+        &self,
+        envelope: &Envelope,
+        moment: &Moment,
+    ) -> Result<Receipt, DeliveryError> {
         match self {
-            Self::Single(adapter) => adapter.deliver(envelope).await,
-            Self::Batched(adapter) => adapter.deliver(envelope).await,
+            Self::Single(adapter) => adapter.deliver_at(envelope, moment).await,
+            Self::Batched(adapter) => adapter.deliver_at(envelope, moment).await,
         }
     }
 

@@ -8,14 +8,14 @@ use dispatch_core::delivery::{
 };
 use dispatch_core::policy::{BreakerPhase, RefusedBy};
 use dispatch_core::uuid::Uuid;
+use futures_util::FutureExt;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
 use super::Fallback;
 use super::route::Route;
 use super::vitals::Vitals;
 use crate::dead_letters::DeadLetters;
-use crate::policy::{Breaker, Telemetry};
+use crate::policy::{Breaker, Moment, Telemetry};
 
 /// What the clones of a delivery share.
 pub(super) struct Shared {
@@ -43,9 +43,9 @@ impl Shared {
         let result = if self.disabled.load(Ordering::Acquire) {
             Err(DeliveryError::disabled("the destination wants nothing more; enable() delivers to it again"))
         } else {
-            let since = Instant::now();
-            let result = self.route.deliver(envelope).await;
-            self.vitals.note(&result, since, &self.telemetry);
+            let moment = Moment::start();
+            let result = self.route.deliver(envelope, &moment).await;
+            self.vitals.note(&result, &moment);
             result
         };
         match result {
@@ -53,7 +53,7 @@ impl Shared {
                 self.telemetry.emit(DeliveryEvent::Delivered);
                 Ok(receipt)
             }
-            Err(error) => self.failed(envelope, error).await,
+            Err(error) => self.failed(envelope, error).boxed().await,
         }
     }
 
@@ -112,7 +112,7 @@ impl Shared {
     pub(super) async fn health(&self) -> Health {
         let inner = self.route.health().await;
         let phase = self.breaker.as_ref().map(Breaker::phase);
-        let own = self.vitals.health();
+        let own = self.vitals.health(self.telemetry.now());
         let status = match phase {
             _ if self.disabled.load(Ordering::Acquire) => HealthStatus::Unhealthy,
             Some(BreakerPhase::Open) => HealthStatus::Unhealthy,

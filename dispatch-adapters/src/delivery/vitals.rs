@@ -1,35 +1,53 @@
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use dispatch_core::delivery::{DeliveryError, Health, HealthStatus, Receipt};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::policy::Telemetry;
+use crate::policy::Moment;
 
 /// Signs of life.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Vitals {
     running: AtomicUsize,
+    /// Whether anybody waits until nothing runs.
+    awaited: AtomicBool,
     quiet: Notify,
-    /// Milliseconds since 1970; 0 for never.
+    /// What the time of the last success is counted from.
+    origin: Instant,
+    /// Milliseconds since the origin, and one; 0 for never.
     last_success_ms: AtomicU64,
     latency_us: AtomicU64,
     failing: AtomicBool,
 }
 
 impl Vitals {
+    pub(super) fn start() -> Self {
+        Self {
+            running: AtomicUsize::new(0),
+            awaited: AtomicBool::new(false),
+            quiet: Notify::new(),
+            origin: Instant::now(),
+            last_success_ms: AtomicU64::new(0),
+            latency_us: AtomicU64::new(0),
+            failing: AtomicBool::new(false),
+        }
+    }
+
     pub(super) fn enter(&self) -> impl Drop {
-        self.running.fetch_add(1, Ordering::AcqRel);
+        self.running.fetch_add(1, Ordering::SeqCst);
         RunningCall(self)
     }
 
     pub(super) fn running(&self) -> usize {
-        self.running.load(Ordering::Acquire)
+        self.running.load(Ordering::SeqCst)
     }
 
     pub(super) async fn wait_until_quiet(&self) {
+        // Either the last call to end sees this, or it is not counted any more below.
+        self.awaited.store(true, Ordering::SeqCst);
         loop {
             let mut quiet = pin!(self.quiet.notified());
             quiet.as_mut().enable();
@@ -40,25 +58,25 @@ impl Vitals {
         }
     }
 
-    pub(super) fn note(
-        &self,
-        result: &Result<Receipt, DeliveryError>,
-        since: Instant,
-        telemetry: &Telemetry,
-    ) {
+    /// Takes note of how a call ended.
+    pub(super) fn note(&self, result: &Result<Receipt, DeliveryError>, moment: &Moment) {
         self.failing.store(result.is_err(), Ordering::Release);
         if result.is_ok() {
-            let now = telemetry.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.last_success_ms.store(u64::try_from(now.as_millis()).unwrap_or(0), Ordering::Release);
-            self.latency_us.store(micros, Ordering::Release);
+            let now = moment.now();
+            let millis = now.saturating_duration_since(self.origin).as_millis();
+            let micros = now.saturating_duration_since(moment.origin()).as_micros();
+            let millis = u64::try_from(millis).unwrap_or(u64::MAX).saturating_add(1);
+            self.last_success_ms.store(millis, Ordering::Release);
+            self.latency_us.store(u64::try_from(micros).unwrap_or(u64::MAX), Ordering::Release);
         }
     }
 
-    pub(super) fn health(&self) -> Health {
+    /// How the destination is, with `wall` as the time of day.
+    pub(super) fn health(&self, wall: SystemTime) -> Health {
+        // A success is noted on the monotonic clock, which costs nothing more there, and told as time of day.
         let last_success = match self.last_success_ms.load(Ordering::Acquire) {
             0 => None,
-            ms => Some(SystemTime::UNIX_EPOCH + Duration::from_millis(ms)),
+            ms => wall.checked_sub(self.origin.elapsed().saturating_sub(Duration::from_millis(ms - 1))),
         };
         let status = match (self.failing.load(Ordering::Acquire), last_success) {
             (true, _) => HealthStatus::Unhealthy,
@@ -74,7 +92,7 @@ struct RunningCall<'a>(&'a Vitals);
 
 impl Drop for RunningCall<'_> {
     fn drop(&mut self) {
-        if self.0.running.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.0.running.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.awaited.load(Ordering::SeqCst) {
             self.0.quiet.notify_waiters();
         }
     }

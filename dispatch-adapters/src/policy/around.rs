@@ -8,7 +8,7 @@ use dispatch_core::error::Problem;
 use dispatch_core::policy::Failure;
 use dispatch_core::{Category, Envelope, NodeKind};
 
-use super::{Call, Telemetry, batch};
+use super::{Call, Moment, Telemetry, batch};
 
 /// Something that decides whether, when and how often a call is made.
 pub trait Policy: Send + Sync + 'static {
@@ -109,7 +109,29 @@ impl<P, T> Around<P, T> {
     }
 
     fn call<'a>(&'a self, envelope: &'a Envelope) -> Call<'a> {
-        Call { telemetry: &self.telemetry, key: envelope.key() }
+        Call::new(&self.telemetry).with_key(envelope.key())
+    }
+}
+
+impl<P: Policy, A: Adapter> Around<P, A> {
+    /// [`deliver`](Adapter::deliver) with a clock of the caller's, and without a box for the future.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "that it is Send must be said where the policy is generic; the compiler cannot tell of a known one"
+    )]
+    pub(crate) fn deliver_at<'a>(
+        &'a self,
+        envelope: &'a Envelope,
+        moment: &'a Moment,
+    ) -> impl Future<Output = Result<Receipt, DeliveryError>> + Send + 'a {
+        async move {
+            let attempt = || async {
+                let result = self.inner.deliver(envelope).await;
+                moment.forget();
+                result
+            };
+            self.policy.apply(self.call(envelope).at(moment), attempt).await
+        }
     }
 }
 
@@ -126,14 +148,18 @@ impl<P: Policy, A: Adapter> Adapter for Around<P, A> {
     }
 
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
-        self.policy.apply(self.call(envelope), || self.inner.deliver(envelope)).await
+        self.deliver_at(envelope, &Moment::start()).await
     }
 
     /// The whole batch is one call: it fails if every envelope in it failed and trying again may help.
     async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
-        let call = Call { telemetry: &self.telemetry, key: None };
-        let attempt = || async { batch::judge(self.inner.deliver_batch(envelopes).await) };
-        match self.policy.apply(call, attempt).await {
+        let moment = Moment::start();
+        let attempt = || async {
+            let results = self.inner.deliver_batch(envelopes).await;
+            moment.forget();
+            batch::judge(results)
+        };
+        match self.policy.apply(Call::new(&self.telemetry).at(&moment), attempt).await {
             Ok(results) => results,
             Err(failed) => failed.into_results(envelopes.len()),
         }

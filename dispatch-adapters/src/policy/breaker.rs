@@ -133,7 +133,7 @@ impl Breaker {
     /// The refusal, with the time that remains.
     pub fn check(&self, operation: Operation<'_>) -> Result<(), Refusal> {
         let telemetry = self.own_telemetry();
-        match self.admit(&telemetry) {
+        match self.admit(Call::new(&telemetry)) {
             Ok(_) => Ok(()),
             Err(remaining) => {
                 telemetry.emit(DeliveryEvent::Refused { by: RefusedBy::CircuitOpen });
@@ -177,13 +177,13 @@ impl Breaker {
             correlation_id = operation.correlation_id.map(tracing::field::display),
             "circuit breaker reset"
         );
-        self.step(&telemetry, BreakerState::reset);
+        self.step(Call::new(&telemetry), BreakerState::reset);
     }
 
     fn record(&self, verdict: Verdict, operation: Operation<'_>) {
         let telemetry = self.own_telemetry();
         let config = self.shared.config;
-        let phase = self.step(&telemetry, |state, now| {
+        let phase = self.step(Call::new(&telemetry), |state, now| {
             state.record(&config, verdict, now);
             state.phase()
         });
@@ -205,14 +205,14 @@ impl Breaker {
         BreakerState::from_bits(self.shared.word.load())
     }
 
-    fn admit(&self, telemetry: &Telemetry) -> Result<Passage, Duration> {
+    fn admit(&self, call: Call<'_>) -> Result<Passage, Duration> {
         let config = &self.shared.config;
-        self.step(telemetry, |state, now| state.admit(config, now))
+        self.step(call, |state, now| state.admit(config, now))
     }
 
     /// Runs a step, wakes what is held if that may go on, and says so if the phase has changed.
-    fn step<T>(&self, telemetry: &Telemetry, mut step: impl FnMut(&mut BreakerState, Duration) -> T) -> T {
-        let now = self.shared.ticks.now();
+    fn step<T>(&self, call: Call<'_>, mut step: impl FnMut(&mut BreakerState, Duration) -> T) -> T {
+        let now = self.shared.ticks.at(call.clock());
         let (before, after, answer) =
             self.shared.word.step(BreakerState::from_bits, BreakerState::to_bits, |state| step(state, now));
         let (from, to) = (before.phase(), after.phase());
@@ -220,8 +220,8 @@ impl Breaker {
             self.shared.changed.notify_waiters();
         }
         if from != to {
-            telemetry.emit(DeliveryEvent::BreakerChanged { from, to });
-            let DeliveryLabels { adapter, destination } = telemetry.labels();
+            call.telemetry.emit(DeliveryEvent::BreakerChanged { from, to });
+            let DeliveryLabels { adapter, destination } = call.telemetry.labels();
             tracing::warn!(
                 service_name = &**destination,
                 transport_type = &**adapter,
@@ -235,8 +235,8 @@ impl Breaker {
 
     /// Waits until a call may pass.
     async fn pass<'a, E: Failure>(&'a self, call: Call<'a>, failed_probes: u32) -> Result<Permit<'a>, E> {
-        let permit = |passage| Permit { breaker: self, telemetry: call.telemetry, passage: Some(passage) };
-        let mut remaining = match self.admit(call.telemetry) {
+        let permit = |passage| Permit { breaker: self, call, passage: Some(passage) };
+        let mut remaining = match self.admit(call) {
             Ok(passage) => return Ok(permit(passage)),
             Err(remaining) => remaining,
         };
@@ -249,7 +249,7 @@ impl Breaker {
         loop {
             let mut changed = pin!(self.shared.changed.notified());
             changed.as_mut().enable();
-            match self.admit(call.telemetry) {
+            match self.admit(call) {
                 Ok(passage) => return Ok(permit(passage)),
                 Err(left) => remaining = left,
             }
@@ -258,6 +258,7 @@ impl Breaker {
                 () = changed => {}
                 () = tokio::time::sleep(remaining + manners) => {}
             }
+            call.waited();
         }
     }
 }
@@ -297,7 +298,7 @@ impl Policy for Breaker {
 /// A call that passed; dropped without an outcome, it says nothing about the destination.
 struct Permit<'a> {
     breaker: &'a Breaker,
-    telemetry: &'a Telemetry,
+    call: Call<'a>,
     passage: Option<Passage>,
 }
 
@@ -313,13 +314,17 @@ impl Permit<'_> {
     fn report(&mut self, verdict: Verdict) {
         if let Some(passage) = self.passage.take() {
             let config = self.breaker.shared.config;
-            self.breaker.step(self.telemetry, |state, now| state.settle(&config, passage, verdict, now));
+            self.breaker.step(self.call, |state, now| state.settle(&config, passage, verdict, now));
         }
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
+        if self.passage.is_some() {
+            // It was given up; nobody knows how long it had waited.
+            self.call.waited();
+        }
         self.report(Verdict::Unknown);
     }
 }

@@ -59,6 +59,7 @@ impl Policy for InFlight {
                 let Ok(place) = shared.places.acquire().await else {
                     return Err(call.telemetry.refuse(RefusedBy::Stopped, None));
                 };
+                call.waited();
                 place
             }
         };

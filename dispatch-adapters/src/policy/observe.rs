@@ -2,14 +2,16 @@ use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
-use dispatch_core::delivery::DeliveryEvent;
+use dispatch_core::delivery::{DeliveryEvent, DeliveryLabels};
 use dispatch_core::policy::Failure;
 use futures_util::FutureExt;
 use tokio::time::Instant;
+use tracing::Level;
 
-use super::{Call, Policy, Telemetry};
+use super::{Call, Policy};
 
-/// Tells of every attempt and turns a panic into an error; the innermost policy of a [`Delivery`](crate::Delivery).
+/// Tells of every attempt and turns a panic into an error; in a [`Delivery`](crate::Delivery) only the time-out is
+/// further inside.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Observe;
 
@@ -21,11 +23,14 @@ impl Policy for Observe {
         F: Fn() -> Fut + Send + Sync,
         Fut: Future<Output = Result<T, E>> + Send,
     {
-        let running = Running::start(call.telemetry);
+        let running = Running::start(call);
         // The attempt is a call of foreign code; nothing of it is used again after it has panicked.
         let result = match AssertUnwindSafe(async { attempt().await }).catch_unwind().await {
             Ok(result) => result,
-            Err(panic) => Err(E::panicked(text_of(&*panic))),
+            Err(panic) => {
+                call.waited();
+                Err(E::panicked(text_of(&*panic)))
+            }
         };
         running.finish(&result);
         result
@@ -34,28 +39,45 @@ impl Policy for Observe {
 
 /// An attempt that runs; dropped before its end, it was abandoned.
 struct Running<'a> {
-    telemetry: &'a Telemetry,
+    call: Call<'a>,
+    /// `None` if nobody wants to know.
     since: Option<Instant>,
+    ended: bool,
 }
 
 impl<'a> Running<'a> {
-    fn start(telemetry: &'a Telemetry) -> Self {
-        telemetry.emit(DeliveryEvent::Started);
-        Self { telemetry, since: Some(Instant::now()) }
+    fn start(call: Call<'a>) -> Self {
+        call.telemetry.emit(DeliveryEvent::Started);
+        let since = (call.telemetry.is_observed() || tracing::enabled!(Level::DEBUG)).then(|| call.clock());
+        Self { call, since, ended: false }
     }
 
     fn finish<T, E: Failure>(mut self, result: &Result<T, E>) {
-        if let Some(since) = self.since.take() {
-            let failed = result.as_ref().err().map(Failure::kind);
-            self.telemetry.emit(DeliveryEvent::Attempted { failed, latency: since.elapsed() });
+        self.ended = true;
+        let Some(since) = self.since else {
+            return;
+        };
+        let latency = self.call.clock().saturating_duration_since(since);
+        let failed = result.as_ref().err().map(Failure::kind);
+        self.call.telemetry.emit(DeliveryEvent::Attempted { failed, latency });
+        if let Err(error) = result {
+            let DeliveryLabels { adapter, destination } = self.call.telemetry.labels();
+            tracing::debug!(
+                %adapter,
+                %destination,
+                kind = error.kind().as_str(),
+                latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
+                error = error.text(),
+                "attempt failed"
+            );
         }
     }
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        if self.since.is_some() {
-            self.telemetry.emit(DeliveryEvent::Abandoned);
+        if !self.ended {
+            self.call.telemetry.emit(DeliveryEvent::Abandoned);
         }
     }
 }

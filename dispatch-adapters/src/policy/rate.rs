@@ -52,23 +52,29 @@ impl<C> Shared<C> {
         limit: &RateLimit,
         call: Call<'_>,
     ) -> Result<(), E> {
-        let wait = self.turn(cell, |cell, now| cell.pass(limit, now).err().unwrap_or_default());
+        let wait = self.turn(cell, call, |cell, now| cell.pass(limit, now).err().unwrap_or_default());
         if wait.is_zero() {
             return Ok(());
         }
         let Some(_seat) = self.waiting.enter() else {
             return Err(call.telemetry.refuse(RefusedBy::RateLimit, Some(wait)));
         };
-        let wait = self.turn(cell, |cell, now| cell.reserve(limit, now));
+        let wait = self.turn(cell, call, |cell, now| cell.reserve(limit, now));
         if !wait.is_zero() {
             call.telemetry.emit(DeliveryEvent::RateLimited { wait });
             tokio::time::sleep(wait).await;
+            call.waited();
         }
         Ok(())
     }
 
-    fn turn(&self, cell: &Word, mut step: impl FnMut(&mut RateCell, Duration) -> Duration) -> Duration {
-        let now = self.ticks.now();
+    fn turn(
+        &self,
+        cell: &Word,
+        call: Call<'_>,
+        mut step: impl FnMut(&mut RateCell, Duration) -> Duration,
+    ) -> Duration {
+        let now = self.ticks.at(call.clock());
         cell.step(RateCell::from_bits, RateCell::to_bits, |cell| step(cell, now)).2
     }
 }

@@ -70,7 +70,7 @@ impl Retry {
             return;
         };
         loop {
-            let now = self.shared.ticks.now();
+            let now = self.shared.ticks.at(call.clock());
             let taken = self
                 .shared
                 .budget
@@ -80,6 +80,7 @@ impl Retry {
             };
             call.telemetry.emit(DeliveryEvent::BudgetEmpty { wait });
             tokio::time::sleep(wait).await;
+            call.waited();
         }
     }
 }
@@ -126,6 +127,7 @@ impl Policy for Retry {
             call.telemetry.emit(DeliveryEvent::Retrying { retry: retries, delay });
             drop(error);
             tokio::time::sleep(delay).await;
+            call.waited();
             self.spend(call).await;
         }
     }

@@ -6,6 +6,9 @@ use std::time::SystemTime;
 use dispatch_core::delivery::{DeliveryEvent, DeliveryLabels, DeliveryObserver};
 use dispatch_core::policy::{Failure, Refusal, RefusedBy};
 use dispatch_core::{Clock, SystemClock};
+use tokio::time::Instant;
+
+use super::moment::Moment;
 
 /// Who is told what policies do, under which labels, and what time it is.
 #[derive(Clone)]
@@ -48,6 +51,11 @@ impl Telemetry {
         self.clock.now()
     }
 
+    /// Whether anybody is told.
+    pub(crate) fn is_observed(&self) -> bool {
+        !self.observers.is_empty()
+    }
+
     /// Tells the observers.
     pub fn emit(&self, event: DeliveryEvent) {
         for observer in &*self.observers {
@@ -87,4 +95,39 @@ pub struct Call<'a> {
     pub telemetry: &'a Telemetry,
     /// What the limits that go by key go by.
     pub key: Option<&'a str>,
+    moment: Option<&'a Moment>,
+}
+
+impl<'a> Call<'a> {
+    /// A call without a key.
+    #[must_use]
+    pub const fn new(telemetry: &'a Telemetry) -> Self {
+        Self { telemetry, key: None, moment: None }
+    }
+
+    /// Adds what the limits that go by key go by.
+    #[must_use]
+    pub const fn with_key(mut self, key: Option<&'a str>) -> Self {
+        self.key = key;
+        self
+    }
+
+    /// Lets the policies share readings of the clock. Whoever makes the attempts must [forget](Moment::forget) the
+    /// reading after each.
+    pub(crate) const fn at(mut self, moment: &'a Moment) -> Self {
+        self.moment = Some(moment);
+        self
+    }
+
+    /// The time on the runtime's clock, as it was when nothing had been waited for since.
+    pub(crate) fn clock(&self) -> Instant {
+        self.moment.map_or_else(Instant::now, Moment::now)
+    }
+
+    /// Time has passed: the next reading is a new one.
+    pub(crate) fn waited(&self) {
+        if let Some(moment) = self.moment {
+            moment.forget();
+        }
+    }
 }

@@ -47,6 +47,7 @@ impl Policy for Timeout {
         match tokio::time::timeout(self.limit, attempt).await {
             Ok(result) => result,
             Err(_) => {
+                call.waited();
                 call.telemetry.emit(DeliveryEvent::TimedOut);
                 Err(E::timed_out(self.limit))
             }

@@ -49,7 +49,8 @@ impl Ticks {
         Self(Instant::now())
     }
 
-    pub(crate) fn now(self) -> Duration {
-        self.0.elapsed()
+    /// That instant on this clock.
+    pub(crate) fn at(self, instant: Instant) -> Duration {
+        instant.saturating_duration_since(self.0)
     }
 }
