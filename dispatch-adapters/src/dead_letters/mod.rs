@@ -9,6 +9,7 @@
 //! - [`close`](DeadLetters::close) hands back whatever no target has taken.
 
 mod actor;
+mod builder;
 mod protocol;
 
 use std::fmt;
@@ -16,13 +17,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_core::RegistrationError;
-use dispatch_core::delivery::{Adapter, DeadLetter, DeliveryLabels};
-use dispatch_core::error::{ErrorCode, Problem};
+use dispatch_core::delivery::{Adapter, DeadLetter};
 use dispatch_core::policy::RetryPolicy;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::policy::Telemetry;
+pub use builder::DeadLettersBuilder;
 use protocol::{Command, Kept};
 
 /// The targets of dead letters. Clones are the same targets; they can serve many destinations.
@@ -65,7 +65,7 @@ impl DeadLetters {
     /// # Errors
     /// That there is no adapter, everything that is wrong with the adapters, or that there is no runtime.
     pub fn to<A: Adapter>(adapters: impl IntoIterator<Item = A>) -> Result<Self, RegistrationError> {
-        Self::with_options(adapters, RetryPolicy::forever(), Self::CAPACITY)
+        Self::builder(adapters).start()
     }
 
     /// Sends dead letters to each of these adapters, with delays of your own between tries.
@@ -79,28 +79,12 @@ impl DeadLetters {
         delays: RetryPolicy,
         capacity: usize,
     ) -> Result<Self, RegistrationError> {
-        let adapters: Vec<_> = adapters.into_iter().collect();
-        let mut problems = delays.problems();
-        if adapters.is_empty() {
-            let text = "dead letters: there is no target: name at least one adapter";
-            problems.push(Problem::new(ErrorCode::InvalidConfiguration, text));
-        }
-        if capacity == 0 {
-            let text = "dead letters: the capacity is 0: use at least 1";
-            problems.push(Problem::new(ErrorCode::InvalidParameter, text));
-        }
-        problems.extend(adapters.iter().filter_map(|adapter| adapter.validate().err()).flatten());
-        RegistrationError::check(problems)?;
-        let runtime = crate::runtime::current()?;
-        let delays = RetryPolicy { max_retries: u32::MAX, budget: None, give_up_after: None, ..delays };
-        let targets = adapters.into_iter().map(|adapter| {
-            let name = adapter.name().to_owned();
-            let telemetry = Telemetry::new(DeliveryLabels::new("dead_letters", &*name));
-            let (mailbox, commands) = mpsc::unbounded_channel();
-            runtime.spawn(actor::run(adapter, delays.clone(), telemetry, commands));
-            Target { name, mailbox, room: Arc::new(Semaphore::new(capacity)), capacity }
-        });
-        Ok(Self { targets: targets.collect() })
+        Self::builder(adapters).delays(delays).capacity(capacity).start()
+    }
+
+    /// Sends dead letters to each of these adapters, with more options.
+    pub fn builder<A: Adapter>(adapters: impl IntoIterator<Item = A>) -> DeadLettersBuilder<A> {
+        DeadLettersBuilder::new(adapters.into_iter().collect())
     }
 
     /// Hands a dead letter to the targets; waits while one of them keeps as many as it may.

@@ -6,6 +6,7 @@ use dispatch_core::delivery::{Adapter, DeliveryLabels, DeliveryObserver};
 use dispatch_core::error::{ErrorCode, Problem};
 use dispatch_core::policy::{BatchPolicy, BreakerConfig, RateLimit, RetryPolicy};
 use dispatch_core::{Clock, RegistrationError, SystemClock};
+use dispatch_metrics::DeliveryRecorder;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::route::{Attempt, Route};
@@ -39,6 +40,7 @@ pub struct DeliveryBuilder {
     queue: usize,
     concurrency: usize,
     observers: Vec<Arc<dyn DeliveryObserver>>,
+    metrics: Option<DeliveryRecorder>,
     clock: Arc<dyn Clock>,
 }
 
@@ -61,6 +63,7 @@ impl DeliveryBuilder {
             queue: 10_000,
             concurrency: 256,
             observers: Vec::new(),
+            metrics: None,
             clock: Arc::new(SystemClock),
         }
     }
@@ -151,6 +154,13 @@ impl DeliveryBuilder {
         self
     }
 
+    /// Counts what happens, under the name of the adapter and the label of the destination. Deliveries with the same
+    /// names are counted together.
+    pub fn metrics(mut self, recorder: &DeliveryRecorder) -> Self {
+        self.metrics = Some(recorder.clone());
+        self
+    }
+
     /// Takes wall time from this clock.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -185,8 +195,10 @@ impl DeliveryBuilder {
         let runtime = crate::runtime::current()?;
         let adapter: Arc<str> = self.adapter.name().into();
         let destination = self.destination.map_or_else(|| Arc::clone(&adapter), Arc::from);
-        let telemetry = Telemetry::new(DeliveryLabels::new(adapter, destination))
-            .with_observers(self.observers)
+        let labels = DeliveryLabels::new(adapter, destination);
+        let meter = self.metrics.map(|recorder| recorder.meter(&labels) as Arc<dyn DeliveryObserver>);
+        let telemetry = Telemetry::new(labels)
+            .with_observers(meter.into_iter().chain(self.observers))
             .with_clock(self.clock);
         let max_held = if self.fallback.is_some() { 0 } else { self.max_held };
         let breaker =

@@ -10,6 +10,7 @@ use dispatch_core::policy::{BreakerPhase, RefusedBy};
 use dispatch_core::uuid::Uuid;
 use futures_util::FutureExt;
 use tokio::sync::Semaphore;
+use tracing::{Instrument, Level};
 
 use super::Fallback;
 use super::route::Route;
@@ -37,8 +38,21 @@ impl Shared {
         self.stopped.load(Ordering::Acquire)
     }
 
-    /// Delivers, with everything that comes after a failure.
+    /// Delivers, with everything that comes after a failure, in a span if anybody looks.
     pub(super) async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+        if !tracing::span_enabled!(Level::INFO) {
+            return self.deliver_or_bury(envelope).await;
+        }
+        let DeliveryLabels { adapter, destination } = self.telemetry.labels();
+        let span = tracing::info_span!(
+            "deliver",
+            %adapter, %destination, envelope_id = %envelope.id(), message_type = envelope.message_type_str()
+        );
+        // In a box, so that it takes no room in the future of those who do not look.
+        self.deliver_or_bury(envelope).instrument(span).boxed().await
+    }
+
+    async fn deliver_or_bury(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
         let _running = self.vitals.enter();
         let result = if self.disabled.load(Ordering::Acquire) {
             Err(DeliveryError::disabled("the destination wants nothing more; enable() delivers to it again"))
