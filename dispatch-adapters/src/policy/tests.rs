@@ -123,7 +123,7 @@ async fn a_fallback_stands_in_for_a_dispatcher() {
 type Tried<T> = Result<T, dispatch_core::DeliveryError>;
 
 fn call(telemetry: &Telemetry) -> Call<'_> {
-    Call { telemetry, key: None }
+    Call::new(telemetry)
 }
 
 fn telemetry() -> Telemetry {
