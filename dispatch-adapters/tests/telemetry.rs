@@ -16,6 +16,9 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
+/// Held by each test: subscribers of single threads miss events that other threads log for the first time.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 const SECRET: &str = "hunter2-do-not-show";
 
 /// Fails so many times, hangs on one type of message, and refuses another.
@@ -60,6 +63,7 @@ fn of<'a>(metrics: &'a DeliveryMetrics, destination: &str) -> &'a DestinationMet
 
 #[tokio::test(start_paused = true)]
 async fn attempts_retries_and_outcomes_are_counted() {
+    let _alone = ALONE.lock().await;
     let recorder = DeliveryRecorder::new();
     let delivery = Delivery::to(Moody { fail_first: 2, ..Moody::default() })
         .destination("there")
@@ -89,6 +93,7 @@ async fn attempts_retries_and_outcomes_are_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn the_breaker_is_shown_as_it_is() {
+    let _alone = ALONE.lock().await;
     let recorder = DeliveryRecorder::new();
     let config = BreakerConfig { failure_threshold: 2, ..BreakerConfig::default() };
     let delivery = Delivery::to(Moody { fail_first: 2, ..Moody::default() })
@@ -113,6 +118,7 @@ async fn the_breaker_is_shown_as_it_is() {
 
 #[tokio::test(start_paused = true)]
 async fn batches_and_their_envelopes_are_counted() {
+    let _alone = ALONE.lock().await;
     let recorder = DeliveryRecorder::new();
     let batch = BatchPolicy { max_size: 3, max_age: Duration::from_secs(1) };
     let delivery = Delivery::to(Moody::default()).batch(batch).metrics(&recorder).start().unwrap();
@@ -128,6 +134,7 @@ async fn batches_and_their_envelopes_are_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn targets_of_dead_letters_are_counted() {
+    let _alone = ALONE.lock().await;
     let recorder = DeliveryRecorder::new();
     let archive = Moody { fail_first: 2, ..Moody::default() };
     let letters = DeadLetters::builder([archive]).metrics(&recorder).start().unwrap();
@@ -200,6 +207,7 @@ impl Subscriber for Lines {
 
 #[tokio::test(start_paused = true)]
 async fn a_delivery_has_a_span_its_failures_have_events_and_nothing_shows_a_secret() {
+    let _alone = ALONE.lock().await;
     let lines = Lines::default();
     let _guard = tracing::subscriber::set_default(lines.clone());
     let letters = DeadLetters::to([Moody { fail_first: 1, ..Moody::default() }]).unwrap();
@@ -254,6 +262,7 @@ impl Subscriber for Quiet {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_looks_and_there_is_no_span() {
+    let _alone = ALONE.lock().await;
     let spans = Arc::new(AtomicUsize::new(0));
     let _guard = tracing::subscriber::set_default(Quiet(Arc::clone(&spans)));
     let delivery = Delivery::to(Moody::default()).start().unwrap();
