@@ -94,10 +94,8 @@ impl Publication {
                 }
             }
         }
-        // The last one first.
-        for envelope in unanswered.iter().rev() {
-            publication.failed.push(Unpublished::new(envelope, "the publisher did not answer for it"));
-        }
+        let why = "the publisher did not answer for it";
+        publication.failed.extend(unanswered.iter().map(|envelope| Unpublished::new(envelope, why)));
         publication
     }
 
@@ -261,7 +259,7 @@ mod tests {
                     _ => {}
                 }
             }
-            let unanswered = (answers.len()..sent).rev();
+            let unanswered = answers.len()..sent;
             listed.extend(unanswered.map(|n| format!("'t{n}.events': the publisher did not answer for it")));
 
             let answers = answers.iter().map(|answer| match answer {
