@@ -33,12 +33,7 @@ impl Stalled {
         let message_type: MessageType = envelope.message_type();
         let path = Path { topic, category, message_type: Some(message_type), legs: Box::default() };
         let subject = Subject {
-            identity: Identity {
-                dispatch_id,
-                correlation_id: envelope.correlation_id().unwrap_or(dispatch_id),
-                trace_id: envelope.trace().map_or_else(|| dispatch_id.into(), |trace| trace.trace_id),
-                span_id,
-            },
+            identity: Identity::of(envelope, dispatch_id, span_id),
             path: Arc::new(path),
             started_at,
         };
