@@ -6,7 +6,6 @@ use actix::prelude::*;
 
 use super::Limits;
 use super::handler::Condition;
-use super::lane::Drive;
 use crate::guard::guarded;
 use crate::shard::Shard;
 
@@ -19,6 +18,20 @@ pub(crate) struct DispatcherActor {
     lane: Box<dyn Drive>,
     shard: Rc<Shard>,
     retiring: bool,
+}
+
+/// What a dispatcher's actor drives.
+pub(crate) trait Drive {
+    /// Does everything that can be done now.
+    fn drive(&mut self, cx: &mut TaskContext<'_>);
+    /// Takes new limits; work under way keeps its deadlines.
+    fn set_limits(&mut self, limits: Limits);
+    /// Answers everything that is under way with an error.
+    fn abandon(&mut self);
+    /// How the dispatcher is.
+    fn condition(&self) -> Condition;
+    /// Whether nothing is under way.
+    fn is_idle(&self) -> bool;
 }
 
 impl DispatcherActor {

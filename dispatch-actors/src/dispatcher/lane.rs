@@ -7,7 +7,8 @@
 //! - A handler that answers at once costs no allocation, no timer and no queue.
 //!
 //! Durations: the clock is read once for a run of handlers that answered at once. A run is cut when it took
-//! longer than 50 µs, so that is the resolution of a duration, or the handler's own first part if that is longer.
+//! longer than 50 µs ([`Pace`]), so that is the resolution of a duration, or the handler's own first part if that
+//! is longer.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -17,12 +18,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use dispatch_core::dispatch::Outcome;
+use dispatch_core::policy::Deadlines;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Sleep;
 use tracing::Span;
 
-use super::deadlines::Deadlines;
+use super::actor::Drive;
 use super::handler::{Answer, Call, Condition, Fault, Handler};
+use super::pace::Pace;
 use super::task::{Ended, Place, Task, Ticket, begin_in};
 use super::{Limits, Link};
 use crate::clock::Tick;
@@ -30,29 +33,6 @@ use crate::flight::{Flight, Job};
 use crate::inbox::Inbox;
 use crate::shard::Shard;
 use crate::trace;
-
-/// Longest run of handlers between two looks at the clock.
-const LONGEST_RUN: usize = 64;
-/// A run of so few handlers is not cut.
-const SHORT_RUN: usize = 4;
-/// A dispatcher that has used up so much of its thread's time lets the others go on.
-const BUDGET: Duration = Duration::from_millis(1);
-/// A run that takes longer is cut.
-const SLOW_RUN: Duration = Duration::from_micros(50);
-
-/// What a dispatcher's actor drives.
-pub(crate) trait Drive {
-    /// Does everything that can be done now.
-    fn drive(&mut self, cx: &mut Context<'_>);
-    /// Takes new limits; work under way keeps its deadlines.
-    fn set_limits(&mut self, limits: Limits);
-    /// Answers everything that is under way with an error.
-    fn abandon(&mut self);
-    /// How the dispatcher is.
-    fn condition(&self) -> Condition;
-    /// Whether nothing is under way.
-    fn is_idle(&self) -> bool;
-}
 
 /// A job whose handler answered at once, its span and the answer.
 type Answered = (Job, Option<Box<Span>>, Answer);
@@ -66,16 +46,12 @@ pub(crate) struct Lane<H: Handler> {
     arrivals: Vec<Job>,
     waiting: VecDeque<Job>,
     running: FuturesUnordered<Task<H::Future>>,
-    deadlines: Deadlines,
+    deadlines: Deadlines<Tick, Ticket>,
     /// A place that no task uses.
     spare: Option<Place<H::Future>>,
     /// Answered, not yet settled: the clock is read once for all of them.
     answered: Vec<Answered>,
-    run: usize,
-    /// When the clock was first read in this turn.
-    turn_began: Option<Tick>,
-    /// Whether this turn has used up its budget.
-    exhausted: bool,
+    pace: Pace,
     timer: Option<(Tick, Pin<Box<Sleep>>)>,
 }
 
@@ -99,9 +75,7 @@ impl<H: Handler> Lane<H> {
             deadlines: Deadlines::default(),
             spare: None,
             answered: Vec::new(),
-            run: LONGEST_RUN,
-            turn_began: None,
-            exhausted: false,
+            pace: Pace::new(),
             timer: None,
         }
     }
@@ -113,8 +87,7 @@ impl<H: Handler> Lane<H> {
     /// Reads the clock and looks at the budget.
     fn look_at_clock(&mut self) -> Tick {
         let now = self.shard.clock.now();
-        let began = *self.turn_began.get_or_insert(now);
-        self.exhausted = now.since(began) > BUDGET;
+        self.pace.looked(now);
         now
     }
 
@@ -133,11 +106,11 @@ impl<H: Handler> Lane<H> {
     /// Starts jobs in runs and settles those that answered at once. What is over the budget is left.
     fn start_all(&mut self, jobs: &mut impl ExactSizeIterator<Item = Job>, cx: &mut Context<'_>) {
         // A short run needs no look at the clock before it: it is too short to be cut.
-        let mut begun = (jobs.len() > SHORT_RUN).then(|| self.look_at_clock());
-        while jobs.len() > 0 && !self.exhausted {
+        let mut begun = (!Pace::is_short(jobs.len())).then(|| self.look_at_clock());
+        while jobs.len() > 0 && !self.pace.is_exhausted() {
             let pulse = Arc::clone(&self.shard.pulse);
             let beat = pulse.enter(self.link.slot);
-            for job in jobs.by_ref().take(self.run) {
+            for job in jobs.by_ref().take(self.pace.run()) {
                 if let Some(answered) = self.start(job, cx) {
                     self.answered.push(answered);
                 }
@@ -149,8 +122,7 @@ impl<H: Handler> Lane<H> {
             }
             let now = self.look_at_clock();
             if let Some(begun) = begun {
-                let slow = now.since(begun) > SLOW_RUN;
-                self.run = if slow { (self.run / 2).max(1) } else { (self.run * 2).min(LONGEST_RUN) };
+                self.pace.ran(now.since(begun));
             }
             begun = Some(now);
             self.settle_answered(now);
@@ -206,14 +178,10 @@ impl<H: Handler> Lane<H> {
     /// The outcome of an answer that is no success.
     #[cold]
     fn failure(&self, answer: Answer, limit: Duration, duration: Duration) -> Outcome {
-        let most = self.shard.max_outputs;
         match answer {
             // It came, but too late: the first part of a handler cannot be interrupted.
             _ if duration > limit => Outcome::timeout(limit, duration),
-            Ok(outputs) => Outcome::error(
-                format!("too many outputs: {} were returned, max_outputs is {most}", outputs.len()),
-                duration,
-            ),
+            Ok(outputs) => Outcome::answered(outputs, self.shard.max_outputs, duration),
             Err(fault) => fault.outcome(&self.shard.sanitizer, duration),
         }
     }
@@ -246,7 +214,7 @@ impl<H: Handler> Lane<H> {
                 Some(answer) => self.settle(job, span.as_deref(), answer, limit, now),
                 None => self.time_out(job, span.as_deref(), limit, now),
             }
-            if self.exhausted {
+            if self.pace.is_exhausted() {
                 return ended;
             }
         }
@@ -254,7 +222,7 @@ impl<H: Handler> Lane<H> {
 
     /// Starts what waits and fits.
     fn start_waiting(&mut self, cx: &mut Context<'_>) {
-        while !self.exhausted
+        while !self.pace.is_exhausted()
             && self.has_room()
             && let Some(job) = self.waiting.pop_front()
         {
@@ -266,7 +234,7 @@ impl<H: Handler> Lane<H> {
     fn check_deadlines(&mut self, cx: &mut Context<'_>) -> bool {
         let limit = self.limits.timeout;
         let waiting = self.waiting.front().map(|job| job.started().after(limit));
-        let Some(next) = [waiting, self.deadlines.next()].into_iter().flatten().min() else {
+        let Some(next) = [waiting, self.deadlines.soonest()].into_iter().flatten().min() else {
             self.timer = None;
             return false;
         };
@@ -284,14 +252,16 @@ impl<H: Handler> Lane<H> {
                 self.time_out(job, None, limit, now);
             }
         }
-        self.deadlines.expire(now);
+        while let Some(late) = self.deadlines.pop_due(now) {
+            late.expire();
+        }
         true
     }
 }
 
 impl<H: Handler> Drive for Lane<H> {
     fn drive(&mut self, cx: &mut Context<'_>) {
-        (self.turn_began, self.exhausted) = (None, false);
+        self.pace.begin_turn();
         let ready = self.handler.poll_ready(cx).is_ready();
         self.inbox.take(&mut self.arrivals, cx);
         let unlimited = ready && self.waiting.is_empty() && self.limits.concurrency == usize::MAX;
@@ -322,7 +292,7 @@ impl<H: Handler> Drive for Lane<H> {
                 self.start_waiting(cx);
             }
             let told = self.check_deadlines(cx);
-            if self.exhausted {
+            if self.pace.is_exhausted() {
                 // Others first; this lane goes on in its next turn.
                 cx.waker().wake_by_ref();
                 return;

@@ -2,7 +2,6 @@
 
 mod actor;
 mod blocking;
-mod deadlines;
 mod feed;
 mod function;
 mod handler;
@@ -10,6 +9,7 @@ mod lane;
 mod link;
 mod mail;
 mod object;
+mod pace;
 mod registration;
 mod supervised;
 mod task;

@@ -10,9 +10,10 @@ use dispatch_core::error::{ErrorCode, Problem};
 use dispatch_core::policy::RestartPolicy;
 use dispatch_core::{Adapter, Category, Dispatcher, DispatcherId, DispatcherSpec, EngineConfig, NodeKind};
 
+use super::actor::Drive;
 use super::blocking::{self, BlockingFn, BlockingHandler, Erased, Pools};
 use super::function::{FunctionHandler, HandlerFn};
-use super::lane::{Drive, Lane};
+use super::lane::Lane;
 use super::mail::{Deliver, MailHandler};
 use super::object::{AdapterHandler, ObjectHandler};
 use super::supervised::SupervisedHandler;
