@@ -17,7 +17,7 @@ use tracing::Span;
 
 use crate::clock::Tick;
 use crate::collector::{Sample, kind_of};
-use crate::dispatcher::Link;
+use crate::dispatcher::{Fault, Link};
 use crate::engine::Refused;
 use crate::guard::discard;
 use crate::shard::Shard;
@@ -53,7 +53,7 @@ pub(crate) struct Extras {
 pub(crate) struct Way {
     pub(crate) path: Arc<Path>,
     /// The ways to the dispatchers, in rank order.
-    pub(crate) targets: Box<[Rc<Link>]>,
+    pub(crate) links: Box<[Rc<Link>]>,
     pub(crate) topic_slot: Option<TopicSlot>,
 }
 
@@ -66,7 +66,7 @@ impl Flight {
         started: Tick,
         extras: Option<Box<Extras>>,
     ) -> Rc<Self> {
-        let size = way.targets.len();
+        let size = way.links.len();
         // The outcome of a single dispatcher is not kept but made the result at once.
         let outcomes = if size > 1 {
             Outcomes::from_vec((0..size).map(|_| Outcome::pending()).collect())
@@ -105,10 +105,10 @@ impl Flight {
     /// Takes the outcome of one dispatcher; the last one settles the dispatch.
     #[inline]
     fn put(self: &Rc<Self>, index: u32, outcome: Outcome, now: Tick) {
-        if let Some(target) = self.way.targets.get(index as usize) {
-            target.answered();
+        if let Some(link) = self.way.links.get(index as usize) {
+            link.answered();
         }
-        if self.way.targets.len() == 1 {
+        if self.way.links.len() == 1 {
             if !self.shard.supervised_results {
                 // The short way to the caller: the fold of one outcome is that outcome, and nobody else wants
                 // to see it.
@@ -141,8 +141,8 @@ impl Flight {
     pub(crate) fn fold(&self, now: Tick) -> DispatchResult {
         let outcomes = self.outcomes.take();
         let topic = self.way.topic_slot;
-        let executions = self.way.targets.iter().zip(&outcomes).map(|(target, outcome)| {
-            let (slot, kind, duration) = (target.slot, kind_of(outcome), outcome.duration());
+        let executions = self.way.links.iter().zip(&outcomes).map(|(link, outcome)| {
+            let (slot, kind, duration) = (link.slot, kind_of(outcome), outcome.duration());
             Sample::Execution { slot, topic, kind, duration }
         });
         self.shard.sample_all(executions);
@@ -156,8 +156,8 @@ impl Flight {
     }
 
     fn note_error(&self, index: usize, outcome: &Outcome) {
-        if let (Some(error), Some(target)) = (outcome.error_message(), self.way.targets.get(index)) {
-            self.shard.sample(Sample::ErrorText(target.slot, error.into()));
+        if let (Some(error), Some(link)) = (outcome.error_message(), self.way.links.get(index)) {
+            self.shard.sample(Sample::ErrorText(link.slot, error.into()));
         }
     }
 
@@ -169,7 +169,7 @@ impl Flight {
     /// Counts the result, answers the caller and gives the permit back.
     pub(crate) fn answer(&self, result: DispatchResult) {
         let (status, duration) = (result.status(), result.duration());
-        self.shard.sample(if self.way.targets.is_empty() {
+        self.shard.sample(if self.way.links.is_empty() {
             Sample::Unhandled(Box::new(DispatchSample {
                 status,
                 category: self.way.path.category,
@@ -299,7 +299,7 @@ impl Job {
         }
         if let Some(flight) = self.flight.take() {
             let now = flight.shard.clock.now();
-            let outcome = Outcome::error("dispatcher stopped before it answered", now.since(flight.started));
+            let outcome = Fault::Stopped.outcome(&flight.shard.sanitizer, now.since(flight.started));
             flight.put(self.index, outcome, now);
         }
     }

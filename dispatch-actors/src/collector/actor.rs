@@ -62,12 +62,10 @@ impl Collector {
         for sample in self.batch.drain(..) {
             match sample {
                 Sample::Single { way, kind, status, executed, duration } => {
-                    if let Some(target) = way.targets.first() {
+                    if let Some(link) = way.links.first() {
                         let (topic, duration) = (way.topic_slot, executed);
-                        recorder.record_execution(
-                            target.slot,
-                            ExecutionSample { outcome: kind, duration, topic },
-                        );
+                        recorder
+                            .record_execution(link.slot, ExecutionSample { outcome: kind, duration, topic });
                     }
                     recorder.record_dispatch(handled(&way, status, duration));
                 }
@@ -126,7 +124,7 @@ fn handled(way: &Way, status: DispatchStatus, duration: Duration) -> DispatchSam
         category: way.path.category,
         category_mismatch: false,
         topic: way.topic_slot,
-        routes_matched: u32::try_from(way.targets.len()).unwrap_or(u32::MAX),
+        routes_matched: u32::try_from(way.links.len()).unwrap_or(u32::MAX),
         duration,
     }
 }

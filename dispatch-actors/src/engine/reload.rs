@@ -7,7 +7,7 @@ use dispatch_core::{DispatcherId, DispatcherSpec};
 
 use super::builder::{Blueprint, EngineBuilder};
 use super::{Engine, ReloadReport};
-use crate::router::{AskRunning, Swap};
+use crate::router::{AskRoster, Swap};
 
 /// A reload was refused; the engine is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -35,23 +35,23 @@ impl Engine {
         builder.refuse_fixed_parts()?;
         self.shared.check_ready().map_err(|_| ReloadError::Stopped)?;
         let stopped = |_| ReloadError::Stopped;
-        let mut running = self.shared.router.send(AskRunning).await.map_err(stopped)?;
-        builder.take_pools(&running.pools)?;
-        let mut table = builder.compile(&running.dispatchers)?;
+        let mut roster = self.shared.router.send(AskRoster).await.map_err(stopped)?;
+        builder.take_pools(&roster.pools)?;
+        let mut table = builder.compile(&roster.dispatchers)?;
         let config = builder.config;
         let entries = builder.registrations.into_iter();
         let mut registrations =
-            entries.filter_map(|entry| entry.into_registration(&running.dispatchers)).collect();
+            entries.filter_map(|entry| entry.into_registration(&roster.dispatchers)).collect();
         loop {
             let blueprint = Box::new(Blueprint { config: config.clone(), table, registrations });
-            let swap = Swap { version: running.version, blueprint };
+            let swap = Swap { version: roster.version, blueprint };
             match self.shared.router.send(swap).await.map_err(stopped)? {
                 Ok(report) => return Ok(report),
                 Err(returned) => {
                     // The engine is stopping, or another reload came first: what is to be kept may be gone.
                     self.shared.check_ready().map_err(|_| ReloadError::Stopped)?;
-                    running = self.shared.router.send(AskRunning).await.map_err(stopped)?;
-                    check_kept(&returned, &running.dispatchers)?;
+                    roster = self.shared.router.send(AskRoster).await.map_err(stopped)?;
+                    check_kept(&returned, &roster.dispatchers)?;
                     Blueprint { table, registrations, .. } = *returned;
                 }
             }

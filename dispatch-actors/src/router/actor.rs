@@ -123,7 +123,7 @@ impl Router {
             }
         };
         let way = self.resolver.resolve(&topic, category, &envelope);
-        if way.targets.is_empty() {
+        if way.links.is_empty() {
             let flight = self.open(way, &envelope, caller, None);
             return self.refuse(&flight, &Unroutable::NoDispatcher);
         }
@@ -175,10 +175,10 @@ impl Router {
             let legs = &flight.way.path.legs;
             self.observers.borrow_mut().notify(&Event::Routed { topic, envelope: &envelope, legs });
         }
-        let Some((last, others)) = flight.way.targets.split_last() else { return };
+        let Some((last, others)) = flight.way.links.split_last() else { return };
         let mut index = 0;
-        for target in others {
-            target.hand(Job::new(envelope.clone(), Rc::clone(flight), index));
+        for link in others {
+            link.hand(Job::new(envelope.clone(), Rc::clone(flight), index));
             index += 1;
         }
         last.hand(Job::new(envelope, Rc::clone(flight), index));

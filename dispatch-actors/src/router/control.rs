@@ -8,7 +8,7 @@ use dispatch_metrics::DispatchMetrics;
 use tokio::sync::oneshot;
 
 use super::actor::Router;
-use super::protocol::{AskChildren, AskRunning, AskTable, Running, Shutdown, Stop, Swap};
+use super::protocol::{AskChildren, AskRoster, AskTable, Roster, Shutdown, Stop, Swap};
 use crate::aggregator;
 use crate::collector;
 use crate::dispatcher::{Abandon, AskCondition, Condition};
@@ -24,14 +24,14 @@ impl Handler<AskTable> for Router {
     }
 }
 
-impl Handler<AskRunning> for Router {
-    type Result = MessageResult<AskRunning>;
+impl Handler<AskRoster> for Router {
+    type Result = MessageResult<AskRoster>;
 
-    fn handle(&mut self, _: AskRunning, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: AskRoster, _: &mut Self::Context) -> Self::Result {
         let dispatchers =
             self.children.running.iter().map(|(id, running)| (id.clone(), running.spec.clone())).collect();
         let pools = self.children.nursery.pool_sizes.clone();
-        MessageResult(Running { version: self.version, dispatchers, pools })
+        MessageResult(Roster { version: self.version, dispatchers, pools })
     }
 }
 

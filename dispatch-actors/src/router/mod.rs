@@ -14,5 +14,5 @@ mod resolve;
 
 pub(crate) use actor::{Router, RouterParts};
 pub(crate) use children::{Children, Nursery};
-pub(crate) use protocol::{AskChildren, AskRunning, AskTable, Ping, Shutdown, Submit, Swap};
+pub(crate) use protocol::{AskChildren, AskRoster, AskTable, Ping, Shutdown, Submit, Swap};
 pub(crate) use resolve::Resolver;

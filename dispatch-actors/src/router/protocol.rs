@@ -34,11 +34,11 @@ pub(crate) struct AskTable;
 
 /// Asks for the dispatchers that run and the version of the table they run in.
 #[derive(Message)]
-#[rtype(result = "Running")]
-pub(crate) struct AskRunning;
+#[rtype(result = "Roster")]
+pub(crate) struct AskRoster;
 
 /// The dispatchers that run, and the version of their table.
-pub(crate) struct Running {
+pub(crate) struct Roster {
     pub(crate) version: u64,
     pub(crate) dispatchers: BTreeMap<DispatcherId, DispatcherSpec>,
     /// The blocking pools, which no reload changes.

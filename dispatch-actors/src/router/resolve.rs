@@ -61,7 +61,7 @@ impl Resolver {
                 message_type: Some(message_type.clone()),
                 legs: plan.legs,
             }),
-            targets: plan
+            links: plan
                 .positions
                 .iter()
                 .filter_map(|position| self.links.get(*position as usize).cloned())
@@ -79,6 +79,6 @@ impl Resolver {
         message_type: MessageType,
     ) -> Rc<Way> {
         let path = Path { topic, category, message_type: Some(message_type), legs: Box::default() };
-        Rc::new(Way { path: Arc::new(path), targets: Box::default(), topic_slot: None })
+        Rc::new(Way { path: Arc::new(path), links: Box::default(), topic_slot: None })
     }
 }
