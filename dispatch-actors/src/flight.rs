@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use dispatch_core::Envelope;
 use dispatch_core::dispatch::{DispatchResult, Identity, Outcome, Outcomes, Path, Subject};
-use dispatch_metrics::{DispatchSample, TopicSlot};
+use dispatch_metrics::{DispatchSample, ExecutionSample, Recorder, TopicSlot};
 use tokio::sync::oneshot;
 use tracing::Span;
 
 use crate::clock::Tick;
-use crate::collector::{Sample, kind_of};
+use crate::collector::kind_of;
 use crate::dispatcher::{Fault, Link};
 use crate::engine::Refused;
 use crate::guard::discard;
@@ -126,38 +126,45 @@ impl Flight {
     }
 
     fn finish_single(&self, outcome: Outcome, now: Tick) {
-        let kind = kind_of(&outcome);
-        self.note_error(0, &outcome);
-        let executed = outcome.duration();
         let duration = now.since(self.started);
+        let mut recorder = self.shard.recorder.borrow_mut();
+        if let Some(link) = self.way.links.first() {
+            self.count_execution(&mut recorder, link, &outcome);
+        }
         let result = DispatchResult::folded(self.subject(), Outcomes::from_buf([outcome]), duration);
-        let way = Rc::clone(&self.way);
-        let status = result.status();
-        self.shard.sample(Sample::Single { way, kind, status, executed, duration });
+        recorder.record_dispatch(self.sample(&result));
+        drop(recorder);
         self.reply(result);
     }
 
     /// Counts the executions and makes the result of their outcomes.
     pub(crate) fn fold(&self, now: Tick) -> DispatchResult {
         let outcomes = self.outcomes.take();
-        let topic = self.way.topic_slot;
-        let executions = self.way.links.iter().zip(&outcomes).map(|(link, outcome)| {
-            let (slot, kind, duration) = (link.slot, kind_of(outcome), outcome.duration());
-            Sample::Execution { slot, topic, kind, duration }
-        });
-        self.shard.sample_all(executions);
-        let result = DispatchResult::folded(self.subject(), outcomes, now.since(self.started));
-        if !result.is_successful() {
-            for (index, outcome) in result.outcomes().enumerate() {
-                self.note_error(index, &outcome);
-            }
+        let mut recorder = self.shard.recorder.borrow_mut();
+        for (link, outcome) in self.way.links.iter().zip(&outcomes) {
+            self.count_execution(&mut recorder, link, outcome);
         }
-        result
+        drop(recorder);
+        DispatchResult::folded(self.subject(), outcomes, now.since(self.started))
     }
 
-    fn note_error(&self, index: usize, outcome: &Outcome) {
-        if let (Some(error), Some(link)) = (outcome.error_message(), self.way.links.get(index)) {
-            self.shard.sample(Sample::ErrorText(link.slot, error.into()));
+    #[inline]
+    fn count_execution(&self, recorder: &mut Recorder, link: &Link, outcome: &Outcome) {
+        let (topic, duration) = (self.way.topic_slot, outcome.duration());
+        recorder.record_execution(link.slot, ExecutionSample { outcome: kind_of(outcome), duration, topic });
+        if let Some(error) = outcome.error_message() {
+            recorder.record_error_text(link.slot, error);
+        }
+    }
+
+    fn sample(&self, result: &DispatchResult) -> DispatchSample {
+        DispatchSample {
+            status: result.status(),
+            category: self.way.path.category,
+            category_mismatch: self.extras.as_ref().is_some_and(|extras| extras.category_mismatch),
+            topic: self.way.topic_slot,
+            routes_matched: u32::try_from(self.way.links.len()).unwrap_or(u32::MAX),
+            duration: result.duration(),
         }
     }
 
@@ -168,19 +175,7 @@ impl Flight {
 
     /// Counts the result, answers the caller and gives the permit back.
     pub(crate) fn answer(&self, result: DispatchResult) {
-        let (status, duration) = (result.status(), result.duration());
-        self.shard.sample(if self.way.links.is_empty() {
-            Sample::Unhandled(Box::new(DispatchSample {
-                status,
-                category: self.way.path.category,
-                category_mismatch: self.extras.as_ref().is_some_and(|extras| extras.category_mismatch),
-                topic: self.way.topic_slot,
-                routes_matched: 0,
-                duration,
-            }))
-        } else {
-            Sample::Folded { way: Rc::clone(&self.way), status, duration }
-        });
+        self.shard.recorder.borrow_mut().record_dispatch(self.sample(&result));
         self.reply(result);
     }
 

@@ -6,7 +6,7 @@
 //! the receiver, messages arrive in the order they were sent, and what is sent to a dead actor comes back.
 //!
 //! - A message is in the queue, with its receiver, or back with its sender; never dropped in silence.
-//! - A reader that has taken everything is woken by the message that reaches the wake-up mark, once.
+//! - A reader that has taken everything is woken by the next message, once.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -16,8 +16,6 @@ struct Shared<T> {
     queue: RefCell<Vec<T>>,
     /// Set while the reader sleeps.
     waker: Cell<Option<Waker>>,
-    /// Queue length at which a sleeping reader is woken.
-    wake_at: usize,
     open: Cell<bool>,
 }
 
@@ -35,19 +33,10 @@ pub(crate) struct Outlet<T>(Rc<Shared<T>>);
 /// The receiving end, owned by one actor.
 pub(crate) struct Inbox<T>(Rc<Shared<T>>);
 
-/// An inbox whose reader is woken as soon as something arrives.
+/// An inbox and the way into it.
 pub(crate) fn inbox<T>() -> (Outlet<T>, Inbox<T>) {
-    lazy_inbox(1)
-}
-
-/// An inbox whose reader is woken when `wake_at` messages wait; it may look earlier on its own account.
-pub(crate) fn lazy_inbox<T>(wake_at: usize) -> (Outlet<T>, Inbox<T>) {
-    let shared = Rc::new(Shared {
-        queue: RefCell::new(Vec::new()),
-        waker: Cell::new(None),
-        wake_at,
-        open: Cell::new(true),
-    });
+    let shared =
+        Rc::new(Shared { queue: RefCell::new(Vec::new()), waker: Cell::new(None), open: Cell::new(true) });
     (Outlet(Rc::clone(&shared)), Inbox(shared))
 }
 
@@ -63,28 +52,11 @@ impl<T> Outlet<T> {
             queue.push(message);
             queue.len()
         };
-        // Only the message that reaches the mark can find the reader asleep: it empties the queue before it sleeps.
-        if waiting == shared.wake_at {
+        // Only the first message can find the reader asleep: it empties the queue before it sleeps.
+        if waiting == 1 {
             shared.wake();
         }
         Ok(())
-    }
-
-    /// Sends several messages at once, in their order; if the reader is gone, they are not even made.
-    pub(crate) fn send_all(&self, messages: impl ExactSizeIterator<Item = T>) {
-        let shared = &*self.0;
-        if !shared.open.get() {
-            return;
-        }
-        let (before, waiting) = {
-            let mut queue = shared.queue.borrow_mut();
-            let before = queue.len();
-            queue.extend(messages);
-            (before, queue.len())
-        };
-        if before < shared.wake_at && waiting >= shared.wake_at {
-            shared.wake();
-        }
     }
 }
 
@@ -140,35 +112,21 @@ mod tests {
     }
 
     #[test]
-    fn a_sleeping_reader_is_woken_once_at_the_mark() {
+    fn a_sleeping_reader_is_woken_once() {
         let count = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&count));
         let cx = Context::from_waker(&waker);
-        let (outlet, inbox) = lazy_inbox(2);
+        let (outlet, inbox) = inbox();
         let mut batch = Vec::new();
         inbox.take(&mut batch, &cx);
         for n in 0..4 {
-            outlet.send(n).unwrap();
             assert_eq!(count.0.load(Ordering::Relaxed), usize::from(n > 0));
+            outlet.send(n).unwrap();
         }
         inbox.take(&mut batch, &cx);
         assert_eq!(batch, [0, 1, 2, 3]);
-    }
-
-    #[test]
-    fn messages_sent_together_wake_the_reader_once_if_they_pass_the_mark() {
-        let count = Arc::new(Count::default());
-        let waker = Waker::from(Arc::clone(&count));
-        let (outlet, inbox) = lazy_inbox(3);
-        inbox.take(&mut Vec::new(), &Context::from_waker(&waker));
-        outlet.send_all([0, 1].into_iter());
-        assert_eq!(count.0.load(Ordering::Relaxed), 0);
-        outlet.send_all([2, 3, 4].into_iter());
-        outlet.send_all([5].into_iter());
-        assert_eq!(count.0.load(Ordering::Relaxed), 1);
-        let mut batch = Vec::new();
-        inbox.drain(&mut batch);
-        assert_eq!(batch, [0, 1, 2, 3, 4, 5]);
+        outlet.send(4).unwrap();
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
     }
 
     #[test]

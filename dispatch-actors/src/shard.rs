@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use dispatch_core::Sanitizer;
 use dispatch_core::ids::IdGenerator;
+use dispatch_metrics::Recorder;
 use uuid::Uuid;
 
 use crate::admission::Admission;
 use crate::aggregator::Settled;
 use crate::clock::{ShardClock, Tick};
-use crate::collector::Sample;
+use crate::collector::Notice;
 use crate::flight::Flight;
 use crate::inbox::Outlet;
 use crate::watchdog::Pulse;
@@ -26,7 +27,10 @@ pub(crate) struct Shard {
     pub(crate) max_outputs: usize,
     pub(crate) blocking_warn: Duration,
     pub(crate) blocking_cap: usize,
-    pub(crate) samples: Outlet<Sample>,
+    /// Written where something happens; read, cleared and kept in order by the collector. Nothing that is not its own
+    /// runs while it is borrowed.
+    pub(crate) recorder: RefCell<Recorder>,
+    pub(crate) notices: Outlet<Notice>,
     pub(crate) settled: Outlet<Settled>,
     pub(crate) pulse: Arc<Pulse>,
     /// Whether something wants to see each result before the caller does: a publisher, an interceptor, an
@@ -64,13 +68,8 @@ impl Shard {
         self.ids.borrow_mut().uuid_v7(self.clock.unix_millis_at(self.clock.now()))
     }
 
-    /// Tells the collector. A collector that is gone counts nothing any more.
-    pub(crate) fn sample(&self, sample: Sample) {
-        let _ = self.samples.send(sample);
-    }
-
-    /// Tells the collector several things at once.
-    pub(crate) fn sample_all(&self, samples: impl ExactSizeIterator<Item = Sample>) {
-        self.samples.send_all(samples);
+    /// Tells the collector. A collector that is gone shows nothing any more.
+    pub(crate) fn notify(&self, notice: Notice) {
+        let _ = self.notices.send(notice);
     }
 }

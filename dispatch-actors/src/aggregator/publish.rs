@@ -6,7 +6,6 @@ use dispatch_core::dispatch::{DispatchResult, Publication, outgoing};
 use dispatch_core::{Adapter, Envelope};
 use futures_util::FutureExt;
 
-use crate::collector::Sample;
 use crate::dispatcher::Fault;
 use crate::shard::Shard;
 
@@ -40,7 +39,7 @@ impl Publisher {
             Err(_) => Publication::failed(&envelopes, &format!("timed out after {} ms", limit.as_millis())),
         };
         if publication.unpublishable() > 0 {
-            shard.sample(Sample::Unpublishable(publication.unpublishable()));
+            shard.recorder.borrow_mut().record_unpublishable(publication.unpublishable());
         }
         publication
     }

@@ -6,46 +6,17 @@ use actix::prelude::*;
 use dispatch_core::dispatch::Outcome;
 use dispatch_core::{DispatchStatus, DispatcherId};
 use dispatch_metrics::{
-    DispatchMetrics, DispatchSample, DispatcherEvent, DispatcherMetrics, DispatcherSlot, ExecutionOutcome,
-    TopicSlot,
+    DispatchMetrics, DispatcherEvent, DispatcherMetrics, DispatcherSlot, ExecutionOutcome,
 };
 
 use crate::dispatcher::Link;
-use crate::flight::Way;
 
-/// One fact for the metrics, from an actor of the shard. Kept small: there is one for every execution.
-pub(crate) enum Sample {
-    /// A dispatch that a single dispatcher answered: its execution and the dispatch itself.
-    Single {
-        way: Rc<Way>,
-        kind: ExecutionOutcome,
-        status: DispatchStatus,
-        executed: Duration,
-        duration: Duration,
-    },
-    Execution {
-        slot: DispatcherSlot,
-        topic: Option<TopicSlot>,
-        kind: ExecutionOutcome,
-        duration: Duration,
-    },
-    ErrorText(DispatcherSlot, Box<str>),
-    /// A dispatch that several dispatchers answered; their executions come by themselves.
-    Folded {
-        way: Rc<Way>,
-        status: DispatchStatus,
-        duration: Duration,
-    },
-    /// A dispatch that no dispatcher saw.
-    Unhandled(Box<DispatchSample>),
-    Event(DispatcherSlot, DispatcherEvent),
-    Unpublishable(u64),
-    /// An interceptor rejected an envelope.
-    Rejected,
+/// Something about the dispatchers of the shard.
+pub(crate) enum Notice {
     /// A dispatcher whose work under way is to be shown.
-    Watch(Rc<Link>),
-    /// A dispatcher that was retired: once nothing is left of it, its slot is free.
-    Unwatch(Rc<Link>),
+    Started(Rc<Link>),
+    /// A dispatcher that is not in the table any more: once nothing is left of it, its slot is free.
+    Retired(Rc<Link>),
 }
 
 /// How an outcome is counted.

@@ -22,7 +22,7 @@ use futures_util::future::LocalBoxFuture;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::handler::{Answer, Call, Fault, Handler};
-use crate::collector::{Sample, Tell};
+use crate::collector::Tell;
 
 /// A function that may block and can be a dispatcher: the arguments and results of
 /// [`HandlerFn`](super::HandlerFn), without `async`. Calls run on several threads at once.
@@ -174,7 +174,7 @@ where
 
     fn call(&mut self, envelope: Envelope, call: &Call<'_>) -> Self::Future {
         if self.under_way.load(Ordering::Relaxed) >= self.cap {
-            call.shard.sample(Sample::Event(call.link.slot, DispatcherEvent::Saturated));
+            call.shard.recorder.borrow_mut().record_event(call.link.slot, DispatcherEvent::Saturated);
             return std::future::ready(Err(Fault::Saturated)).boxed_local();
         }
         self.under_way.fetch_add(1, Ordering::Relaxed);

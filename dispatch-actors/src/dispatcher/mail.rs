@@ -17,7 +17,6 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::handler::{Answer, Call, Condition, Fault, Handler as LaneHandler};
 use crate::admission::Admission;
-use crate::collector::Sample;
 use crate::guard::discard;
 use crate::supervision::Guardian;
 
@@ -126,7 +125,7 @@ impl LaneHandler for MailHandler {
         }
         match Deliver::of(envelope, call) {
             Some(_) if self.late.borrow().len() >= self.max.max() => {
-                call.shard.sample(Sample::Event(call.link.slot, DispatcherEvent::Saturated));
+                call.shard.recorder.borrow_mut().record_event(call.link.slot, DispatcherEvent::Saturated);
                 Either::Right(at_once(Err(Fault::Saturated)))
             }
             Some(deliver) => {

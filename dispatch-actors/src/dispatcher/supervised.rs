@@ -29,7 +29,6 @@ use tokio::time::Sleep;
 use super::feed::{Fed, Feed, Shown};
 use super::handler::{Answer, Call, Condition, Fault, Handler as LaneHandler};
 use super::{Deliver, Link};
-use crate::collector::Sample;
 use crate::shard::Shard;
 use crate::supervision::Guardian;
 
@@ -146,7 +145,7 @@ impl<A: Dispatching> LaneHandler for SupervisedHandler<A> {
         };
         if waiting.load(Ordering::Relaxed) >= self.shard.admission.max() {
             // Time-outs give their permits back while the actor still has their envelopes before it.
-            self.shard.sample(Sample::Event(self.link.slot, DispatcherEvent::Saturated));
+            self.shard.recorder.borrow_mut().record_event(self.link.slot, DispatcherEvent::Saturated);
             return std::future::ready(Err(Fault::Saturated)).boxed_local();
         }
         waiting.fetch_add(1, Ordering::Relaxed);

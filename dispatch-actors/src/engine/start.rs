@@ -24,9 +24,9 @@ use super::stalled::Stalled;
 use crate::admission::Admission;
 use crate::aggregator::{Aggregator, Publisher};
 use crate::clock::ShardClock;
-use crate::collector::{Collector, SAMPLES_PER_WAKE};
+use crate::collector::Collector;
 use crate::dispatcher::Pools;
-use crate::inbox::{inbox, lazy_inbox};
+use crate::inbox::inbox;
 use crate::router::{Children, Nursery, Ping, Resolver, Router, RouterParts};
 use crate::shard::Shard;
 use crate::supervision::Guardian;
@@ -109,9 +109,7 @@ fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::
     let admission = Arc::new(Admission::new(config.max_in_flight));
     let down = Arc::new(AtomicUsize::new(0));
     let pulse = Arc::new(Pulse::default());
-    let recorder =
-        Rc::new(RefCell::new(Recorder::with_topic_limit(Arc::clone(&name), config.max_topic_metrics)));
-    let (samples, sample_inbox) = lazy_inbox(SAMPLES_PER_WAKE);
+    let (notices, notice_inbox) = inbox();
     let (settled, settled_inbox) = inbox();
 
     let router_context = Context::<Router>::new();
@@ -136,7 +134,8 @@ fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::
         max_outputs: config.max_outputs,
         blocking_warn: config.blocking_warn,
         blocking_cap: config.blocking_cap,
-        samples,
+        recorder: RefCell::new(Recorder::with_topic_limit(Arc::clone(&name), config.max_topic_metrics)),
+        notices,
         settled,
         pulse: Arc::clone(&pulse),
         supervised_results: publisher.is_some() || watched,
@@ -146,9 +145,7 @@ fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::
         subscriber: builder.subscriber.clone(),
     });
 
-    let collector =
-        Collector::new(Rc::clone(&recorder), sample_inbox, Arc::clone(&admission), Rc::clone(&observers))
-            .start();
+    let collector = Collector::new(Rc::clone(&shard), notice_inbox, Rc::clone(&observers)).start();
     let publisher = publisher.map(Publisher::new);
     let aggregator = Aggregator::new(
         Rc::clone(&shard),
@@ -175,7 +172,6 @@ fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::
         .map(Arc::new);
     let mut children = Children::new(Nursery {
         shard: Rc::clone(&shard),
-        recorder: Rc::clone(&recorder),
         pools: Rc::new(Pools::new(config.blocking_threads, &config.blocking_pools)),
         pool_sizes: config.blocking_pools.clone(),
         collector: collector.clone(),
@@ -192,7 +188,7 @@ fn start(mut builder: EngineBuilder, blueprint: Blueprint) -> (Engine, oneshot::
     let adopted = children.adopt(registrations, &config);
     let (alive, stopped) = oneshot::channel();
     router_context.run(Router::new(RouterParts {
-        resolver: Resolver::new(table, adopted.links, config.topic_cache, recorder),
+        resolver: Resolver::new(table, adopted.links, config.topic_cache, Rc::clone(&shard)),
         shard,
         children,
         aggregator,

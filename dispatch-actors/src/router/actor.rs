@@ -15,7 +15,6 @@ use super::protocol::{Ping, Submit};
 use super::resolve::Resolver;
 use crate::aggregator::Aggregator;
 use crate::clock::Tick;
-use crate::collector::Sample;
 use crate::engine::{Refused, TopicArg};
 use crate::flight::{Batch, Extras, Flight, Job, ReplyTo, Way};
 use crate::guard::guarded;
@@ -205,7 +204,7 @@ impl Router {
 
     /// Answers without a result: an interceptor wants none.
     fn reject(&self, topic: &Topic, envelope: &Envelope, caller: Caller, why: &str) {
-        self.shard.sample(Sample::Rejected);
+        self.shard.recorder.borrow_mut().record_rejected();
         self.shard.admission.release(1);
         let why = self.shard.sanitizer.sanitize_text(why);
         self.observers.borrow_mut().notify(&Event::Rejected { topic, envelope, reason: &why });

@@ -1,4 +1,3 @@
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -6,9 +5,8 @@ use std::sync::Arc;
 use actix::prelude::*;
 use dispatch_core::policy::RestartPolicy;
 use dispatch_core::{DispatcherId, DispatcherSpec, EngineConfig};
-use dispatch_metrics::Recorder;
 
-use crate::collector::{Collector, Sample, Tell};
+use crate::collector::{Collector, Notice, Tell};
 use crate::dispatcher::{
     Deliver, DispatcherActor, Limits, Link, Parts, Pools, Registration, Retire, SetLimits,
 };
@@ -45,7 +43,6 @@ struct Retired {
 /// Everything it takes to start a dispatcher actor.
 pub(crate) struct Nursery {
     pub(crate) shard: Rc<Shard>,
-    pub(crate) recorder: Rc<RefCell<Recorder>>,
     pub(crate) pools: Rc<Pools>,
     pub(crate) pool_sizes: BTreeMap<String, usize>,
     pub(crate) collector: Addr<Collector>,
@@ -137,7 +134,7 @@ impl Nursery {
     /// Lets a dispatcher finish what it has and stop.
     fn retire(&self, running: Running) -> Retired {
         running.link.retire();
-        self.shard.sample(Sample::Unwatch(Rc::clone(&running.link)));
+        self.shard.notify(Notice::Retired(Rc::clone(&running.link)));
         running.address.do_send(Retire);
         self.guardian.retired(&running.link.id);
         Retired { address: running.address, link: Rc::downgrade(&running.link) }
@@ -146,13 +143,13 @@ impl Nursery {
     fn start(&self, registration: Registration, limits: Limits) -> Option<Running> {
         let (kind, spec) = (registration.form(), registration.spec.clone());
         let recipient = registration.recipient.clone();
-        let slot = self.recorder.borrow_mut().register_dispatcher(spec.id.as_str());
+        let slot = self.shard.recorder.borrow_mut().register_dispatcher(spec.id.as_str());
         if let Some(watchdog) = &self.watchdog {
             watchdog.name(slot, spec.id.as_str());
         }
         let (outlet, inbox) = inbox();
         let link = Rc::new(Link::new(spec.id.clone(), slot, spec.node_kind, outlet));
-        self.shard.sample(Sample::Watch(Rc::clone(&link)));
+        self.shard.notify(Notice::Started(Rc::clone(&link)));
         let collector: Recipient<Tell> = self.collector.clone().recipient();
         let lane = registration.make(Parts {
             link: Rc::clone(&link),

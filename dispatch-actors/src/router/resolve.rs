@@ -1,14 +1,13 @@
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use dispatch_core::dispatch::{Path, TopicText};
 use dispatch_core::route::{RouteTable, Scratch};
 use dispatch_core::{Category, Envelope, MessageType, Topic, TopicCache};
-use dispatch_metrics::Recorder;
 
 use crate::dispatcher::Link;
 use crate::flight::Way;
+use crate::shard::Shard;
 
 /// The table with what it takes to ask it often.
 pub(crate) struct Resolver {
@@ -18,18 +17,13 @@ pub(crate) struct Resolver {
     links: Vec<Rc<Link>>,
     scratch: Scratch,
     ways: TopicCache<Rc<Way>>,
-    recorder: Rc<RefCell<Recorder>>,
+    shard: Rc<Shard>,
 }
 
 impl Resolver {
-    pub(crate) fn new(
-        table: RouteTable,
-        links: Vec<Rc<Link>>,
-        cache: usize,
-        recorder: Rc<RefCell<Recorder>>,
-    ) -> Self {
+    pub(crate) fn new(table: RouteTable, links: Vec<Rc<Link>>, cache: usize, shard: Rc<Shard>) -> Self {
         let table = Arc::new(table);
-        Self { table, links, scratch: Scratch::default(), ways: TopicCache::new(cache), recorder }
+        Self { table, links, scratch: Scratch::default(), ways: TopicCache::new(cache), shard }
     }
 
     pub(crate) fn table(&self) -> Arc<RouteTable> {
@@ -52,8 +46,8 @@ impl Resolver {
         let message_type = envelope.message_type();
         let plan = self.table.resolve(topic, category, message_type.as_str(), &mut self.scratch);
         // A topic gets figures of its own only once it has found a dispatcher.
-        let topic_slot =
-            (!plan.positions.is_empty()).then(|| self.recorder.borrow_mut().register_topic(topic.as_str()));
+        let topic_slot = (!plan.positions.is_empty())
+            .then(|| self.shard.recorder.borrow_mut().register_topic(topic.as_str()));
         let way = Rc::new(Way {
             path: Arc::new(Path {
                 topic: TopicText::Valid(topic.clone()),

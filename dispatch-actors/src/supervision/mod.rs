@@ -12,7 +12,6 @@ use dispatch_core::DispatcherId;
 use dispatch_metrics::DispatcherEvent;
 use serde::Serialize;
 
-use crate::collector::Sample;
 use crate::dispatcher::Link;
 use crate::observer::{Event, Observers};
 use crate::shard::Shard;
@@ -114,7 +113,7 @@ pub(crate) struct Guardian {
 
 impl Guardian {
     pub(crate) fn restarting(&self, shard: &Shard, link: &Link, delay: Duration, reason: &str) {
-        shard.sample(Sample::Event(link.slot, DispatcherEvent::Restart));
+        shard.recorder.borrow_mut().record_event(link.slot, DispatcherEvent::Restart);
         tracing::warn!(
             target: crate::trace::TARGET,
             engine = &*self.engine,
