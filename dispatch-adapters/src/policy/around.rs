@@ -7,6 +7,7 @@ use dispatch_core::dispatcher::{Context, Dispatcher, DispatcherError, Outputs};
 use dispatch_core::error::Problem;
 use dispatch_core::policy::Failure;
 use dispatch_core::{Category, Envelope, NodeKind};
+use futures_util::future::Either;
 
 use super::{Call, Moment, Telemetry, batch};
 
@@ -34,14 +35,14 @@ pub trait Policy: Send + Sync + 'static {
 pub struct Stack<Outer, Inner>(pub Outer, pub Inner);
 
 impl<Outer: Policy, Inner: Policy> Policy for Stack<Outer, Inner> {
-    async fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> Result<T, E>
+    fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> impl Future<Output = Result<T, E>> + Send
     where
         T: Send,
         E: Failure,
         F: Fn() -> Fut + Send + Sync,
         Fut: Future<Output = Result<T, E>> + Send,
     {
-        self.0.apply(call, || self.1.apply(call, &attempt)).await
+        async move { self.0.apply(call, || self.1.apply(call, &attempt)).await }
     }
 
     fn problems(&self) -> Vec<Problem> {
@@ -53,7 +54,7 @@ impl<Outer: Policy, Inner: Policy> Policy for Stack<Outer, Inner> {
 
 /// A policy that may be left out.
 impl<P: Policy> Policy for Option<P> {
-    async fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> Result<T, E>
+    fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> impl Future<Output = Result<T, E>> + Send
     where
         T: Send,
         E: Failure,
@@ -61,8 +62,8 @@ impl<P: Policy> Policy for Option<P> {
         Fut: Future<Output = Result<T, E>> + Send,
     {
         match self {
-            Some(policy) => policy.apply(call, attempt).await,
-            None => attempt().await,
+            Some(policy) => Either::Left(policy.apply(call, attempt)),
+            None => Either::Right(attempt()),
         }
     }
 
@@ -115,10 +116,8 @@ impl<P, T> Around<P, T> {
 
 impl<P: Policy, A: Adapter> Around<P, A> {
     /// [`deliver`](Adapter::deliver) with a clock of the caller's, and without a box for the future.
-    #[expect(
-        clippy::manual_async_fn,
-        reason = "that it is Send must be said where the policy is generic; the compiler cannot tell of a known one"
-    )]
+    ///
+    /// That it can be sent is said here, where the policy is generic: the compiler cannot tell of a known one.
     pub(crate) fn deliver_at<'a>(
         &'a self,
         envelope: &'a Envelope,

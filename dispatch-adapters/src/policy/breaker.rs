@@ -264,29 +264,31 @@ impl Breaker {
 }
 
 impl Policy for Breaker {
-    async fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> Result<T, E>
+    fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> impl Future<Output = Result<T, E>> + Send
     where
         T: Send,
         E: Failure,
         F: Fn() -> Fut + Send + Sync,
         Fut: Future<Output = Result<T, E>> + Send,
     {
-        let mut failed_probes = 0;
-        loop {
-            let permit = self.pass(call, failed_probes).await?;
-            let probe = permit.is_probe();
-            let result = attempt().await;
-            let verdict = match &result {
-                Ok(_) => Verdict::Success,
-                Err(error) if error.is_fault() => Verdict::Failure,
-                Err(_) => Verdict::Unknown,
-            };
-            permit.settle(verdict);
-            if probe && verdict == Verdict::Failure && self.shared.held.seats() > 0 {
-                failed_probes += 1;
-                continue;
+        async move {
+            let mut failed_probes = 0;
+            loop {
+                let permit = self.pass(call, failed_probes).await?;
+                let probe = permit.is_probe();
+                let result = attempt().await;
+                let verdict = match &result {
+                    Ok(_) => Verdict::Success,
+                    Err(error) if error.is_fault() => Verdict::Failure,
+                    Err(_) => Verdict::Unknown,
+                };
+                permit.settle(verdict);
+                if probe && verdict == Verdict::Failure && self.shared.held.seats() > 0 {
+                    failed_probes += 1;
+                    continue;
+                }
+                return result;
             }
-            return result;
         }
     }
 

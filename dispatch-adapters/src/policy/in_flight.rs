@@ -42,30 +42,32 @@ impl InFlight {
 }
 
 impl Policy for InFlight {
-    async fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> Result<T, E>
+    fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> impl Future<Output = Result<T, E>> + Send
     where
         T: Send,
         E: Failure,
         F: Fn() -> Fut + Send + Sync,
         Fut: Future<Output = Result<T, E>> + Send,
     {
-        let shared = &*self.shared;
-        let place = match shared.places.try_acquire() {
-            Ok(place) => place,
-            Err(_) => {
-                let Some(_seat) = shared.waiting.enter() else {
-                    return Err(call.telemetry.refuse(RefusedBy::InFlightLimit, None));
-                };
-                let Ok(place) = shared.places.acquire().await else {
-                    return Err(call.telemetry.refuse(RefusedBy::Stopped, None));
-                };
-                call.waited();
-                place
-            }
-        };
-        let result = attempt().await;
-        drop(place);
-        result
+        async move {
+            let shared = &*self.shared;
+            let place = match shared.places.try_acquire() {
+                Ok(place) => place,
+                Err(_) => {
+                    let Some(_seat) = shared.waiting.enter() else {
+                        return Err(call.telemetry.refuse(RefusedBy::InFlightLimit, None));
+                    };
+                    let Ok(place) = shared.places.acquire().await else {
+                        return Err(call.telemetry.refuse(RefusedBy::Stopped, None));
+                    };
+                    call.waited();
+                    place
+                }
+            };
+            let result = attempt().await;
+            drop(place);
+            result
+        }
     }
 
     fn problems(&self) -> Vec<Problem> {

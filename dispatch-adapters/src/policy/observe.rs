@@ -16,24 +16,26 @@ use super::{Call, Policy};
 pub struct Observe;
 
 impl Policy for Observe {
-    async fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> Result<T, E>
+    fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> impl Future<Output = Result<T, E>> + Send
     where
         T: Send,
         E: Failure,
         F: Fn() -> Fut + Send + Sync,
         Fut: Future<Output = Result<T, E>> + Send,
     {
-        let running = Running::start(call);
-        // The attempt is a call of foreign code; nothing of it is used again after it has panicked.
-        let result = match AssertUnwindSafe(async { attempt().await }).catch_unwind().await {
-            Ok(result) => result,
-            Err(panic) => {
-                call.waited();
-                Err(E::panicked(text_of(&*panic)))
-            }
-        };
-        running.finish(&result);
-        result
+        async move {
+            let running = Running::start(call);
+            // The attempt is a call of foreign code; nothing of it is used again after it has panicked.
+            let result = match AssertUnwindSafe(async { attempt().await }).catch_unwind().await {
+                Ok(result) => result,
+                Err(panic) => {
+                    call.waited();
+                    Err(E::panicked(text_of(&*panic)))
+                }
+            };
+            running.finish(&result);
+            result
+        }
     }
 }
 

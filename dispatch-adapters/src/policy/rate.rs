@@ -104,15 +104,17 @@ impl KeyedRate {
 }
 
 impl Policy for Rate {
-    async fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> Result<T, E>
+    fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> impl Future<Output = Result<T, E>> + Send
     where
         T: Send,
         E: Failure,
         F: Fn() -> Fut + Send + Sync,
         Fut: Future<Output = Result<T, E>> + Send,
     {
-        self.shared.wait_for_turn(&self.shared.cells, &self.limit, call).await?;
-        attempt().await
+        async move {
+            self.shared.wait_for_turn(&self.shared.cells, &self.limit, call).await?;
+            attempt().await
+        }
     }
 
     fn problems(&self) -> Vec<Problem> {
@@ -121,17 +123,19 @@ impl Policy for Rate {
 }
 
 impl Policy for KeyedRate {
-    async fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> Result<T, E>
+    fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> impl Future<Output = Result<T, E>> + Send
     where
         T: Send,
         E: Failure,
         F: Fn() -> Fut + Send + Sync,
         Fut: Future<Output = Result<T, E>> + Send,
     {
-        if let Some(cell) = call.key.and_then(|key| self.cell(key)) {
-            self.shared.wait_for_turn(cell, &self.limit, call).await?;
+        async move {
+            if let Some(cell) = call.key.and_then(|key| self.cell(key)) {
+                self.shared.wait_for_turn(cell, &self.limit, call).await?;
+            }
+            attempt().await
         }
-        attempt().await
     }
 
     fn problems(&self) -> Vec<Problem> {

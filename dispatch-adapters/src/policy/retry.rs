@@ -92,43 +92,45 @@ struct First {
 }
 
 impl Policy for Retry {
-    async fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> Result<T, E>
+    fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> impl Future<Output = Result<T, E>> + Send
     where
         T: Send,
         E: Failure,
         F: Fn() -> Fut + Send + Sync,
         Fut: Future<Output = Result<T, E>> + Send,
     {
-        self.first_attempt();
-        let started = self.policy.give_up_after.map(|_| Instant::now());
-        let mut first: Option<First> = None;
-        let mut retries = 0;
-        loop {
-            let error = match attempt().await {
-                Ok(done) => return Ok(done),
-                Err(error) if error.refusal().is_some() => return Err(error),
-                Err(error) => error,
-            };
-            let wall = call.telemetry.now();
-            let first = first.get_or_insert_with(|| First { text: error.text(), wall });
-            let delay =
-                error.is_fault().then(|| self.delay(error.kind(), retries)).flatten().filter(|delay| {
-                    self.policy.has_time(started.map_or(Duration::ZERO, |at| at.elapsed()), *delay)
-                });
-            let Some(delay) = delay else {
-                return Err(error.with_history(History {
-                    attempts: retries.saturating_add(1),
-                    first_error: std::mem::take(&mut first.text),
-                    first_failed_at: first.wall,
-                    last_failed_at: wall,
-                }));
-            };
-            retries = retries.saturating_add(1);
-            call.telemetry.emit(DeliveryEvent::Retrying { retry: retries, delay });
-            drop(error);
-            tokio::time::sleep(delay).await;
-            call.waited();
-            self.spend(call).await;
+        async move {
+            self.first_attempt();
+            let started = self.policy.give_up_after.map(|_| Instant::now());
+            let mut first: Option<First> = None;
+            let mut retries = 0;
+            loop {
+                let error = match attempt().await {
+                    Ok(done) => return Ok(done),
+                    Err(error) if error.refusal().is_some() => return Err(error),
+                    Err(error) => error,
+                };
+                let wall = call.telemetry.now();
+                let first = first.get_or_insert_with(|| First { text: error.text(), wall });
+                let delay =
+                    error.is_fault().then(|| self.delay(error.kind(), retries)).flatten().filter(|delay| {
+                        self.policy.has_time(started.map_or(Duration::ZERO, |at| at.elapsed()), *delay)
+                    });
+                let Some(delay) = delay else {
+                    return Err(error.with_history(History {
+                        attempts: retries.saturating_add(1),
+                        first_error: std::mem::take(&mut first.text),
+                        first_failed_at: first.wall,
+                        last_failed_at: wall,
+                    }));
+                };
+                retries = retries.saturating_add(1);
+                call.telemetry.emit(DeliveryEvent::Retrying { retry: retries, delay });
+                drop(error);
+                tokio::time::sleep(delay).await;
+                call.waited();
+                self.spend(call).await;
+            }
         }
     }
 

@@ -32,24 +32,26 @@ impl Timeout {
 }
 
 impl Policy for Timeout {
-    async fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> Result<T, E>
+    fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> impl Future<Output = Result<T, E>> + Send
     where
         T: Send,
         E: Failure,
         F: Fn() -> Fut + Send + Sync,
         Fut: Future<Output = Result<T, E>> + Send,
     {
-        let mut attempt = pin!(attempt());
-        let first = std::future::poll_fn(|cx| Poll::Ready(attempt.as_mut().poll(cx))).await;
-        if let Poll::Ready(result) = first {
-            return result;
-        }
-        match tokio::time::timeout(self.limit, attempt).await {
-            Ok(result) => result,
-            Err(_) => {
-                call.waited();
-                call.telemetry.emit(DeliveryEvent::TimedOut);
-                Err(E::timed_out(self.limit))
+        async move {
+            let mut attempt = pin!(attempt());
+            let first = std::future::poll_fn(|cx| Poll::Ready(attempt.as_mut().poll(cx))).await;
+            if let Poll::Ready(result) = first {
+                return result;
+            }
+            match tokio::time::timeout(self.limit, attempt).await {
+                Ok(result) => result,
+                Err(_) => {
+                    call.waited();
+                    call.telemetry.emit(DeliveryEvent::TimedOut);
+                    Err(E::timed_out(self.limit))
+                }
             }
         }
     }
