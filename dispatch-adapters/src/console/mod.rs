@@ -45,6 +45,13 @@ pub struct ConsoleAdapter {
     lines: Lines,
 }
 
+impl Default for ConsoleAdapter {
+    /// JSON lines to standard output.
+    fn default() -> Self {
+        Self::new(ConsoleOptions::default())
+    }
+}
+
 impl ConsoleAdapter {
     /// Writes to the stream that the options name.
     #[must_use]
