@@ -14,7 +14,10 @@
 //! | `rate_limit`, `key_rate_limit` | none | a [`RateLimit`](dispatch_core::policy::RateLimit), in all and for each key |
 //! | `max_in_flight` | no limit | most attempts at a time |
 //! | `batch` | none | a [`BatchPolicy`](dispatch_core::policy::BatchPolicy) |
-//! | `dead_letters` | none | targets for what failed for good |
+//! | `max_held` | 1000 | how much work an open breaker holds |
+//! | `queue`, `concurrency` | 10000, 256 | how many envelopes the queue takes, and how many are worked on at once |
+//! | `fallback` | none | a target that is asked when this one does not take an envelope; it has no policies |
+//! | `dead_letters` | none | targets for what failed for good; they have no policies, and are tried again until they take it |
 //! | anything else | | an option of the adapter |
 //!
 //! ```

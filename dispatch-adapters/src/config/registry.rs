@@ -32,6 +32,8 @@ pub struct ReadyTarget {
     pub config: TargetConfig,
     /// The adapter, without its policies.
     pub adapter: Arc<dyn Adapter>,
+    /// What is asked when the adapter does not take an envelope.
+    pub fallback: Option<Arc<dyn Adapter>>,
     /// Where dead letters go.
     pub dead_letters: Vec<Self>,
 }
@@ -165,14 +167,21 @@ impl AdapterRegistry {
     fn make(&self, config: &TargetConfig, problems: &mut Vec<Problem>) -> Option<ReadyTarget> {
         let adapter = self.adapter(config, problems);
         let letters = config.dead_letters.iter();
-        for letter in letters.clone().filter(|letter| !letter.dead_letters.is_empty()) {
-            problems.push(Problem::new(
-                ErrorCode::InvalidConfiguration,
-                format!("target '{}': a dead-letter target has no dead letters: remove them", letter.name),
-            ));
+        for other in letters.clone().chain(config.fallback.as_deref()) {
+            let policies = other.policies();
+            if !policies.is_empty() {
+                let text = format!(
+                    "target '{}': a fallback or dead-letter target has no policies of its own: remove {}",
+                    other.name,
+                    policies.join(", ")
+                );
+                problems.push(Problem::new(ErrorCode::InvalidConfiguration, text));
+            }
         }
         let dead_letters = letters.filter_map(|letter| self.make(letter, problems)).collect();
-        Some(ReadyTarget { config: config.clone(), adapter: adapter?, dead_letters })
+        let fallback = config.fallback.as_ref().and_then(|fallback| self.make(fallback, problems));
+        let fallback = fallback.map(|target| target.adapter);
+        Some(ReadyTarget { config: config.clone(), adapter: adapter?, fallback, dead_letters })
     }
 
     fn adapter(&self, config: &TargetConfig, problems: &mut Vec<Problem>) -> Option<Arc<dyn Adapter>> {
@@ -210,7 +219,8 @@ impl AdapterRegistry {
         problems.extend(
             own.map(|problem| Problem::new(problem.code(), format!("{whose}: {}", problem.message()))),
         );
-        config.dead_letters.iter().for_each(|letter| self.policy_problems(letter, problems));
+        let others = config.dead_letters.iter().chain(config.fallback.as_deref());
+        others.for_each(|other| self.policy_problems(other, problems));
     }
 }
 

@@ -7,7 +7,7 @@ use dispatch_core::delivery::Adapter;
 
 use super::ReadyTarget;
 use crate::dead_letters::DeadLetters;
-use crate::delivery::{Delivery, DeliveryBuilder};
+use crate::delivery::{Delivery, DeliveryBuilder, Fallback};
 use crate::targets::{Target, Targets};
 
 impl ReadyTarget {
@@ -36,6 +36,17 @@ impl ReadyTarget {
         }
         if let Some(policy) = config.batch {
             delivery = delivery.batch(policy);
+        }
+        if let Some(max_held) = config.max_held {
+            delivery = delivery.max_held(max_held);
+        }
+        if config.queue.is_some() || config.concurrency.is_some() {
+            let (queue, concurrency) = (DeliveryBuilder::QUEUE, DeliveryBuilder::CONCURRENCY);
+            delivery =
+                delivery.queue(config.queue.unwrap_or(queue), config.concurrency.unwrap_or(concurrency));
+        }
+        if let Some(fallback) = &self.fallback {
+            delivery = delivery.fallback(Fallback::To(Arc::clone(fallback)));
         }
         if !self.dead_letters.is_empty() {
             let adapters = self.dead_letters.iter().map(|letter| Arc::clone(&letter.adapter));

@@ -35,6 +35,14 @@ pub struct TargetConfig {
     pub max_in_flight: Option<usize>,
     /// Batches.
     pub batch: Option<BatchPolicy>,
+    /// How much work an open circuit breaker holds.
+    pub max_held: Option<usize>,
+    /// How many envelopes the queue takes.
+    pub queue: Option<usize>,
+    /// How many of them are worked on at once.
+    pub concurrency: Option<usize>,
+    /// The target that is asked when this one does not take an envelope; bare, without policies of its own.
+    pub fallback: Option<Box<Self>>,
     /// Targets for what failed for good; they have none of their own.
     pub dead_letters: Vec<Self>,
 }
@@ -51,6 +59,10 @@ pub(super) const KEYS: &[&str] = &[
     "key_rate_limit",
     "max_in_flight",
     "batch",
+    "max_held",
+    "queue",
+    "concurrency",
+    "fallback",
     "dead_letters",
 ];
 
@@ -73,6 +85,10 @@ impl TargetConfig {
             key_rate_limit: None,
             max_in_flight: None,
             batch: None,
+            max_held: None,
+            queue: None,
+            concurrency: None,
+            fallback: None,
             dead_letters: Vec::new(),
         }
     }
@@ -139,9 +155,14 @@ impl TargetConfig {
             key_rate_limit: policies::rate(&mut fields, "key_rate_limit"),
             max_in_flight: fields.optional("max_in_flight"),
             batch: policies::batch(&mut fields),
+            max_held: fields.optional("max_held"),
+            queue: fields.optional("queue"),
+            concurrency: fields.optional("concurrency"),
+            fallback: None,
             dead_letters: Vec::new(),
         };
         let letters: Vec<Value> = fields.or("dead_letters", Vec::new());
+        let fallback = fields.raw("fallback");
         fields.refuse_validated(config.own_problems());
         problems.append(&mut fields.finish());
         let dead_letters = letters
@@ -149,7 +170,9 @@ impl TargetConfig {
             .enumerate()
             .map(|(number, letter)| Self::read(letter, &format!("{whose}: dead_letters[{number}]"), problems))
             .collect();
-        Self { dead_letters, ..config }
+        let fallback =
+            fallback.map(|fallback| Box::new(Self::read(fallback, &format!("{whose}: fallback"), problems)));
+        Self { fallback, dead_letters, ..config }
     }
 
     /// What is wrong with it, apart from its policies and the options of its adapter.
@@ -165,7 +188,30 @@ impl TargetConfig {
         if self.max_in_flight == Some(0) {
             add("max_in_flight is 0: use at least 1, or leave it out to set no limit".to_owned());
         }
+        for (name, value) in [("queue", self.queue), ("concurrency", self.concurrency)] {
+            if value.is_some_and(|value| !(1..=1_000_000).contains(&value)) {
+                add(format!("{name} is {}: use 1 to 1000000", value.unwrap_or_default()));
+            }
+        }
         problems
+    }
+
+    /// The names of the policies that were given.
+    pub(super) fn policies(&self) -> Vec<&'static str> {
+        let given = [
+            ("retry", self.retry.is_some()),
+            ("circuit_breaker", self.circuit_breaker.is_some()),
+            ("rate_limit", self.rate_limit.is_some()),
+            ("key_rate_limit", self.key_rate_limit.is_some()),
+            ("max_in_flight", self.max_in_flight.is_some()),
+            ("batch", self.batch.is_some()),
+            ("max_held", self.max_held.is_some()),
+            ("queue", self.queue.is_some()),
+            ("concurrency", self.concurrency.is_some()),
+            ("fallback", self.fallback.is_some()),
+            ("dead_letters", !self.dead_letters.is_empty()),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
     }
 
     /// Everything that is wrong with it, apart from the options of its adapter.

@@ -45,6 +45,11 @@ pub struct DeliveryBuilder {
 }
 
 impl DeliveryBuilder {
+    /// How many envelopes [`enqueue`](Delivery::enqueue) takes before it refuses, unless something else is asked for.
+    pub const QUEUE: usize = 10_000;
+    /// How many of them are worked on at once, unless something else is asked for.
+    pub const CONCURRENCY: usize = 256;
+
     pub(super) fn new(adapter: Arc<dyn Adapter>) -> Self {
         Self {
             adapter,
@@ -60,8 +65,8 @@ impl DeliveryBuilder {
             batch: None,
             fallback: None,
             dead_letters: None,
-            queue: 10_000,
-            concurrency: 256,
+            queue: Self::QUEUE,
+            concurrency: Self::CONCURRENCY,
             observers: Vec::new(),
             metrics: None,
             clock: Arc::new(SystemClock),

@@ -335,7 +335,8 @@ async fn a_target_starts_under_the_policies_it_was_read_with() {
         .read_json(
             r#"{"targets": [
                 {"type": "noop", "name": "a", "circuit_breaker": {}, "dead_letters": [{"type": "noop"}]},
-                {"type": "noop", "name": "b", "async": true}
+                {"type": "noop", "name": "b", "async": true, "queue": 5, "max_held": 0,
+                 "fallback": {"type": "noop", "name": "second"}}
             ]}"#,
         )
         .unwrap();

@@ -1,0 +1,111 @@
+//! A breaker around calls: it lets them pass, holds them, and reads their outcome.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use dispatch_core::delivery::DeliveryEvent;
+use dispatch_core::error::Problem;
+use dispatch_core::policy::{Failure, Passage, RefusedBy, Verdict};
+
+use super::Breaker;
+use crate::policy::{Call, Policy};
+
+impl Breaker {
+    /// Waits until a call may pass.
+    async fn pass<'a, E: Failure>(&'a self, call: Call<'a>, failed_probes: u32) -> Result<Permit<'a>, E> {
+        let permit = |passage| Permit { breaker: self, call, passage: Some(passage) };
+        let mut remaining = match self.admit(call) {
+            Ok(passage) => return Ok(permit(passage)),
+            Err(remaining) => remaining,
+        };
+        let Some(_seat) = self.shared.held.enter() else {
+            return Err(call.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining)));
+        };
+        call.telemetry.emit(DeliveryEvent::Held { remaining });
+        // Whoever has failed as a probe lets the others try first.
+        let manners = Duration::from_millis(u64::from(failed_probes).min(1000));
+        loop {
+            let mut changed = pin!(self.shared.changed.notified());
+            changed.as_mut().enable();
+            match self.admit(call) {
+                Ok(passage) => return Ok(permit(passage)),
+                Err(left) => remaining = left,
+            }
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = tokio::time::sleep(remaining + manners) => {}
+            }
+            call.waited();
+        }
+    }
+}
+
+impl Policy for Breaker {
+    fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> impl Future<Output = Result<T, E>> + Send
+    where
+        T: Send,
+        E: Failure,
+        F: Fn() -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T, E>> + Send,
+    {
+        async move {
+            let mut failed_probes = 0;
+            loop {
+                let permit = self.pass(call, failed_probes).await?;
+                let probe = permit.is_probe();
+                let result = attempt().await;
+                let verdict = match &result {
+                    Ok(_) => Verdict::Success,
+                    Err(error) if error.is_fault() => Verdict::Failure,
+                    Err(_) => Verdict::Unknown,
+                };
+                permit.settle(verdict);
+                if probe && verdict == Verdict::Failure && self.shared.held.seats() > 0 {
+                    failed_probes += 1;
+                    continue;
+                }
+                return result;
+            }
+        }
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        self.shared.config.problems()
+    }
+}
+
+/// A call that passed; dropped without an outcome, it says nothing about the destination.
+struct Permit<'a> {
+    breaker: &'a Breaker,
+    call: Call<'a>,
+    passage: Option<Passage>,
+}
+
+impl Permit<'_> {
+    fn is_probe(&self) -> bool {
+        self.passage.is_some_and(Passage::is_probe)
+    }
+
+    fn settle(mut self, verdict: Verdict) {
+        self.report(verdict);
+    }
+
+    fn report(&mut self, verdict: Verdict) {
+        if let Some(passage) = self.passage.take() {
+            let config = self.breaker.shared.config;
+            self.breaker.step(self.call, |state, now| state.settle(&config, passage, verdict, now));
+        }
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        if self.passage.is_some() {
+            // It was given up; nobody knows how long it had waited.
+            self.call.waited();
+        }
+        self.report(Verdict::Unknown);
+    }
+}
