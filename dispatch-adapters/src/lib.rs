@@ -36,7 +36,7 @@
 //! - [`prelude`]: what most programs need.
 //! - [`model`]: the model and the rules, without a runtime: envelopes, topics, routes, results, policies.
 //! - Adapters: [`actor`], [`named`], [`pubsub`], [`logger`], [`console`], [`file`](mod@file), [`noop`], `http`,
-//!   `webhook`, and behind features of their names those of brokers.
+//!   `webhook`, and behind features of their names `amqp`, `kafka`, `mqtt`, `nats`, `postgres` and `redis`.
 //! - [`policy`]: retry, circuit breaker, limits and time-outs around adapters and dispatchers.
 //! - [`config`]: targets as data, and how an adapter of yours gets a name in it.
 //! - [`secret`]: how secrets are named in configurations and kept out of print.
@@ -50,6 +50,12 @@
 //! | `conformance` | no | `conformance`: the suite that every adapter passes; for dev-dependencies |
 //! | `testing` | no | `conformance` and `testing`: an engine in virtual time, probes and scripted dispatchers; for dev-dependencies |
 //! | `facade` | no | [`metrics`]`::facade`: snapshots through the `metrics` facade |
+//! | `amqp` | no | `amqp`: an adapter for RabbitMQ |
+//! | `kafka` | no | `kafka`: an adapter for Kafka; needs a C compiler |
+//! | `mqtt` | no | `mqtt`: an adapter for brokers of MQTT 5 |
+//! | `nats` | no | `nats`: an adapter for NATS and JetStream |
+//! | `postgres` | no | `postgres`: an adapter for notifications of PostgreSQL |
+//! | `redis` | no | `redis`: an adapter for Redis, channels and streams |
 //!
 //! # Guarantees
 //! Those of [`Engine`] and of [`delivery`]. Each adapter documents what its `Ok` means.
@@ -57,6 +63,8 @@
 //! Needs Rust 1.90.
 
 pub mod actor;
+#[cfg(feature = "amqp")]
+pub mod amqp;
 pub mod batch;
 pub mod config;
 pub mod console;
@@ -67,18 +75,37 @@ pub mod file;
 pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 mod lines;
 pub mod logger;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
 pub mod named;
+#[cfg(feature = "nats")]
+pub mod nats;
 pub mod noop;
 pub mod policy;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod pubsub;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod runtime;
 pub mod secret;
 mod tame;
 pub mod targets;
 #[cfg(feature = "webhook")]
 pub mod webhook;
+#[cfg(any(
+    feature = "amqp",
+    feature = "kafka",
+    feature = "mqtt",
+    feature = "nats",
+    feature = "postgres",
+    feature = "redis"
+))]
+pub mod wire;
 
 pub use actor::ActorAdapter;
 pub use batch::Batched;

@@ -9,14 +9,26 @@ use dispatch_core::delivery::Adapter;
 
 use super::{AdapterRegistry, Fields};
 use crate::actor::{ActorAdapter, ActorOptions};
+#[cfg(feature = "amqp")]
+use crate::amqp::{AmqpAdapter, AmqpOptions};
 use crate::console::{ConsoleAdapter, ConsoleOptions};
 use crate::file::{FileAdapter, FileOptions};
 #[cfg(feature = "http")]
 use crate::http::{Http, HttpOptions, HttpPool};
+#[cfg(feature = "kafka")]
+use crate::kafka::{KafkaAdapter, KafkaOptions};
 use crate::logger::{LoggerAdapter, LoggerOptions};
+#[cfg(feature = "mqtt")]
+use crate::mqtt::{MqttAdapter, MqttOptions};
 use crate::named::{NamedAdapter, NamedOptions, Resolver};
+#[cfg(feature = "nats")]
+use crate::nats::{NatsAdapter, NatsOptions};
 use crate::noop::{NoopAdapter, NoopOptions};
+#[cfg(feature = "postgres")]
+use crate::postgres::{PostgresAdapter, PostgresOptions};
 use crate::pubsub::{PubSub, PubSubAdapter, PubSubOptions};
+#[cfg(feature = "redis")]
+use crate::redis::{RedisAdapter, RedisOptions};
 #[cfg(feature = "webhook")]
 use crate::webhook::{Webhook, WebhookOptions};
 
@@ -35,7 +47,59 @@ pub(super) const TABLE: &[(&str, Make)] = &[
     }),
     #[cfg(feature = "webhook")]
     ("webhook", |fields| Arc::new(Webhook::new(WebhookOptions::read(fields)))),
+    #[cfg(feature = "amqp")]
+    ("amqp", |fields| {
+        let options = AmqpOptions { timeout: fields.timeout(), ..fields.all() };
+        let made = fields.made(AmqpAdapter::new(options));
+        or_nothing(made)
+    }),
+    #[cfg(feature = "kafka")]
+    ("kafka", |fields| {
+        let options = KafkaOptions { timeout: fields.timeout(), ..fields.all() };
+        let made = fields.made(KafkaAdapter::new(options));
+        or_nothing(made)
+    }),
+    #[cfg(feature = "mqtt")]
+    ("mqtt", |fields| {
+        let options = MqttOptions { timeout: fields.timeout(), ..fields.all() };
+        let made = fields.made(MqttAdapter::new(options));
+        or_nothing(made)
+    }),
+    #[cfg(feature = "nats")]
+    ("nats", |fields| {
+        let options = NatsOptions { timeout: fields.timeout(), ..fields.all() };
+        let made = fields.made(NatsAdapter::new(options));
+        or_nothing(made)
+    }),
+    #[cfg(feature = "postgres")]
+    ("postgres", |fields| {
+        let options = PostgresOptions { timeout: fields.timeout(), ..fields.all() };
+        let made = fields.made(PostgresAdapter::new(options));
+        or_nothing(made)
+    }),
+    #[cfg(feature = "redis")]
+    ("redis", |fields| {
+        let options = RedisOptions { timeout: fields.timeout(), ..fields.all() };
+        let made = fields.made(RedisAdapter::new(options));
+        or_nothing(made)
+    }),
 ];
+
+/// The adapter, or one that stands for it in a target that is refused anyway.
+#[cfg(any(
+    feature = "amqp",
+    feature = "kafka",
+    feature = "mqtt",
+    feature = "nats",
+    feature = "postgres",
+    feature = "redis"
+))]
+fn or_nothing<A: Adapter>(made: Option<A>) -> Arc<dyn Adapter> {
+    match made {
+        Some(adapter) => Arc::new(adapter),
+        None => Arc::new(NoopAdapter::new()),
+    }
+}
 
 /// What to do about a type that could be there.
 pub(super) fn hint(kind: &str) -> Option<String> {

@@ -214,6 +214,17 @@ impl<'a> Fields<'a> {
         self.refuse_all(problems.into_iter().filter(news));
     }
 
+    /// Every option that there is and has a value.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
+        let entries = self.map.iter().filter(|(_, value)| !value.is_null());
+        entries.map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Takes note that an option of this name can be given.
+    pub(super) fn known(&mut self, name: &str) {
+        self.asked.insert(name.to_owned());
+    }
+
     /// The names of all options that there are.
     pub fn names(&self) -> impl Iterator<Item = &'a str> {
         self.map.keys().map(String::as_str)

@@ -5,7 +5,7 @@
 //!
 //! | key | default | what it is |
 //! |---|---|---|
-//! | `type` | required | the adapter: `console`, `file`, `http`, `webhook`, `logger`, `noop`, `named`, `pubsub`, `actor`, or one of yours |
+//! | `type` | required | the adapter: `console`, `file`, `http`, `webhook`, `logger`, `noop`, `named`, `pubsub`, `actor`, those of brokers with their features, or one of yours |
 //! | `name` | the type | what logs and metrics call the target |
 //! | `async` | `false` | answer as soon as the envelope is queued |
 //! | `timeout_ms` | 5000 | how long one attempt may take |
@@ -111,6 +111,7 @@ mod shape;
 mod start;
 mod syntax;
 mod target;
+mod whole;
 
 pub use error::TargetError;
 pub use fields::Fields;

@@ -110,14 +110,15 @@ fn every_problem_is_said_at_once() {
             include_data = 1
 
             [[targets]]
-            type = "kafka"
-
-            [[targets]]
             type = "named"
             "#,
         )
         .unwrap_err();
-    insta::assert_snapshot!(error);
+    // Which types are known depends on the features.
+    let text = error
+        .to_string()
+        .replace(&AdapterRegistry::with_built_in().kinds().collect::<Vec<_>>().join(", "), "…");
+    insta::assert_snapshot!(text);
 }
 
 #[test]
@@ -168,9 +169,10 @@ fn a_type_is_registered_once() {
     assert!(registry.register("noop", |_| NoopAdapter::new()).is_err());
     assert!(registry.register(" ", |_| NoopAdapter::new()).is_err());
     registry.register("void", |_| NoopAdapter::new()).unwrap();
-    assert_eq!(
-        registry.kinds().collect::<Vec<_>>(),
-        ["console", "file", "http", "logger", "noop", "void", "webhook"]
+    let kinds: Vec<_> = registry.kinds().collect();
+    assert!(
+        kinds.is_sorted() && ["file", "void", "webhook"].iter().all(|kind| kinds.contains(kind)),
+        "{kinds:?}"
     );
 }
 
@@ -347,4 +349,31 @@ async fn a_target_starts_under_the_policies_it_was_read_with() {
     let outcomes = targets.deliver_each(&Envelope::empty("Note")).await;
     let queued: Vec<_> = outcomes.iter().map(|outcome| outcome.result.as_ref().unwrap().queued).collect();
     assert_eq!(queued, [false, true]);
+}
+
+#[cfg(all(feature = "nats", feature = "redis", feature = "kafka"))]
+#[test]
+fn every_problem_of_a_broker_is_said_at_once() {
+    let error = AdapterRegistry::with_built_in()
+        .read_toml(
+            r#"
+            [[targets]]
+            type = "nats"
+            url = "http://hunter-user:hunter-word@h"
+            subjekt = "a"
+            jetstream = "yes"
+            max_bytes = 0
+
+            [[targets]]
+            type = "redis"
+            mode = "steam"
+
+            [[targets]]
+            type = "kafka"
+            brokers = "h:1"
+            "#,
+        )
+        .unwrap_err();
+    assert!(!error.to_string().contains("hunter"), "{error}");
+    insta::assert_snapshot!(error);
 }

@@ -1,0 +1,200 @@
+//! Secrets in every option that may hold one, of every adapter, and nothing that shows them.
+//!
+//! Alone in its program: what the client libraries log goes to one place for all threads.
+#![allow(clippy::unwrap_used, clippy::string_slice, reason = "this is how a test fails")]
+
+use std::fmt::Write as _;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use dispatch_adapters::config::AdapterRegistry;
+use dispatch_adapters::metrics::{DeliveryRecorder, prometheus};
+use dispatch_adapters::model::policy::{BreakerConfig, RetryPolicy};
+use dispatch_adapters::model::{Adapter, DeliveryError, Envelope, Receipt};
+use dispatch_adapters::{DeadLetters, Delivery};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Everything that was logged, and every dead letter, as text.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<String>>);
+
+impl io::Write for Seen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().push_str(&String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Seen {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl log::Log for Seen {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        writeln!(self.0.lock().unwrap(), "{} {}", record.target(), record.args()).unwrap();
+    }
+
+    fn flush(&self) {}
+}
+
+#[async_trait::async_trait]
+impl Adapter for Seen {
+    fn name(&self) -> &str {
+        "seen"
+    }
+
+    async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+        writeln!(self.0.lock().unwrap(), "{}", serde_json::to_string(envelope).unwrap()).unwrap();
+        Ok(Receipt::taken())
+    }
+}
+
+/// Secrets in files, by the names under which a configuration may name them.
+fn secrets(folder: &std::path::Path) -> Vec<String> {
+    let mut all = Vec::new();
+    let put = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+    for name in ["signing", "old", "header"] {
+        put(name, &format!("hunter-{name}"));
+        all.push(format!("hunter-{name}"));
+    }
+    for scheme in ["http", "nats", "redis", "amqp", "mqtt", "postgres"] {
+        // Nobody listens at port 1. What may follow it is a matter of the client.
+        let rest = match scheme {
+            "http" => "/hunter-path?token=hunter-query",
+            "redis" => "/0",
+            "postgres" => "/db",
+            _ => "",
+        };
+        put(scheme, &format!("{scheme}://hunter-user:hunter-{scheme}@127.0.0.1:1{rest}"));
+        all.push(format!("hunter-{scheme}"));
+    }
+    all.extend(["hunter-user", "hunter-query", "hunter-kafka"].map(str::to_owned));
+    all
+}
+
+fn configuration(folder: &std::path::Path) -> String {
+    let file = |name: &str| format!("file:{}", folder.join(name).display());
+    let mut text = format!(
+        r#"
+        [[targets]]
+        type = "http"
+        url = "{http}"
+        secret_headers = {{ authorization = "{header}" }}
+        headers = {{ "x-plain" = "hunter-header" }}
+
+        [[targets]]
+        type = "http"
+        name = "plain"
+        url = "http://hunter-user:hunter-http@127.0.0.1:1/?token=hunter-query"
+
+        [[targets]]
+        type = "webhook"
+        urls = ["{http}", "http://hunter-user:hunter-http@127.0.0.1:1/?token=hunter-query"]
+        secrets = ["{signing}", "{old}"]
+        secret_headers = {{ authorization = "{header}" }}
+        pool = {{ guard = {{ enabled = false }} }}
+
+        [[targets]]
+        type = "file"
+        path = "/dev/full"
+
+        [[targets]]
+        type = "console"
+        stream = "stderr"
+
+        [[targets]]
+        type = "logger"
+        "#,
+        http = file("http"),
+        header = file("header"),
+        signing = file("signing"),
+        old = file("old"),
+    );
+    let mut broker = |kind: &str, options: &str| {
+        writeln!(text, "[[targets]]\ntype = '{kind}'\ntimeout_ms = 300\n{options}").unwrap();
+    };
+    if cfg!(feature = "nats") {
+        broker("nats", &format!("url = '{}'", file("nats")));
+    }
+    if cfg!(feature = "redis") {
+        broker("redis", &format!("url = '{}'\nkey = 'c'", file("redis")));
+    }
+    if cfg!(feature = "amqp") {
+        broker("amqp", &format!("url = '{}'", file("amqp")));
+    }
+    if cfg!(feature = "mqtt") {
+        broker("mqtt", &format!("url = '{}'", file("mqtt")));
+    }
+    if cfg!(feature = "postgres") {
+        broker("postgres", &format!("url = '{}'\nchannel = 'c'", file("postgres")));
+    }
+    if cfg!(feature = "kafka") {
+        broker("kafka", "brokers = ['127.0.0.1:1']\nproperties = { 'sasl.password' = 'hunter-kafka' }");
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_secret_in_every_option_of_every_adapter_is_shown_by_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let secrets = secrets(folder.path());
+    let seen = Seen::default();
+    log::set_boxed_logger(Box::new(seen.clone())).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
+        .with_writer(seen.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let say = |text: String| writeln!(seen.0.lock().unwrap(), "{text}").unwrap();
+
+    let targets = AdapterRegistry::with_built_in().read_toml(&configuration(folder.path())).unwrap();
+    say(format!("{targets:?}"));
+    let recorder = DeliveryRecorder::new();
+    let letters = DeadLetters::to([seen.clone()]).unwrap();
+    for target in &targets {
+        // Once by itself, and once under policies that talk.
+        let bare = target.adapter.deliver(&Envelope::empty("Note")).await;
+        if let Err(error) = &bare {
+            let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+            say(causes.map(|cause| format!("{cause} {cause:?}\n")).collect());
+        }
+        let retry = RetryPolicy::default().with_max_retries(1).with_base(std::time::Duration::from_millis(1));
+        let delivery = Delivery::to(Arc::clone(&target.adapter))
+            .retry(retry)
+            .circuit_breaker(BreakerConfig { failure_threshold: 2, ..BreakerConfig::default() })
+            .max_held(0)
+            .dead_letters(&letters)
+            .metrics(&recorder)
+            .start()
+            .unwrap();
+        say(format!("{:?}", delivery.deliver(&Envelope::empty("Note")).await));
+        say(format!("{delivery:?} {:?} {:?}", delivery.labels(), delivery.health().await));
+    }
+    assert!(letters.close(std::time::Duration::from_secs(5)).await.is_empty());
+    let metrics = recorder.snapshot();
+    say(format!("{} {}", serde_json::to_string(&metrics).unwrap(), prometheus::render([&metrics]).unwrap()));
+
+    let shown = seen.0.lock().unwrap().clone();
+    for expected in ["attempt failed", "delivery failed for good", "dispatch_delivery_", "x-dead-letter"] {
+        assert!(shown.contains(expected), "'{expected}' was looked at");
+    }
+    for secret in secrets {
+        let at = shown.find(&secret);
+        let around = at.map(|at| shown[at.saturating_sub(300)..(at + 100).min(shown.len())].to_owned());
+        assert!(at.is_none(), "{secret} is shown: … {} …", around.unwrap_or_default());
+    }
+}
