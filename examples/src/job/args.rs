@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use dispatch_examples::github::Source;
 
 /// Dispatches GitHub events to actors, functions and threads, and says what became of them.
 #[derive(Debug, Parser)]
@@ -34,5 +35,15 @@ pub(crate) struct Args {
     pub(crate) max_line: usize,
 }
 
-/// How many events are made up unless a number is given.
-pub(crate) const DEFAULT_EVENTS: u64 = 10_000;
+impl Args {
+    /// Which events are wanted.
+    pub(crate) fn source(&self) -> Source {
+        Source {
+            input: self.input.clone(),
+            events: self.events,
+            made_up: 10_000,
+            seed: self.seed,
+            max_line: self.max_line,
+        }
+    }
+}

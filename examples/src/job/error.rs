@@ -3,20 +3,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use dispatch_adapters::StartError;
+use dispatch_examples::github::InputError;
 
 /// The job could not be done.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JobError {
-    #[error("cannot read '{}': {source}; give --input a file of JSON lines, or '-' for standard input", path.display())]
-    OpenInput { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Input(#[from] InputError),
     #[error("cannot write '{}': {source}; give --out a file in a directory that you may write to", path.display())]
     OpenOut { path: PathBuf, source: io::Error },
     #[error("--out names the file that --input reads: give it another one")]
     SameFile,
-    #[error(
-        "reading the input failed after line {line}: {source}; the figures are those of the lines before"
-    )]
-    Read { line: u64, source: io::Error },
     #[error("writing results to '{}' failed: {source}; free some space or give --out another file", path.display())]
     WriteOut { path: PathBuf, source: io::Error },
     #[error(
@@ -39,9 +36,7 @@ impl JobError {
     /// 2 for what the caller can put right on the command line or in the input, else 1.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::OpenInput { .. } | Self::OpenOut { .. } | Self::SameFile | Self::Read { .. } => {
-                ExitCode::from(2)
-            }
+            Self::Input(_) | Self::OpenOut { .. } | Self::SameFile => ExitCode::from(2),
             Self::StoppedAtOnce => ExitCode::from(130),
             _ => ExitCode::from(1),
         }

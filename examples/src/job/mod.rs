@@ -5,9 +5,7 @@
 
 mod args;
 mod error;
-mod event;
 mod handlers;
-mod input;
 mod latency;
 mod progress;
 mod report;
@@ -20,6 +18,7 @@ use std::io;
 use std::process::ExitCode;
 
 pub(crate) use args::Args;
+use dispatch_examples::show::Paint;
 use error::JobError;
 use report::Report;
 use stop::Signal;
@@ -60,7 +59,7 @@ fn print(report: &Report, json: bool, out: &mut io::StdoutLock<'static>) -> io::
         serde_json::to_writer(&mut *out, report)?;
         writeln!(out)?;
     } else {
-        report::summary::write(report, report::Paint::for_output(out.is_terminal()), out)?;
+        report::summary::write(report, Paint::for_output(out.is_terminal()), out)?;
     }
     out.flush()
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::input::Expected;
+use dispatch_examples::github::Expected;
 
 /// A progress bar on standard error; nothing at all if that is no terminal.
 pub(crate) struct Progress {

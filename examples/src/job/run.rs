@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use dispatch_adapters::model::dispatch::DispatchResult;
 use dispatch_adapters::{Engine, Refused, ShutdownReport};
+use dispatch_examples::github::{self, Entry, Input};
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -15,7 +16,6 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::args::Args;
 use super::error::JobError;
 use super::handlers::{self, Archive};
-use super::input::{self, Entry, Input};
 use super::progress::Progress;
 use super::report::{Report, Rest};
 use super::results::Results;
@@ -39,7 +39,7 @@ pub(crate) struct Done {
 }
 
 pub(crate) async fn run(args: &Args) -> Result<Done, JobError> {
-    let input = input::open(args)?;
+    let input = github::open(&args.source())?;
     let results = Results::create(args)?;
     let archive = Arc::new(Archive::default());
     let (sender, seen) = mpsc::unbounded_channel();
@@ -121,7 +121,7 @@ impl Job<'_> {
                         position = batch.position;
                         entries.extend(batch.entries);
                     }
-                    Some(Err(error)) => return Ok(Some(error)),
+                    Some(Err(error)) => return Ok(Some(error.into())),
                     None => return Ok(None),
                 },
             }

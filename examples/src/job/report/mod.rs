@@ -1,6 +1,5 @@
 //! What the job tells at its end: one object, written as JSON or for people.
 
-mod paint;
 pub(crate) mod summary;
 
 use std::collections::BTreeMap;
@@ -12,7 +11,6 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::latency::{Bars, Spread};
 use super::tally::{ByStatus, Executions, Tally, UnreadableLine};
-pub(crate) use paint::Paint;
 
 /// Everything the job tells. The fields are explained in `figures.txt`, which is part of `--help`.
 #[derive(Debug, Serialize)]

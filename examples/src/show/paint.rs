@@ -2,35 +2,41 @@ use std::fmt::{self, Display, Formatter};
 
 /// Colours, or none.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Paint {
+pub struct Paint {
     on: bool,
 }
 
 impl Paint {
     /// Colours on a terminal, unless `NO_COLOR` is set or the terminal knows none.
-    pub(crate) fn for_output(terminal: bool) -> Self {
+    #[must_use]
+    pub fn for_output(terminal: bool) -> Self {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self { on: terminal && !set("NO_COLOR") && !dumb }
     }
 
-    pub(crate) fn bold<T: Display>(self, content: T) -> Painted<T> {
+    /// In bold.
+    pub fn bold<T: Display>(self, content: T) -> Painted<T> {
         self.with("1", content)
     }
 
-    pub(crate) fn dim<T: Display>(self, content: T) -> Painted<T> {
+    /// Fainter than the rest.
+    pub fn dim<T: Display>(self, content: T) -> Painted<T> {
         self.with("2", content)
     }
 
-    pub(crate) fn good<T: Display>(self, content: T) -> Painted<T> {
+    /// As something good.
+    pub fn good<T: Display>(self, content: T) -> Painted<T> {
         self.with("32", content)
     }
 
-    pub(crate) fn bad<T: Display>(self, content: T) -> Painted<T> {
+    /// As something bad.
+    pub fn bad<T: Display>(self, content: T) -> Painted<T> {
         self.with("31", content)
     }
 
-    pub(crate) fn bar<T: Display>(self, content: T) -> Painted<T> {
+    /// As a bar.
+    pub fn bar<T: Display>(self, content: T) -> Painted<T> {
         self.with("36", content)
     }
 
@@ -40,7 +46,7 @@ impl Paint {
 }
 
 /// Something to print, with its colour. Width and precision go to the content.
-pub(crate) struct Painted<T> {
+pub struct Painted<T> {
     code: Option<&'static str>,
     content: T,
 }

@@ -1,5 +1,3 @@
-//! GitHub events, and how they become envelopes.
-
 use dispatch_adapters::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,14 +5,18 @@ use uuid::Uuid;
 
 /// One event as GitHub delivers it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(crate) struct Event {
-    pub(crate) event: String,
+pub struct Event {
+    /// What happened, such as `pull_request`.
+    pub event: String,
+    /// What was done, such as `opened`.
     #[serde(default)]
-    pub(crate) action: Option<String>,
+    pub action: Option<String>,
+    /// The id of the delivery; the same when GitHub delivers it again.
     #[serde(default)]
-    pub(crate) delivery: Option<String>,
+    pub delivery: Option<String>,
+    /// What GitHub says about it.
     #[serde(default)]
-    pub(crate) payload: Value,
+    pub payload: Value,
 }
 
 impl Event {
@@ -25,7 +27,7 @@ impl Event {
     ///
     /// # Errors
     /// A short text that says what is wrong with it.
-    pub(crate) fn parse(line: &[u8]) -> Result<Self, String> {
+    pub fn parse(line: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(line)
             .map_err(|error| format!("not UTF-8: invalid byte at column {}", error.valid_up_to() + 1))?;
         if !text.trim_start().starts_with('{') {
@@ -36,7 +38,8 @@ impl Event {
     }
 
     /// `github.<event>.events.<action or none>`; see [`segment`].
-    pub(crate) fn topic(&self) -> String {
+    #[must_use]
+    pub fn topic(&self) -> String {
         format!(
             "github.{}.events.{}",
             segment(&self.event),
@@ -45,14 +48,16 @@ impl Event {
     }
 
     /// `<Event><Action>` in camel case; see [`camel_case`].
-    pub(crate) fn message_type(&self) -> String {
+    #[must_use]
+    pub fn message_type(&self) -> String {
         let mut name = camel_case(&self.event);
         name.push_str(&self.action.as_deref().map(camel_case).unwrap_or_default());
         if name.is_empty() { "Unnamed".to_owned() } else { name }
     }
 
     /// The topic and the envelope to dispatch.
-    pub(crate) fn into_envelope(self) -> (String, Envelope) {
+    #[must_use]
+    pub fn into_envelope(self) -> (String, Envelope) {
         let (topic, message_type) = (self.topic(), self.message_type());
         let correlation = self.delivery.as_deref().and_then(|delivery| Uuid::parse_str(delivery).ok());
         let envelope = Envelope::json(message_type, self.payload).with_source("github");

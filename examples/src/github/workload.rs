@@ -1,10 +1,8 @@
-//! Events like those of a busy organisation, made up from a seed.
-
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
-use crate::job::event::Event;
+use super::Event;
 
 /// What happens, and how often among a hundred events.
 const KINDS: [(u32, &str, Option<&str>); 14] = [
@@ -26,7 +24,7 @@ const KINDS: [(u32, &str, Option<&str>); 14] = [
 
 const REPOSITORIES: [&str; 8] = ["api", "web", "mobile", "docs", "infra", "search", "billing", "sdk"];
 
-/// An endless row of events; the same seed gives the same row.
+/// An endless row of events like those of a busy organisation; the same seed gives the same row.
 pub(crate) struct Workload(StdRng);
 
 impl Workload {
