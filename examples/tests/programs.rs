@@ -64,6 +64,22 @@ fn metrics() {
 }
 
 #[test]
+fn custom_adapter() {
+    insta::assert_snapshot!(stdout_of(env!("CARGO_BIN_EXE_custom_adapter"), &[]));
+}
+
+#[test]
+fn multi_target() {
+    let text = stdout_of(env!("CARGO_BIN_EXE_multi_target"), &[]);
+    insta::with_settings!({filters => vec![
+        (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "[time]"),
+        (r"[0-9a-f-]{36}", "[id]"),
+    ]}, {
+        insta::assert_snapshot!(text);
+    });
+}
+
+#[test]
 fn axum_server() {
     insta::assert_snapshot!(stdout_of(env!("CARGO_BIN_EXE_axum_server"), &[]));
 }
