@@ -80,8 +80,8 @@ pub mod topic;
 
 pub use config::{ConfigError, EngineConfig, PublishTo};
 pub use delivery::{
-    Adapter, Answer, DeadLetter, DeliveryError, DeliveryErrorKind, DeliveryEvent, DeliveryLabels,
-    DeliveryObserver, Health, HealthStatus, Receipt,
+    Adapter, Answer, DeadLetter, DeadLetterOrigin, DeliveryError, DeliveryErrorKind, DeliveryEvent,
+    DeliveryLabels, DeliveryObserver, Health, HealthStatus, Receipt,
 };
 pub use dispatch::{DispatchResult, DispatchStatus, Outcome};
 pub use dispatcher::{

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -120,4 +121,36 @@ pub enum HealthStatus {
     Degraded,
     /// It does not work.
     Unhealthy,
+}
+
+impl HealthStatus {
+    /// As it is written in logs and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+impl fmt::Display for HealthStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_reads_like_its_json() {
+        use HealthStatus::{Degraded, Healthy, Unhealthy, Unknown};
+        for status in [Unknown, Healthy, Degraded, Unhealthy] {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.to_string());
+        }
+    }
 }

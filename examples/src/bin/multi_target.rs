@@ -7,9 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dispatch_adapters::console::{ConsoleFormat, ConsoleOptions};
 use dispatch_adapters::file::FileOptions;
-use dispatch_adapters::model::delivery::DeliveryErrorKind;
 use dispatch_adapters::model::policy::RetryPolicy;
-use dispatch_adapters::model::{Adapter, DeliveryError, Receipt};
+use dispatch_adapters::model::{Adapter, DeliveryError, DeliveryErrorKind, Receipt};
 use dispatch_adapters::prelude::*;
 use dispatch_adapters::{ConsoleAdapter, Delivery, FileAdapter, NoopAdapter, Target, Targets};
 use serde_json::json;
@@ -61,9 +60,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let health = target.delivery().health().await;
         let seen = if health.last_success.is_some() { "has worked" } else { "has never worked" };
         let left = report.abandoned.len();
-        println!("{:9} {:9} {seen}, {left} left in its queue", target.name(), format!("{:?}", health.status));
+        println!("{:9} {:9} {seen}, {left} left in its queue", target.name(), health.status);
     }
-    println!("all together: {:?}", targets.health().await.status);
+    println!("all together: {}", targets.health().await.status);
     println!("analytics has {}, the archive has {} line", analytics.count(), lines(&path)?);
     std::fs::remove_file(&path)?;
     Ok(())
