@@ -64,7 +64,7 @@ pub(crate) struct Received {
     pub(crate) taken: HashSet<String>,
     /// Requests with an id that had been taken before.
     pub(crate) duplicates: u64,
-    attempts: HashMap<String, u32>,
+    pub(crate) attempts: HashMap<String, u32>,
 }
 
 impl Receiver {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dispatch_adapters::metrics::DeliveryMetrics;
-use dispatch_adapters::model::delivery::{DeadLetter, DeadLetterOrigin};
+use dispatch_adapters::model::{DeadLetter, DeadLetterOrigin};
 use dispatch_examples::github::InputError;
 use serde::Serialize;
 
@@ -158,4 +158,27 @@ fn reasons(letters: &[DeadLetter]) -> Vec<Reason> {
 
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lost_is_said() {
+        let received = [("steady", Received { requests: 3, bad_signatures: 1, ..Received::default() })];
+        let sent = Sent { events: 2, refused: 1, unreadable: 0, failed: RefCell::default() };
+        let report = Report::new(&sent, &DeliveryMetrics::default(), &received, &[], 4, Duration::ZERO);
+        assert_eq!(
+            report.problems,
+            [
+                "steady: this does not hold: delivered + dead-lettered = sent",
+                "steady: this does not hold: every request came from an attempt",
+                "steady: this does not hold: verified + bad signatures = requests",
+                "steady: this does not hold: no bad signature",
+                "events refused by the engine: 1 and 0",
+                "left behind at the end: 4 and 0",
+            ]
+        );
+    }
 }
