@@ -37,7 +37,7 @@ impl Event {
         if event.event.trim().is_empty() { Err("the event is blank".to_owned()) } else { Ok(event) }
     }
 
-    /// `github.<event>.events.<action or none>`; see [`segment`].
+    /// `github.<event>.events.<action or none>`, each a segment of its own.
     #[must_use]
     pub fn topic(&self) -> String {
         format!(
@@ -47,7 +47,7 @@ impl Event {
         )
     }
 
-    /// `<Event><Action>` in camel case; see [`camel_case`].
+    /// `<Event><Action>` in camel case: letters and digits only.
     #[must_use]
     pub fn message_type(&self) -> String {
         let mut name = camel_case(&self.event);
