@@ -124,6 +124,8 @@ pub use targets::{Target, TargetOutcome, Targets};
 #[doc(inline)]
 pub use dispatch_core::delivery::conformance;
 
+/// What an implementation of [`Adapter`](model::Adapter) or [`Dispatcher`](model::Dispatcher) is marked with.
+pub use async_trait::async_trait;
 pub use dispatch_actors::*;
 pub use dispatch_core as model;
 pub use dispatch_metrics as metrics;

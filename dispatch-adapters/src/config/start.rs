@@ -60,7 +60,18 @@ impl ReadyTarget {
     /// # Errors
     /// That there is no tokio runtime.
     pub fn start(&self) -> Result<Target, RegistrationError> {
-        let target = Target::new(self.config.name.as_str(), self.delivery()?.start()?);
+        self.start_with(|delivery| delivery)
+    }
+
+    /// Starts it with something added, such as metrics.
+    ///
+    /// # Errors
+    /// Everything that is wrong with what was added, or that there is no tokio runtime.
+    pub fn start_with(
+        &self,
+        add: impl FnOnce(DeliveryBuilder) -> DeliveryBuilder,
+    ) -> Result<Target, RegistrationError> {
+        let target = Target::new(self.config.name.as_str(), add(self.delivery()?).start()?);
         Ok(if self.config.async_ { target.queued() } else { target })
     }
 }
@@ -97,10 +108,36 @@ impl Targets {
     /// # Errors
     /// That a name occurs twice, or that there is no tokio runtime.
     pub fn start(ready: &[ReadyTarget]) -> Result<Self, RegistrationError> {
+        Self::start_with(ready, |delivery| delivery)
+    }
+
+    /// Starts every target that was read with something added to each, such as metrics.
+    ///
+    /// ```
+    /// use dispatch_adapters::Targets;
+    /// use dispatch_adapters::config::AdapterRegistry;
+    /// use dispatch_adapters::metrics::DeliveryRecorder;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let ready = AdapterRegistry::with_built_in().read_toml("[[targets]]\ntype = 'noop'")?;
+    /// let recorder = DeliveryRecorder::new();
+    /// let targets = Targets::start_with(&ready, |delivery| delivery.metrics(&recorder))?;
+    /// # assert_eq!(targets.list().len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// That a name occurs twice, everything that is wrong with what was added, or that there is no tokio runtime.
+    pub fn start_with(
+        ready: &[ReadyTarget],
+        add: impl Fn(DeliveryBuilder) -> DeliveryBuilder,
+    ) -> Result<Self, RegistrationError> {
         let mut problems = Vec::new();
         let mut targets = Vec::new();
         for target in ready {
-            match target.start() {
+            match target.start_with(&add) {
                 Ok(target) => targets.push(target),
                 Err(error) => problems.extend(error.problems().iter().cloned()),
             }

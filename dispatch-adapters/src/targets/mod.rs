@@ -13,6 +13,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use dispatch_core::delivery::{Adapter, DeliveryError, Health, HealthStatus, Receipt};
@@ -24,7 +25,7 @@ use futures_util::stream::{self, FuturesOrdered, StreamExt};
 
 pub use outcome::TargetOutcome;
 
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, DeliveryReport};
 
 /// One of several destinations.
 #[derive(Debug, Clone)]
@@ -147,6 +148,18 @@ impl Targets {
     #[must_use]
     pub fn list(&self) -> &[Target] {
         &self.list
+    }
+
+    /// Shuts every target down, each within `deadline`; a report for each, in the order of the list.
+    ///
+    /// At the end of a program stop in this order: the engine, so that nothing more comes; the targets; the dead
+    /// letters, into which the targets may still put something.
+    pub async fn shutdown(&self, deadline: Duration) -> Vec<DeliveryReport> {
+        let mut ends = FuturesOrdered::new();
+        for target in &*self.list {
+            ends.push_back(target.delivery.shutdown(deadline));
+        }
+        ends.collect().await
     }
 
     /// Delivers to every target; one outcome for each, in the order of the list.

@@ -1,6 +1,4 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use super::*;
@@ -105,4 +103,16 @@ async fn a_list_that_cannot_be_is_refused_with_all_its_problems() {
       INVALID_PARAMETER: 1001 targets: use 1 to 1000
     ");
     assert!(Targets::new([]).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_is_shut_down_as_a_whole() {
+    let places = [place(5), place(50)];
+    let targets = Targets::new(places.iter().enumerate().map(|(n, it)| target(n, it).queued())).unwrap();
+    for _ in 0..20 {
+        targets.deliver_each(&Envelope::empty("Note")).await;
+    }
+    let reports = targets.shutdown(Duration::from_secs(10)).await;
+    assert!(reports.len() == 2 && reports.iter().all(DeliveryReport::is_complete), "{reports:?}");
+    assert!(places.iter().all(|place| place.order.lock().unwrap().len() == 20));
 }

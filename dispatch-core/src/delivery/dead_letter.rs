@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -94,6 +95,27 @@ impl DeadLetter {
         }
     }
 
+    /// The dead letter that an envelope holds, wherever it has been in between.
+    ///
+    /// ```
+    /// use dispatch_core::{DeadLetter, Envelope};
+    ///
+    /// assert!(DeadLetter::from_envelope(&Envelope::empty("OrderPlaced")).is_none());
+    /// ```
+    #[must_use]
+    pub fn from_envelope(envelope: &Envelope) -> Option<Arc<Self>> {
+        let held = Self::is_in(envelope).then(|| envelope.raw_payload().decode::<Self>());
+        held.and_then(Result::ok)
+    }
+
+    /// The label of the destination that it was meant for.
+    #[must_use]
+    pub fn destination(&self) -> &str {
+        match &self.origin {
+            DeadLetterOrigin::Delivery { destination, .. } => destination,
+        }
+    }
+
     /// Whether an envelope holds a dead letter.
     #[must_use]
     pub fn is_in(envelope: &Envelope) -> bool {
@@ -122,9 +144,9 @@ mod tests {
         let json = serde_json::to_string(&carried).unwrap();
         let read: Envelope = serde_json::from_str(&json).unwrap();
         assert!(DeadLetter::is_in(&read));
-        let back: Envelope<DeadLetter> = read.cast().unwrap();
-        assert_eq!(back.payload().envelope.id(), original.id());
-        assert_eq!(back.payload().history.attempts, 1);
+        let back = DeadLetter::from_envelope(&read).unwrap();
+        assert_eq!((back.envelope.id(), back.destination()), (original.id(), "https://example.com/"));
+        assert_eq!(back.history.attempts, 1);
         let shown = serde_json::to_value(&letter).unwrap();
         insta::assert_json_snapshot!(shown, { ".envelope" => "[envelope]" }, @r#"
         {

@@ -125,6 +125,14 @@ impl RetryPolicy {
         self
     }
 
+    /// Sets no limit to the share of retries: for a destination that is known to fail often. With the default budget its
+    /// retries would slow down to ten a second.
+    #[must_use]
+    pub fn without_budget(mut self) -> Self {
+        self.budget = None;
+        self
+    }
+
     /// Sets what part of a delay is random.
     #[must_use]
     pub fn with_jitter(mut self, jitter: Jitter) -> Self {
