@@ -37,20 +37,23 @@ impl Encoded {
 
 /// Writes an envelope; `prefix` is what the broker's binding of CloudEvents puts before the name of an attribute.
 pub(crate) fn encode(envelope: &Envelope, form: Form, prefix: &str) -> Result<Encoded, DeliveryError> {
-    let refused = |error: &dyn std::fmt::Display| {
-        DeliveryError::permanent(format!("the envelope cannot be written as a CloudEvent: {error}"))
+    // What serialising failed with is the payload's own text, and may hold anything.
+    let refused = || {
+        DeliveryError::permanent(
+            "the envelope cannot be written as a CloudEvent: its payload or one of its attributes is not valid",
+        )
     };
     match form {
         Form::Structured => {
-            let event = envelope.to_cloud_event().map_err(|error| refused(&error))?;
-            let body = serde_json::to_vec(&event).map_err(|error| refused(&error))?;
+            let event = envelope.to_cloud_event().map_err(|_| refused())?;
+            let body = serde_json::to_vec(&event).map_err(|_| refused())?;
             Ok(Encoded { body, content_type: CloudEvent::MEDIA_TYPE.into(), headers: Vec::new() })
         }
         Form::Binary => {
             // The headers are headers here, and need not stand in an attribute as well.
             let bare = envelope.clone().with_headers(Headers::default());
-            let event = bare.to_cloud_event().map_err(|error| refused(&error))?;
-            let (body, content_type) = envelope.raw_payload().to_bytes().map_err(|error| refused(&error))?;
+            let event = bare.to_cloud_event().map_err(|_| refused())?;
+            let (body, content_type) = envelope.raw_payload().to_bytes().map_err(|_| refused())?;
             let attribute = |name: &str, value: &str| (format!("{prefix}{name}"), value.to_owned());
             let mut headers = vec![
                 attribute("specversion", CloudEvent::SPEC_VERSION),

@@ -214,5 +214,10 @@ async fn it_passes_the_public_suite() {
     let Some(url) = super::support::server("DISPATCH_MQTT_URL") else {
         return;
     };
-    super::support::passes_the_suite(adapter(at(&url)), &format!("{}.events", unique("s")), &[]).await;
+    let failed = super::support::failed_checks(
+        adapter(MqttOptions { max_bytes: 8 << 20, ..at(&url) }),
+        &format!("{}.events", unique("s")),
+    )
+    .await;
+    assert!(failed.is_empty(), "{failed:?}");
 }
