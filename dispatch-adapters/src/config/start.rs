@@ -8,6 +8,7 @@ use dispatch_core::delivery::Adapter;
 use super::ReadyTarget;
 use crate::dead_letters::DeadLetters;
 use crate::delivery::{Delivery, DeliveryBuilder, Fallback};
+use crate::policy::Timeout;
 use crate::targets::{Target, Targets};
 
 impl ReadyTarget {
@@ -17,8 +18,12 @@ impl ReadyTarget {
     /// That there is no tokio runtime, which dead letters need.
     pub fn delivery(&self) -> Result<DeliveryBuilder, RegistrationError> {
         let config = &self.config;
+        // A webhook asks its URLs one after the other, and each may take the whole time.
+        let urls = config.options.get("urls").and_then(|urls| urls.as_array()).map_or(1, Vec::len).max(1);
+        let timeout =
+            config.timeout.saturating_mul(u32::try_from(urls).unwrap_or(u32::MAX)).min(Timeout::LONGEST);
         let mut delivery =
-            Delivery::to(Arc::clone(&self.adapter)).destination(config.name.as_str()).timeout(config.timeout);
+            Delivery::to(Arc::clone(&self.adapter)).destination(config.name.as_str()).timeout(timeout);
         if let Some(policy) = &config.retry {
             delivery = delivery.retry(policy.clone());
         }

@@ -60,6 +60,13 @@ pub(super) async fn run<A: Adapter>(
             }
         }
     }
+    // What was put at the same moment as the targets were closed is handed back, too.
+    commands.close();
+    while let Some(command) = commands.recv().await {
+        if let Command::Put(kept) = command {
+            worker.kept.push_back(kept);
+        }
+    }
     worker.hand_back(closing.map(|(_, reply)| reply));
 }
 

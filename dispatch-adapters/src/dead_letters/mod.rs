@@ -20,7 +20,6 @@ use dispatch_core::RegistrationError;
 use dispatch_core::delivery::{Adapter, DeadLetter};
 use dispatch_core::policy::RetryPolicy;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::Instant;
 
 pub use builder::DeadLettersBuilder;
 use protocol::{Command, Kept};
@@ -114,7 +113,7 @@ impl DeadLetters {
     /// Takes no more, tries until `deadline` from now to deliver what there is, and hands back what is left: the
     /// name of each target, and the letters it has not taken.
     pub async fn close(&self, deadline: Duration) -> Vec<(String, Vec<DeadLetter>)> {
-        let until = Instant::now() + deadline;
+        let until = crate::runtime::after(deadline);
         let closing = self.targets.iter().map(|target| async move {
             let (reply, left) = oneshot::channel();
             let asked = target.mailbox.send(Command::Close { until, reply });

@@ -55,6 +55,13 @@ pub(super) async fn run(
         }
     }
     drop(running);
+    // What was taken at the same moment as the word to stop is taken, too.
+    commands.close();
+    while let Some(command) = commands.recv().await {
+        if let Command::Deliver(job) = command {
+            queue.push_back(job);
+        }
+    }
     if let Some((_, reply)) = stop {
         let left = taken.into_iter().collect::<std::collections::BTreeMap<_, _>>().into_values();
         let left = left.chain(queue.into_iter().map(|job| job.envelope));

@@ -122,7 +122,8 @@ impl DeliveryBuilder {
         self
     }
 
-    /// Gives each attempt this long; 5 s unless given.
+    /// Gives each attempt this long; 5 s unless given. A batch has this long for each envelope that fits into it, an
+    /// hour at most: an adapter may deliver them one after the other.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = limit;
         self
@@ -213,8 +214,10 @@ impl DeliveryBuilder {
             None => Retry::new(policy),
         });
         let limits = Stack(self.rate.map(Rate::new), self.key_rate.map(KeyedRate::new));
+        let envelopes = u32::try_from(self.batch.map_or(1, |batch| batch.max_size)).unwrap_or(u32::MAX);
+        let limit = self.timeout.saturating_mul(envelopes).min(Timeout::LONGEST.max(self.timeout));
         let attempt: Attempt =
-            Stack(self.max_in_flight.map(InFlight::new), Stack(Observe, Timeout::new(self.timeout)));
+            Stack(self.max_in_flight.map(InFlight::new), Stack(Observe, Timeout::new(limit)));
         let route = match self.batch {
             None => {
                 let policy = Stack(retry, Stack(breaker.clone(), Stack(limits, attempt)));

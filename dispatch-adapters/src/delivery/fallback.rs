@@ -1,8 +1,10 @@
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use dispatch_core::Envelope;
 use dispatch_core::delivery::{Adapter, DeliveryError, Receipt};
+use futures_util::FutureExt;
 
 /// What happens instead when a destination does not take an envelope.
 ///
@@ -41,12 +43,18 @@ impl Fallback {
         envelope: &Envelope,
         error: &DeliveryError,
     ) -> Result<Receipt, DeliveryError> {
-        let receipt = match self {
-            Self::Value(receipt) => Ok(receipt.clone()),
-            Self::With(decide) => decide(envelope, error),
-            Self::To(adapter) => adapter.deliver(envelope).await,
+        let asked = async {
+            match self {
+                Self::Value(receipt) => Ok(receipt.clone()),
+                Self::With(decide) => decide(envelope, error),
+                Self::To(adapter) => adapter.deliver(envelope).await,
+            }
         };
-        receipt.map(Receipt::from_fallback)
+        // Foreign code; nothing of it is used again after it has panicked.
+        let receipt = AssertUnwindSafe(asked).catch_unwind().await;
+        receipt
+            .unwrap_or_else(|_| Err(DeliveryError::retry("the fallback panicked")))
+            .map(Receipt::from_fallback)
     }
 }
 

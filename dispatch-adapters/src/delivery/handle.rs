@@ -10,12 +10,12 @@ use dispatch_core::Envelope;
 use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryLabels, Health, Receipt};
 use dispatch_core::policy::RefusedBy;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
 use super::protocol::{Command, Job};
 use super::route::Route;
 use super::shared::Shared;
 use super::{DeliveryBuilder, DeliveryReport};
+use crate::dead_letters::DeadLetters;
 use crate::policy::Breaker;
 
 /// A destination with its policies, ready to use from any thread. Clones are the same destination.
@@ -47,6 +47,12 @@ impl Delivery {
     #[must_use]
     pub fn breaker(&self) -> Option<&Breaker> {
         self.shared.breaker.as_ref()
+    }
+
+    /// Where its dead letters go, if they go anywhere; close them when nothing more can fail.
+    #[must_use]
+    pub fn dead_letters(&self) -> Option<&DeadLetters> {
+        self.shared.dead_letters.as_ref()
     }
 
     /// Queues an envelope and answers at once. The ticket waits for the outcome; dropping it changes nothing.
@@ -94,7 +100,7 @@ impl Delivery {
     ///
     /// The dead letters are left open, since others may use them: see [`DeadLetters::close`](crate::DeadLetters::close).
     pub async fn shutdown(&self, deadline: Duration) -> DeliveryReport {
-        let until = Instant::now() + deadline;
+        let until = crate::runtime::after(deadline);
         self.shared.stopped.store(true, Ordering::Release);
         let (reply, left) = oneshot::channel();
         let asked = self.mailbox.send(Command::Stop { until, reply });

@@ -389,3 +389,62 @@ fn every_problem_is_named_at_once_and_nothing_starts() {
       INVALID_PARAMETER: timeout is 0ns: use 1 ms to 1 h
     ");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fallback_that_panics_is_a_fallback_that_failed() {
+    let puppet = Arc::new(Puppet::default());
+    let delivery =
+        Delivery::to(puppet).fallback(Fallback::with(|_, _| panic!("no luck either"))).start().unwrap();
+    let tickets: Vec<_> = (0..5).map(|_| delivery.enqueue(Envelope::empty("Bad")).unwrap()).collect();
+    for ticket in tickets {
+        assert_eq!(ticket.await.unwrap_err().to_string(), "bad");
+    }
+    assert!(delivery.shutdown(s(1)).await.is_complete());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_queued_while_it_is_shut_down_is_delivered_or_reported() {
+    for _ in 0..100 {
+        let puppet = Arc::new(Puppet::default());
+        let delivery = Delivery::to(Arc::clone(&puppet)).start().unwrap();
+        let queueing: Vec<_> = (0..3)
+            .map(|_| {
+                let delivery = delivery.clone();
+                std::thread::spawn(move || (0..50).filter(|_| delivery.enqueue(event()).is_ok()).count())
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        let report = delivery.shutdown(s(5)).await;
+        let accepted: usize = queueing.into_iter().map(|thread| thread.join().unwrap()).sum();
+        // What came behind the word to stop has been drained when the mailbox was closed.
+        assert_eq!(puppet.taken() + report.abandoned.len(), accepted);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_has_time_for_all_its_envelopes() {
+    /// Takes a while for each, one after the other.
+    struct Slow(Arc<Puppet>);
+
+    #[async_trait]
+    impl Adapter for Slow {
+        fn name(&self) -> &str {
+            "slow"
+        }
+
+        async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            self.0.deliver(envelope).await
+        }
+    }
+
+    let puppet = Arc::new(Puppet::default());
+    let slow = Slow(Arc::clone(&puppet));
+    let delivery =
+        Delivery::to(slow).retry(RetryPolicy::default()).batch(BatchPolicy::default()).start().unwrap();
+    for _ in 0..100 {
+        drop(delivery.enqueue(event()).unwrap());
+    }
+    assert!(delivery.shutdown(s(60)).await.is_complete());
+    assert_eq!((puppet.taken(), puppet.calls()), (100, 100), "each once");
+}

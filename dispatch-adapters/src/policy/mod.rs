@@ -11,7 +11,7 @@
 //! - The rules are those of [`dispatch_core::policy`]; here they meet a clock, a timer and threads.
 //! - The state of a policy is one word, changed by compare and swap: no lock, no mailbox, any number of threads.
 //! - A call that waits has a bound on how many may wait with it; over the bound it is refused, which is an error
-//!   with a [`Refusal`](dispatch_core::policy::Refusal): nothing was sent.
+//!   with a [`Refusal`](dispatch_core::policy::Refusal): nothing was sent, unless its history tells of attempts.
 //! - Dropping a call at any point gives back what it held.
 //!
 //! ```

@@ -107,7 +107,18 @@ impl Policy for Retry {
             loop {
                 let error = match attempt().await {
                     Ok(done) => return Ok(done),
-                    Err(error) if error.refusal().is_some() => return Err(error),
+                    Err(error) if error.refusal().is_some() => {
+                        // Refused now, but attempts were made before: whoever is told has to know.
+                        return Err(match first {
+                            None => error,
+                            Some(First { text, wall }) => error.with_history(History {
+                                attempts: retries,
+                                first_error: text,
+                                first_failed_at: wall,
+                                last_failed_at: call.telemetry.now(),
+                            }),
+                        });
+                    }
                     Err(error) => error,
                 };
                 let wall = call.telemetry.now();

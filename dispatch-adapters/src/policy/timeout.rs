@@ -18,6 +18,9 @@ pub struct Timeout {
 }
 
 impl Timeout {
+    /// The longest limit.
+    pub const LONGEST: Duration = Duration::from_secs(3600);
+
     /// Each attempt may take this long.
     #[must_use]
     pub const fn new(limit: Duration) -> Self {
@@ -57,7 +60,7 @@ impl Policy for Timeout {
     }
 
     fn problems(&self) -> Vec<Problem> {
-        let valid = !self.limit.is_zero() && self.limit <= Duration::from_secs(3600);
+        let valid = !self.limit.is_zero() && self.limit <= Self::LONGEST;
         let text = || format!("timeout is {:?}: use 1 ms to 1 h", self.limit);
         if valid { Vec::new() } else { vec![Problem::new(ErrorCode::InvalidParameter, text())] }
     }

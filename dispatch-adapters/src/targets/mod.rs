@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dispatch_core::delivery::{Adapter, DeliveryError, Health, HealthStatus, Receipt};
+use dispatch_core::delivery::{Adapter, DeadLetter, DeliveryError, Health, HealthStatus, Receipt};
 use dispatch_core::error::{ErrorCode, Problem};
 use dispatch_core::{Envelope, RegistrationError};
 use futures_util::FutureExt;
@@ -162,6 +162,17 @@ impl Targets {
         ends.collect().await
     }
 
+    /// Closes the dead letters of every target, after [`shutdown`](Self::shutdown); what no target of theirs has taken is
+    /// handed back, with the name of that target.
+    pub async fn close_dead_letters(&self, deadline: Duration) -> Vec<(String, Vec<DeadLetter>)> {
+        let mut ends = FuturesOrdered::new();
+        for letters in self.list.iter().filter_map(|target| target.delivery.dead_letters()) {
+            ends.push_back(letters.close(deadline));
+        }
+        let left: Vec<_> = ends.collect().await;
+        left.into_iter().flatten().collect()
+    }
+
     /// Delivers to every target; one outcome for each, in the order of the list.
     pub async fn deliver_each(&self, envelope: &Envelope) -> Vec<TargetOutcome> {
         let results = self.each(|target| target.deliver(envelope).boxed()).await;
@@ -177,8 +188,12 @@ impl Targets {
 
     /// Asks every target, so many at once; the answers in the order of the list.
     async fn each<'a, T: Send>(&'a self, ask: impl Fn(&'a Target) -> BoxFuture<'a, T>) -> Vec<T> {
-        let asked: Vec<_> = self.list.iter().map(ask).collect();
-        stream::iter(asked).buffered(self.concurrency).collect().await
+        // Unordered, so that one that hangs keeps one place only, and not those of all that come after it.
+        let asked = self.list.iter().map(ask).enumerate();
+        let asked: Vec<_> = asked.map(|(index, answer)| answer.map(move |answer| (index, answer))).collect();
+        let mut answers: Vec<_> = stream::iter(asked).buffer_unordered(self.concurrency).collect().await;
+        answers.sort_unstable_by_key(|(index, _)| *index);
+        answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
     /// Delivers every envelope to every target: for each envelope the outcomes in the order of the list.

@@ -116,3 +116,16 @@ async fn a_list_is_shut_down_as_a_whole() {
     assert!(reports.len() == 2 && reports.iter().all(DeliveryReport::is_complete), "{reports:?}");
     assert!(places.iter().all(|place| place.order.lock().unwrap().len() == 20));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_hangs_keeps_one_place_and_no_more() {
+    let hanging = Arc::new(Place { hangs: true, ..Place::default() });
+    let places: Vec<_> = (0..20).map(|_| place(10)).collect();
+    let list = std::iter::once(&hanging).chain(&places).enumerate().map(|(n, it)| target(n, it));
+    let targets = Targets::new(list).unwrap();
+    let envelope = Envelope::empty("Note");
+    // The hanging one comes first, and nothing is queued.
+    let waited = tokio::time::timeout(Duration::from_millis(100), targets.deliver_each(&envelope)).await;
+    assert!(waited.is_err(), "it waits for the one that hangs");
+    assert!(places.iter().all(|place| place.order.lock().unwrap().len() == 1));
+}

@@ -99,7 +99,8 @@ impl DeliveryError {
         matches!(self.0.kind, DeliveryErrorKind::Retry | DeliveryErrorKind::RetryAfter(_))
     }
 
-    /// The policy that did not let the delivery through, if that is what happened: nothing was sent.
+    /// The policy that did not let the delivery through, if that is what happened. Nothing was sent, unless
+    /// [`history`](Self::history) tells of attempts before.
     #[must_use]
     pub const fn refusal(&self) -> Option<&Refusal> {
         self.0.refusal.as_ref()

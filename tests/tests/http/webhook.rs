@@ -209,7 +209,7 @@ fn all_problems_come_at_once() {
     INVALID_PARAMETER: header "webhook-id" is set by the adapter: leave it out
     INVALID_PARAMETER: timeout is 0ns: use 1 ms to 60 s
     INVALID_PARAMETER: url is missing: give one of http or https
-    INVALID_PARAMETER: url: 10.0.0.1 is not a public address (private): use another, or add its range to guard.allow
+    INVALID_PARAMETER: url: 10.0.0.1 is not a public address (private): use another, or add its range to pool.guard.allow
     INVALID_PARAMETER: urls holds the same URL twice: leave one out
     "#);
 }

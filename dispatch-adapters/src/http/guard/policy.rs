@@ -24,7 +24,7 @@ fn yes() -> bool {
 #[non_exhaustive]
 pub enum GuardRefusal {
     /// The URL holds an address that is not public.
-    #[error("{address} is not a public address ({class}): use another, or add its range to guard.allow")]
+    #[error("{address} is not a public address ({class}): use another, or add its range to pool.guard.allow")]
     Address {
         /// The address.
         address: IpAddr,
@@ -33,7 +33,7 @@ pub enum GuardRefusal {
     },
     /// The name has no address that is public.
     #[error(
-        "'{host}' leads to {address}, which is not a public address ({class}): use another, or add its range to guard.allow"
+        "'{host}' leads to {address}, which is not a public address ({class}): use another, or add its range to pool.guard.allow"
     )]
     Name {
         /// The name.
@@ -115,7 +115,7 @@ mod tests {
         let refused = guard.admit("x", addresses(&["fd00::1", "10.0.0.1"])).unwrap_err().to_string();
         assert_eq!(
             refused,
-            "'x' leads to fd00::1, which is not a public address (unique local): use another, or add its range to guard.allow"
+            "'x' leads to fd00::1, which is not a public address (unique local): use another, or add its range to pool.guard.allow"
         );
         assert_eq!(guard.admit("x", Vec::new()).unwrap(), Vec::<IpAddr>::new());
     }

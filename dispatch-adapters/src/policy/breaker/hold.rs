@@ -12,6 +12,10 @@ use super::Breaker;
 use crate::policy::{Call, Policy};
 
 impl Breaker {
+    /// Failed probes of one call that cost no attempt. An outage has to last that many windows before it costs one; an
+    /// envelope that fails by itself does not go on for ever.
+    const FREE_PROBES: u32 = 50;
+
     /// Waits until a call may pass.
     async fn pass<'a, E: Failure>(&'a self, call: Call<'a>, failed_probes: u32) -> Result<Permit<'a>, E> {
         let permit = |passage| Permit { breaker: self, call, passage: Some(passage) };
@@ -62,7 +66,11 @@ impl Policy for Breaker {
                     Err(_) => Verdict::Unknown,
                 };
                 permit.settle(verdict);
-                if probe && verdict == Verdict::Failure && self.shared.held.seats() > 0 {
+                if probe
+                    && verdict == Verdict::Failure
+                    && self.shared.held.seats() > 0
+                    && failed_probes < Self::FREE_PROBES
+                {
                     failed_probes += 1;
                     continue;
                 }

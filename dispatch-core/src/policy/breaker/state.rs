@@ -131,9 +131,14 @@ impl BreakerState {
         (self.phase != BreakerPhase::Closed && now < end).then(|| end.saturating_sub(now))
     }
 
-    /// Reports the outcome of a call that was let through. Ignored if the breaker has changed since.
+    /// Reports the outcome of a call that was let through. Ignored if the breaker has changed since, but for the
+    /// success of a probe that took longer than the window.
     pub fn settle(&mut self, config: &BreakerConfig, passage: Passage, verdict: Verdict, now: Duration) {
-        if (passage.phase, passage.since_ms) == (self.phase, self.since_ms) {
+        let current = (passage.phase, passage.since_ms) == (self.phase, self.since_ms);
+        // A probe that was given up as lost and succeeds after all has found out what it was sent for.
+        let late_probe =
+            passage.is_probe() && self.phase == BreakerPhase::HalfOpen && verdict == Verdict::Success;
+        if current || late_probe {
             self.record(config, verdict, now);
         }
     }

@@ -51,6 +51,9 @@ fn probes_that_nobody_reports_are_given_up() {
     assert!(breaker.admit(&config, ms(200)).is_ok());
     breaker.settle(&config, lost, Verdict::Failure, ms(200));
     assert_eq!(breaker.phase(), BreakerPhase::HalfOpen, "too late to count");
+    breaker.settle(&config, lost, Verdict::Success, ms(201));
+    breaker.settle(&config, lost, Verdict::Success, ms(202));
+    assert_eq!(breaker.phase(), BreakerPhase::Closed, "slow, but it works");
 }
 
 #[test]
@@ -85,7 +88,7 @@ enum Phase {
 }
 
 impl Model {
-    fn admit(&mut self, config: &BreakerConfig, now: u64) -> Option<u32> {
+    fn admit(&mut self, config: &BreakerConfig, now: u64) -> Option<(u32, bool)> {
         if let Some(Phase::Open { until }) = self.phase {
             if now < until {
                 return None;
@@ -104,11 +107,12 @@ impl Model {
             }
             *out += 1;
         }
-        Some(self.epoch)
+        Some((self.epoch, self.phase.is_some()))
     }
 
-    fn settle(&mut self, config: &BreakerConfig, epoch: u32, verdict: Verdict, now: u64) {
-        if epoch != self.epoch {
+    fn settle(&mut self, config: &BreakerConfig, (epoch, probe): (u32, bool), verdict: Verdict, now: u64) {
+        let half = matches!(self.phase, Some(Phase::Half { .. }));
+        if epoch != self.epoch && !(probe && half && verdict == Verdict::Success) {
             return;
         }
         let until = now + 100;
@@ -122,7 +126,7 @@ impl Model {
             }
             (Some(Phase::Half { .. }), Verdict::Failure) => self.change(Some(Phase::Open { until })),
             (Some(Phase::Half { out, good, .. }), verdict) => {
-                *out -= 1;
+                *out = out.saturating_sub(1);
                 *good += u16::from(verdict == Verdict::Success);
                 if *good == config.success_threshold {
                     self.change(None);
