@@ -141,6 +141,7 @@ pub(crate) fn assert_refused(error: &DeliveryError, expected: &str) {
 
 /// The names of the checks of the public suite that an adapter fails. What arrives is read back by the tests of each
 /// broker, not by the suite.
+#[allow(clippy::print_stdout, reason = "a test that fails shows the whole")]
 pub(crate) async fn failed_checks(adapter: impl Adapter, topic: &str) -> Vec<&'static str> {
     use dispatch_adapters::model::delivery::conformance::{Features, Suite};
     let features = Features { acknowledges: true, per_item_results: true, ..Features::default() };
@@ -149,7 +150,6 @@ pub(crate) async fn failed_checks(adapter: impl Adapter, topic: &str) -> Vec<&'s
         .with_topic(topic.parse().unwrap())
         .with_secrets(["guest:guest"]);
     let report = suite.run().await;
-    // A test that fails shows the whole.
     println!("{report}");
     report.failed()
 }
