@@ -198,7 +198,8 @@ impl Targets {
 
     /// Delivers every envelope to every target: for each envelope the outcomes in the order of the list.
     ///
-    /// Each target gets the envelopes in their order, one after the other, unless it delivers in batches.
+    /// Each target gets the envelopes in their order, one after the other. A target that is queued or delivers in batches
+    /// works on several at once, and may finish them in another order.
     pub async fn deliver_all(&self, envelopes: &[Envelope]) -> Vec<Vec<TargetOutcome>> {
         let columns = self.each(|target| target.deliver_all(envelopes).boxed()).await;
         let mut rows: Vec<Vec<TargetOutcome>> = envelopes.iter().map(|_| Vec::new()).collect();
