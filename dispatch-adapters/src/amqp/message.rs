@@ -15,6 +15,8 @@ pub(super) struct Message {
     pub(super) routing_key: ShortString,
     pub(super) options: BasicPublishOptions,
     pub(super) properties: BasicProperties,
+    /// The id in the properties.
+    pub(super) id: String,
     pub(super) body: Vec<u8>,
 }
 
@@ -23,9 +25,10 @@ pub(super) fn of(envelope: &Envelope, options: &AmqpOptions) -> Result<Message, 
     let routing_key = options.routing_key.render(envelope, "routing key")?;
     let encoded = encode(envelope, options.form, "cloudEvents_")?;
     check_size(encoded.len(), options.max_bytes)?;
+    let id = envelope.id().to_string();
     let mut properties = BasicProperties::default()
         .with_content_type(short("content type", &encoded.content_type)?)
-        .with_message_id(short("id", &envelope.id().to_string())?)
+        .with_message_id(short("id", &id)?)
         .with_delivery_mode(if options.persistent { 2 } else { 1 });
     // These stand in the event as well, so nothing is lost where they do not fit.
     if let Ok(message_type) = ShortString::try_new(envelope.message_type_str()) {
@@ -49,6 +52,7 @@ pub(super) fn of(envelope: &Envelope, options: &AmqpOptions) -> Result<Message, 
         routing_key: short("routing key", &routing_key)?,
         options: BasicPublishOptions { mandatory: options.mandatory, ..BasicPublishOptions::default() },
         properties,
+        id,
         body: encoded.body,
     })
 }

@@ -6,6 +6,7 @@
 //! - The message's own `message_id` is the envelope's id; `type`, `correlation_id` and `timestamp` are set as well.
 //! - In the binary form the attributes of the envelope are headers with `cloudEvents_` before their names.
 //! - A batch is sent at once and confirmed at the end; messages keep their order as long as none fails.
+//! - Each call has a channel to itself; 64 may be under way at a time, others wait.
 //! - The connection is made at the first delivery, is shared by all, and is made again when it broke. What had been
 //!   sent may have arrived: at-least-once, with `message_id` to tell.
 //!
@@ -22,6 +23,7 @@
 //! # }
 //! ```
 
+mod confirm;
 mod error;
 mod message;
 mod options;
@@ -33,7 +35,6 @@ use async_trait::async_trait;
 use dispatch_core::delivery::{Adapter, DeliveryError, Health, Receipt};
 use dispatch_core::error::Problem;
 use dispatch_core::{Envelope, RegistrationError};
-use futures_util::future::join_all;
 
 use self::session::{Server, Session};
 use crate::wire::{Deadline, Link, Vitals};
@@ -70,23 +71,20 @@ impl AmqpAdapter {
         let label = &self.server.label;
         let session = deadline.wait(label, self.link.get(Session::is_open, || self.server.connect())).await?;
         let work = async {
+            let lease = session.channel(label).await?;
             let mut sent = Vec::with_capacity(envelopes.len());
             for envelope in envelopes {
                 sent.push(match message::of(envelope, &self.options) {
-                    Ok(message) => session.publish(message, label).await,
+                    Ok(message) => confirm::publish(&lease.channel, message, label).await,
                     Err(error) => Err(error),
                 });
             }
-            let confirm = |sent| async {
-                match sent {
-                    Ok(published) => session::confirmed(published, label).await,
-                    Err(error) => Err(error),
-                }
-            };
-            Ok(join_all(sent.into_iter().map(confirm)).await)
+            let results = confirm::confirmed(sent, label).await;
+            lease.give_back();
+            Ok(results)
         };
         let results = deadline.wait(label, work).await;
-        // After some errors the broker closes the channel, or the connection.
+        // After some errors the broker closes the connection.
         if results.is_err() || !session.is_open() {
             self.link.discard(&session);
         }
@@ -124,7 +122,7 @@ impl Adapter for AmqpAdapter {
         let (deadline, label) = (Deadline::after(self.options.timeout), &self.server.label);
         let ask = async {
             let session = self.link.get(Session::is_open, || self.server.connect()).await?;
-            session.round_trip(label).await
+            session.ask(label).await
         };
         self.vitals.health(deadline.wait(label, ask)).await
     }

@@ -1,12 +1,17 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use dispatch_core::RegistrationError;
-use dispatch_core::delivery::{DeliveryError, Receipt};
+use dispatch_core::delivery::DeliveryError;
 use lapin::options::ConfirmSelectOptions;
 use lapin::uri::AMQPUri;
-use lapin::{Channel, Confirmation, Connection, ConnectionProperties, PublisherConfirm};
+use lapin::{Channel, Connection, ConnectionProperties};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::message::Message;
 use super::{AmqpOptions, error};
 use crate::wire::{Checks, ServerUrl};
+
+/// Calls that may be under way at a time on one connection; others wait for their turn.
+const CHANNELS: u16 = 64;
 
 /// Where to connect, and as whom.
 pub(super) struct Server {
@@ -33,63 +38,89 @@ impl Server {
         server.ok_or_else(|| Checks::nothing_left("amqp"))
     }
 
-    /// Connects and opens a channel with publisher confirms.
+    /// Connects.
     pub(super) async fn connect(&self) -> Result<Session, DeliveryError> {
         let open = async {
             let properties = ConnectionProperties::default().with_connection_name("dispatch".into());
             let connection = Connection::connect_uri(self.uri.clone(), properties).await?;
-            let channel = connection.create_channel().await?;
-            channel.confirm_select(ConfirmSelectOptions::default()).await?;
-            Ok(Session { connection, channel })
+            // No limit is written as 0.
+            let most = match connection.configuration().channel_max() {
+                0 => CHANNELS,
+                most => most.min(CHANNELS),
+            };
+            let places = Semaphore::new(most.into());
+            Ok(Session { connection, places, idle: Mutex::default() })
         };
         open.await.map_err(|failed| error::not_connected(failed, &self.label))
     }
 }
 
-/// A connection with one channel.
+/// A connection, and its channels with publisher confirms.
+///
+/// The broker hands a message back that leads nowhere *before* it confirms it, and does not say which confirmation goes
+/// with it; nor does the client, which pairs it with any that comes next. So a channel serves one call at a time, which
+/// looks at all that came back when all is confirmed.
 pub(super) struct Session {
     connection: Connection,
-    channel: Channel,
-}
-
-/// A message on its way, and where it leads to.
-pub(super) struct Published {
-    confirm: PublisherConfirm,
-    place: String,
+    places: Semaphore,
+    idle: Mutex<Vec<Channel>>,
 }
 
 impl Session {
     pub(super) fn is_open(&self) -> bool {
-        self.connection.status().connected() && self.channel.status().connected()
+        self.connection.status().connected()
     }
 
-    /// Sends a message.
-    pub(super) async fn publish(&self, message: Message, server: &str) -> Result<Published, DeliveryError> {
-        let Message { exchange, routing_key, options, properties, body } = message;
-        let place = format!("routing key '{routing_key}' of exchange '{exchange}'");
-        let sent = self.channel.basic_publish(exchange, routing_key, options, &body, properties).await;
-        let confirm = sent.map_err(|failed| error::not_taken(failed, server))?;
-        Ok(Published { confirm, place })
+    /// A channel for one call.
+    pub(super) async fn channel(&self, server: &str) -> Result<Lease<'_>, DeliveryError> {
+        // It is never closed.
+        let place = self.places.acquire().await.map_err(|_| DeliveryError::retry("no channel is left"))?;
+        let idle = {
+            let mut idle = self.idle();
+            idle.retain(|channel| channel.status().connected());
+            idle.pop()
+        };
+        let channel = match idle {
+            Some(channel) => channel,
+            None => self.open().await.map_err(|failed| error::not_taken(failed, server))?,
+        };
+        Ok(Lease { session: self, channel, _place: place })
     }
 
-    /// Asks the broker for what it has already done.
-    pub(super) async fn round_trip(&self, server: &str) -> Result<(), DeliveryError> {
-        let asked = self.channel.confirm_select(ConfirmSelectOptions::default()).await;
-        asked.map_err(|failed| error::not_taken(failed, server))
+    /// Asks the broker whether it is there.
+    pub(super) async fn ask(&self, server: &str) -> Result<(), DeliveryError> {
+        let lease = self.channel(server).await?;
+        let asked = lease.channel.confirm_select(ConfirmSelectOptions::default()).await;
+        asked.map_err(|failed| error::not_taken(failed, server))?;
+        lease.give_back();
+        Ok(())
+    }
+
+    async fn open(&self) -> lapin::Result<Channel> {
+        let channel = self.connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(channel)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Channel>> {
+        // Nothing is half done when a holder panics.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the broker says about a message.
-pub(super) async fn confirmed(published: Published, server: &str) -> Result<Receipt, DeliveryError> {
-    let Published { confirm, place } = published;
-    match confirm.await.map_err(|failed| error::not_taken(failed, server))? {
-        Confirmation::Ack(None) => Ok(Receipt::taken()),
-        Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => Err(DeliveryError::permanent(format!(
-            "no queue at {server} is bound to {place}: bind one, or turn off mandatory"
-        ))),
-        Confirmation::Nack(None) => Err(DeliveryError::retry(format!("{server} could not take the message"))),
-        Confirmation::NotRequested => {
-            Err(DeliveryError::retry(format!("{server} does not confirm messages")))
+/// A channel that nobody else uses. It is closed when it is dropped, unless it is given back.
+pub(super) struct Lease<'a> {
+    session: &'a Session,
+    pub(super) channel: Channel,
+    _place: SemaphorePermit<'a>,
+}
+
+impl Lease<'_> {
+    /// Leaves the channel to the next call. Everything sent on it must have been confirmed.
+    pub(super) fn give_back(self) {
+        // After some errors the broker closes it.
+        if self.channel.status().connected() {
+            self.session.idle().push(self.channel);
         }
     }
 }
