@@ -71,6 +71,7 @@ pub mod dispatcher;
 pub mod envelope;
 pub mod error;
 pub mod ids;
+pub mod log;
 pub mod matcher;
 pub mod policy;
 pub mod redact;

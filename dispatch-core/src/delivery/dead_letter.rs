@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::DeliveryError;
 use crate::envelope::Envelope;
+use crate::log::Offset;
 use crate::policy::History;
 use crate::topic::Topic;
 
@@ -45,6 +46,15 @@ pub enum DeadLetterOrigin {
         adapter: String,
         /// Label of the destination.
         destination: String,
+    },
+    /// In a subscription.
+    Subscription {
+        /// Name of the subscription.
+        subscription: String,
+        /// The topic that it was published on.
+        topic: Topic,
+        /// Its place in that topic.
+        offset: Offset,
     },
 }
 
@@ -108,11 +118,12 @@ impl DeadLetter {
         held.and_then(Result::ok)
     }
 
-    /// The label of the destination that it was meant for.
+    /// The label of the destination, or the name of the subscription, that it was meant for.
     #[must_use]
     pub fn destination(&self) -> &str {
         match &self.origin {
             DeadLetterOrigin::Delivery { destination, .. } => destination,
+            DeadLetterOrigin::Subscription { subscription, .. } => subscription,
         }
     }
 
