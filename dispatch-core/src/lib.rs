@@ -44,6 +44,7 @@
 //! | [`accept`](dispatch::accept()), [`fold`](dispatch::fold()), [`outgoing`](dispatch::outgoing) | the steps of a dispatch: what is routed, what the answers come to, what is published |
 //! | [`DispatchResult`], [`Outcome`] | what became of a dispatch, and of one dispatcher's part of it |
 //! | [`Adapter`] | outbound delivery to one destination |
+//! | [`log`], [`subscription`] | what was published, in order; who of the consumers gets it, and how often |
 //! | [`policy`] | retry, circuit breaker, rate limit, batch, restart, deadlines: state machines without a clock |
 //! | [`Sanitizer`] | keeps secrets out of error texts |
 //! | [`EngineConfig`] | routes, limits and time-outs as data, from code, TOML or JSON |
@@ -76,6 +77,7 @@ pub mod matcher;
 pub mod policy;
 pub mod redact;
 pub mod route;
+pub mod subscription;
 pub mod time;
 pub mod topic;
 

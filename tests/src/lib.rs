@@ -2,4 +2,5 @@
 //! tests in `tests/`.
 
 pub mod conformance;
+pub mod simulation;
 pub mod support;

@@ -83,6 +83,22 @@ impl OffsetRanges {
         true
     }
 
+    /// Adds every offset of a range.
+    pub fn insert_range(&mut self, range: Range<Offset>) {
+        let (mut start, mut end) = (range.start.get(), range.end.get());
+        if start >= end {
+            return;
+        }
+        // All that touch it become one with it.
+        let from = self.0.partition_point(|other| other.end < start);
+        let to = self.0.partition_point(|other| other.start <= end);
+        for other in self.0.get(from..to).unwrap_or_default() {
+            start = start.min(other.start);
+            end = end.max(other.end);
+        }
+        self.0.splice(from..to.max(from), std::iter::once(start..end));
+    }
+
     /// Whether an offset is in.
     #[must_use]
     pub fn contains(&self, offset: Offset) -> bool {
@@ -162,7 +178,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_a_set(offsets in prop::collection::vec(0u64..40, 0..60), below in 0u64..40) {
+        fn agrees_with_a_set(offsets in prop::collection::vec(0u64..40, 0..60), below in 0u64..40, length in 0u64..9) {
             let (mut ranges, mut model) = (OffsetRanges::default(), BTreeSet::new());
             for offset in offsets {
                 prop_assert_eq!(ranges.insert(Offset::new(offset)), model.insert(offset));
@@ -173,9 +189,14 @@ mod tests {
                 let pairs = Vec::from(ranges.clone());
                 prop_assert!(pairs.windows(2).all(|pair| pair[0].1 < pair[1].0), "{pairs:?}");
             }
+            ranges.insert_range(Offset::new(below)..Offset::new(below + length));
+            model.extend(below..below + length);
+            let pairs = Vec::from(ranges.clone());
+            prop_assert!(pairs.windows(2).all(|pair| pair[0].1 < pair[1].0), "{pairs:?}");
+            prop_assert_eq!(ranges.len(), model.len() as u64);
             ranges.forget_below(Offset::new(below));
             model.retain(|offset| *offset >= below);
-            let left: BTreeSet<_> = (0..41).filter(|probe| ranges.contains(Offset::new(*probe))).collect();
+            let left: BTreeSet<_> = (0..60).filter(|probe| ranges.contains(Offset::new(*probe))).collect();
             prop_assert_eq!(left, model);
             let text = serde_json::to_string(&ranges).unwrap();
             prop_assert_eq!(serde_json::from_str::<OffsetRanges>(&text).unwrap(), ranges);

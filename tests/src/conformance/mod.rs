@@ -14,6 +14,7 @@ mod policy;
 mod registration;
 mod report;
 mod single;
+mod subscription;
 mod table;
 mod topic;
 mod webhook;
@@ -53,6 +54,7 @@ fn runner(kind: &str) -> Option<Answer> {
         "webhook_sign" => webhook::sign,
         "webhook_verify" => webhook::verify,
         "url_guard" => webhook::url_guard,
+        "subscription" => subscription::subscription,
         _ => return None,
     })
 }

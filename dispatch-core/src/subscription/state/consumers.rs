@@ -1,0 +1,66 @@
+use super::SubscriptionState;
+use super::entries::Phase;
+use super::lane::Lane;
+use crate::subscription::{ConsumerId, Effect};
+
+/// What is kept beside a consumer.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    pub(super) in_flight: u32,
+    /// Messages of its keys.
+    pub(super) lane: Lane,
+}
+
+impl<R: Clone> SubscriptionState<R> {
+    pub(super) fn add_consumer(
+        &mut self,
+        consumer: ConsumerId,
+        keys: Option<&str>,
+        effects: &mut Vec<Effect<R>>,
+    ) {
+        if !self.members.add(consumer, keys, Beside::default()) {
+            effects.push(Effect::Refused(consumer));
+            return;
+        }
+        self.share_out();
+    }
+
+    pub(super) fn consumer_gone(&mut self, consumer: ConsumerId) {
+        if self.members.remove(consumer).is_none() {
+            return;
+        }
+        let had = self.entries.places(|entry| entry.phase == Phase::InFlight(consumer));
+        for place in had {
+            self.set_phase(place, Phase::Ready);
+            if self.key_of(place).is_none()
+                && let Some(order) = self.entries.get(place).map(|entry| entry.order)
+            {
+                self.common.push_again(order, place);
+            }
+        }
+        self.share_out();
+    }
+
+    pub(super) fn pause_consumer(&mut self, consumer: ConsumerId, paused: bool) {
+        if let Some(member) = self.members.get_mut(consumer) {
+            member.paused = paused;
+        }
+    }
+
+    /// Gives every message with a key that may be delivered to the consumer that has the key now.
+    fn share_out(&mut self) {
+        if !self.keyed() {
+            return;
+        }
+        self.homeless = Lane::default();
+        for member in self.members.iter_mut() {
+            member.beside.lane = Lane::default();
+        }
+        let free = self
+            .entries
+            .places(|entry| entry.key.is_some() && matches!(entry.phase, Phase::Fresh | Phase::Ready));
+        for place in free {
+            self.line_up(place);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+use std::time::Duration;
+
+use super::SubscriptionState;
+use super::entries::{Entry, Phase};
+use crate::log::{Offset, OffsetRanges};
+use crate::subscription::progress::Progress;
+use crate::subscription::{Effect, Fetch, Message, TopicSlot};
+
+/// Fewest and most new messages that are kept ready.
+const BUFFER: std::ops::RangeInclusive<usize> = 64..=1024;
+
+impl<R: Clone> SubscriptionState<R> {
+    pub(super) fn add_topic(&mut self, next: Offset, settled: OffsetRanges, head: Offset) {
+        let slot = TopicSlot(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
+        self.topics.push(Progress::at(next, settled, head));
+        self.list(slot);
+    }
+
+    pub(super) fn head_moved(&mut self, topic: TopicSlot, head: Offset) {
+        if let Some(progress) = self.progress(topic) {
+            progress.head = progress.head.max(head);
+            self.list(topic);
+        }
+    }
+
+    pub(super) fn appended(
+        &mut self,
+        topic: TopicSlot,
+        messages: Vec<Message<R>>,
+        now: Duration,
+        effects: &mut Vec<Effect<R>>,
+    ) {
+        let (Some(first), Some(last)) = (messages.first(), messages.last()) else { return };
+        let (first, head) = (first.offset, last.offset.next());
+        let room = self.room().saturating_sub(self.asked);
+        let wanted = room > 0 && self.members.served() > 0 && self.aside < self.max_aside;
+        let Some(progress) = self.progress(topic) else { return };
+        progress.head = progress.head.max(head);
+        if wanted && progress.fetch == first && !progress.fetching {
+            for message in messages.into_iter().take(room) {
+                self.take(topic, message, now, effects);
+            }
+        }
+        self.list(topic);
+    }
+
+    pub(super) fn fetched(
+        &mut self,
+        request: Fetch,
+        messages: Vec<Message<R>>,
+        head: Offset,
+        now: Duration,
+        effects: &mut Vec<Effect<R>>,
+    ) {
+        self.asked = self.asked.saturating_sub(request.max);
+        let Some(progress) = self.progress(request.topic) else { return };
+        progress.head = progress.head.max(head);
+        if progress.epoch != request.epoch {
+            return;
+        }
+        progress.fetching = false;
+        if messages.is_empty() {
+            // All that was asked for is gone, or the head was a rumour.
+            if head > progress.fetch {
+                self.gap(request.topic, head);
+            } else if let Some(progress) = self.progress(request.topic) {
+                progress.head = head.max(progress.fetch);
+            }
+        }
+        for message in messages {
+            self.take(request.topic, message, now, effects);
+        }
+        self.list(request.topic);
+    }
+
+    pub(super) fn fetch_failed(&mut self, request: Fetch, again: Duration) {
+        self.asked = self.asked.saturating_sub(request.max);
+        let stamp = self.next_stamp();
+        let Some(progress) = self.progress(request.topic).filter(|progress| progress.epoch == request.epoch)
+        else {
+            return;
+        };
+        // It counts as under way until then, so that nobody asks before.
+        progress.fetching = true;
+        self.timers.fetch_again(again, request, stamp);
+    }
+
+    /// The time for a read that had failed has come.
+    pub(super) fn fetch_again(&mut self, request: Fetch) {
+        if let Some(progress) =
+            self.progress(request.topic).filter(|progress| progress.epoch == request.epoch)
+        {
+            progress.fetching = false;
+            self.list(request.topic);
+        }
+    }
+
+    /// Asks for records, as many as there is room for.
+    pub(super) fn ask(&mut self, effects: &mut Vec<Effect<R>>) {
+        if self.hungry.is_empty() || self.members.served() == 0 || self.aside >= self.max_aside {
+            return;
+        }
+        let mut room = self.room().saturating_sub(self.asked);
+        // Few reads of many, unless there is nothing to deliver.
+        if room < self.buffer() / 2 && self.fresh > 0 {
+            return;
+        }
+        while room > 0
+            && let Some(topic) = self.hungry.pop_front()
+        {
+            let Some(progress) = self.progress(topic) else { continue };
+            progress.listed = false;
+            if progress.fetching || !progress.is_behind() {
+                continue;
+            }
+            progress.fetching = true;
+            let there = usize::try_from(progress.head.since(progress.fetch)).unwrap_or(usize::MAX);
+            let (from, epoch, max) = (progress.fetch, progress.epoch, room.min(there));
+            room -= max;
+            self.asked += max;
+            effects.push(Effect::Fetch(Fetch { topic, from, max, epoch }));
+        }
+    }
+
+    pub(super) fn seek(&mut self, topic: TopicSlot, to: Offset, effects: &mut Vec<Effect<R>>) {
+        if self.progress(topic).is_none() {
+            return;
+        }
+        for place in self.entries.places(|entry| entry.topic == topic && entry.parked.is_none()) {
+            self.forget(place);
+        }
+        self.purge(effects);
+        if let Some(progress) = self.progress(topic) {
+            progress.seek(to);
+        }
+        self.saving.changed();
+        self.saving.flush();
+        self.list(topic);
+    }
+
+    /// A record has been read.
+    fn take(&mut self, topic: TopicSlot, message: Message<R>, now: Duration, effects: &mut Vec<Effect<R>>) {
+        let offset = message.offset;
+        let Some(progress) = self.progress(topic) else { return };
+        if offset < progress.fetch {
+            return;
+        }
+        if offset > progress.fetch {
+            self.gap(topic, offset);
+        }
+        let Some(progress) = self.progress(topic) else { return };
+        progress.fetch = offset.next();
+        if progress.is_settled(offset) {
+            return;
+        }
+        if message.expires.is_some_and(|expires| expires <= now) {
+            self.counters.expired += 1;
+            self.settle_offset(topic, offset);
+            return;
+        }
+        let due = message.due.filter(|due| *due > now);
+        let place = self.enter(topic, message, Phase::Loading);
+        match due {
+            Some(due) => self.delay(place, due),
+            None => self.admit(place, effects),
+        }
+    }
+
+    /// Gives a message a place.
+    pub(super) fn enter(&mut self, topic: TopicSlot, message: Message<R>, phase: Phase) -> u32 {
+        self.order += 1;
+        let Message { offset, record, key, bytes, expires, .. } = message;
+        let key = key.filter(|_| self.keyed());
+        let (order, stamp) = (self.order, self.next_stamp());
+        let record = Some(record);
+        self.entries.insert(Entry {
+            topic,
+            offset,
+            order,
+            record,
+            key,
+            bytes,
+            expires,
+            phase,
+            stamp,
+            failures: None,
+            parked: None,
+            going: self.exhausted,
+        })
+    }
+
+    /// Records from the next one to be read up to an offset are gone.
+    fn gap(&mut self, topic: TopicSlot, to: Offset) {
+        let Some(progress) = self.progress(topic) else { return };
+        let from = progress.fetch;
+        progress.skip(from, to);
+        progress.fetch = to;
+        self.counters.gap += to.since(from);
+        self.saving.changed();
+    }
+
+    fn list(&mut self, topic: TopicSlot) {
+        let Some(progress) = self.progress(topic) else { return };
+        if progress.is_behind() && !progress.fetching && !progress.listed {
+            progress.listed = true;
+            self.hungry.push_back(topic);
+        }
+    }
+
+    fn buffer(&self) -> usize {
+        (self.window as usize).clamp(*BUFFER.start(), *BUFFER.end())
+    }
+
+    fn room(&self) -> usize {
+        self.buffer().saturating_sub(self.fresh)
+    }
+}
