@@ -95,6 +95,8 @@ mod runtime;
 pub mod secret;
 mod tame;
 pub mod targets;
+#[cfg(feature = "_tls")]
+pub mod tls;
 #[cfg(feature = "webhook")]
 pub mod webhook;
 #[cfg(any(

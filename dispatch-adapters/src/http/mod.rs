@@ -52,7 +52,6 @@ mod options;
 mod pool;
 mod retry_after;
 mod target;
-mod tls;
 
 pub use adapter::Http;
 pub use error::HttpError;

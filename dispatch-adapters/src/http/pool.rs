@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
+use super::HttpError;
 use super::guard::{AddressGuard, Guarded, Resolver, SystemResolver};
-use super::{HttpError, tls};
 use crate::config::Fields;
+use crate::tls::{self, TlsOptions};
 
 /// What decides which connections there are; in TOML or JSON, durations are milliseconds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -89,6 +90,11 @@ impl PoolOptions {
                 allow: fields.or("allow", Vec::new()),
             }),
         }
+    }
+
+    /// Whom its connections trust.
+    fn tls(&self) -> TlsOptions {
+        TlsOptions { system_roots: self.system_roots, roots: self.roots.clone() }
     }
 
     fn problems(&self) -> Vec<Problem> {
@@ -173,8 +179,8 @@ impl HttpPool {
     pub(super) fn client(&self, url: &Url) -> Result<Client, Vec<Problem>> {
         let shared = &*self.0;
         let client = match url.scheme() {
-            "https" => shared.tls.get_or_init(|| shared.connect(tls::config(&shared.options))),
-            _ => shared.plain.get_or_init(|| shared.connect(tls::none())),
+            "https" => shared.tls.get_or_init(|| shared.connect(shared.options.tls().client())),
+            _ => shared.plain.get_or_init(|| shared.connect(tls::trusts_nobody())),
         };
         client.clone()
     }

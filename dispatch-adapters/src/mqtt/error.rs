@@ -4,9 +4,14 @@ use rumqttc::{
     PublishResult,
 };
 
+use crate::tls::refusal;
+
 /// No connection was made.
 pub(super) fn not_connected(failed: ConnectionError, server: &str) -> DeliveryError {
     use ConnectReturnCode as Code;
+    if let Some(why) = refusal(&failed) {
+        return DeliveryError::retry(format!("cannot connect to {server}: {why}")).with_source(failed);
+    }
     let made = match &failed {
         ConnectionError::ConnectionRefused(code) => match code {
             Code::BadUserNamePassword

@@ -7,7 +7,8 @@
 //! - The topic is the envelope's with `/` in place of `.`, unless the template says otherwise.
 //! - In the binary form the attributes of the envelope are user properties, and so are its headers.
 //! - A batch is sent as fast as the broker's receive maximum lets it; messages keep their order as long as none fails.
-//! - The connection is made at the first delivery, is shared by all, and is made again when it broke.
+//! - The connection is made at the first delivery, is shared by all, and is made again when it broke. With `mqtts://`
+//!   in the URL it is one with TLS, with certificates that are always verified.
 //!
 //! ```no_run
 //! use dispatch_adapters::mqtt::{MqttAdapter, MqttOptions};
@@ -48,7 +49,7 @@ pub struct MqttAdapter {
 }
 
 impl MqttAdapter {
-    /// An adapter without TLS; nothing is connected yet.
+    /// An adapter, with TLS where the scheme is `mqtts`; nothing is connected yet.
     ///
     /// # Errors
     /// Every problem of the options.
@@ -56,7 +57,8 @@ impl MqttAdapter {
         Self::made(options, None)
     }
 
-    /// An adapter that speaks TLS with these settings, as it has to where the scheme is `mqtts`.
+    /// An adapter that speaks TLS with these settings instead of those of its options, such as ones with a
+    /// certificate of the client. The scheme has to be `mqtts`.
     ///
     /// The settings name their own provider of cryptography; none is installed for the process.
     ///

@@ -5,6 +5,7 @@ use dispatch_core::error::Problem;
 use rumqttc::QoS;
 use serde::{Deserialize, Serialize};
 
+use crate::tls::TlsOptions;
 use crate::wire::{Checks, Form, ServerUrl, Template};
 
 /// How sure it is that the broker gets a message.
@@ -61,8 +62,10 @@ impl From<QualityOfService> for QoS {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MqttOptions {
-    /// `mqtt://user:password@host:port`, or `mqtts://` for an adapter made [with TLS](super::MqttAdapter::with_tls).
+    /// `mqtt://user:password@host:port`, or `mqtts://` for TLS.
     pub url: ServerUrl,
+    /// Whose certificates are trusted, where the URL asks for TLS.
+    pub tls: TlsOptions,
     /// The topic to publish to. It must not come out with `+` or `#`.
     pub topic: Template,
     /// What the broker confirms.
@@ -86,6 +89,7 @@ impl Default for MqttOptions {
     fn default() -> Self {
         Self {
             url: "mqtt://127.0.0.1:1883".into(),
+            tls: TlsOptions::default(),
             topic: Template::topic_path(),
             qos: QualityOfService::default(),
             retain: false,
@@ -105,7 +109,9 @@ impl MqttOptions {
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::of("mqtt");
-        checks.url(&self.url, Self::SCHEMES);
+        if let Some(url) = checks.url(&self.url, Self::SCHEMES) {
+            checks.tls(url.scheme() == "mqtts", &self.tls, "mqtts://");
+        }
         checks.timeout(self.timeout);
         // What the length of a packet can say, less the topic and the properties.
         checks.max_bytes(self.max_bytes, 256 * 1024 * 1024 - 256 * 1024);

@@ -32,13 +32,19 @@ impl Server {
         options: &MqttOptions,
         tls: Option<Arc<ClientConfig>>,
     ) -> Result<Self, RegistrationError> {
-        let mut problems = options.problems();
+        RegistrationError::check(options.problems())?;
         let mut checks = Checks::of("mqtt");
         let server = checks.url(&options.url, MqttOptions::SCHEMES).and_then(|url| {
             let wants_tls = url.scheme() == "mqtts";
-            if wants_tls && tls.is_none() {
-                checks.add("url: mqtts needs settings: make the adapter with MqttAdapter::with_tls");
+            if !wants_tls && tls.is_some() {
+                checks
+                    .add("url: settings of TLS are given, but not asked for: write it as mqtts://host:port");
             }
+            let tls = match (wants_tls, tls) {
+                (true, None) => Some(Arc::new(checks.tls_client(&options.tls)?)),
+                (true, given) => given,
+                (false, _) => None,
+            };
             let default_port = if wants_tls { 8883 } else { 1883 };
             Some(Self {
                 label: ServerUrl::label(&url, default_port),
@@ -47,12 +53,11 @@ impl Server {
                 login: ServerUrl::login(&url),
                 client_id: options.client_id.clone(),
                 qos: options.qos,
-                tls: tls.filter(|_| wants_tls),
+                tls,
                 timeout: options.timeout,
             })
         });
-        problems.extend(checks.problems());
-        RegistrationError::check(problems)?;
+        RegistrationError::check(checks.problems())?;
         server.ok_or_else(|| Checks::nothing_left("mqtt"))
     }
 

@@ -36,11 +36,19 @@ impl Server {
             if address.is_none() {
                 checks.add("url: the client refuses it: write it as nats://host:port");
             }
-            if tls.is_none() && address.as_ref().is_some_and(ServerAddr::tls_required) {
-                checks.add("url: tls needs settings: make the adapter with NatsAdapter::with_tls");
-            }
-            let tls = tls.or_else(trusts_nobody);
-            Some(Self { label, address: address?, login, tls: tls? })
+            let address = address?;
+            let tls = match (address.tls_required(), tls) {
+                (true, None) => checks.tls_client(&options.tls)?,
+                (true, Some(given)) => given,
+                (false, None) => trusts_nobody()?,
+                (false, Some(_)) => {
+                    checks.add(
+                        "url: settings of TLS are given, but not asked for: write it as tls://host:port",
+                    );
+                    return None;
+                }
+            };
+            Some(Self { label, address, login, tls })
         });
         RegistrationError::check(checks.problems())?;
         server.ok_or_else(|| Checks::nothing_left("nats"))
@@ -63,7 +71,8 @@ impl Server {
             _ => settings,
         };
         let connected = settings.connect(self.address.clone()).await;
-        let inner = connected.map_err(|refused| error::not_connected(refused, &self.label))?;
+        let inner = connected
+            .map_err(|refused| error::not_connected(refused, &self.label, self.address.tls_required()))?;
         let stream = options.jetstream.then(|| {
             ContextBuilder::new()
                 .timeout(options.timeout)

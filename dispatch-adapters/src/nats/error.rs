@@ -3,8 +3,17 @@ use async_nats::jetstream::publish::PublishAck;
 use async_nats::{ConnectError, ConnectErrorKind};
 use dispatch_core::delivery::{DeliveryError, Receipt};
 
-/// No connection was made.
-pub(super) fn not_connected(error: ConnectError, server: &str) -> DeliveryError {
+use crate::tls::refusal;
+
+/// No connection was made; `secure` if TLS was asked for.
+pub(super) fn not_connected(error: ConnectError, server: &str, secure: bool) -> DeliveryError {
+    if let Some(why) = refusal(&error) {
+        let text = match secure {
+            true => format!("cannot connect to {server}: {why}"),
+            false => format!("{server} wants TLS: write the url as tls://host:port"),
+        };
+        return DeliveryError::retry(text).with_source(error);
+    }
     let made = match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
             DeliveryError::permanent(format!("{server} refused the login: check the user in the url"))

@@ -9,6 +9,9 @@
 //!   there, deliveries fail with an error that may be retried, at once.
 //! - What had been sent when a connection broke may have arrived: at-least-once, with `Nats-Msg-Id` to tell.
 //!
+//! With `tls://` in its URL it speaks TLS once the server has greeted it, as NATS does, with certificates that are always
+//! verified. A server that wants TLS of a client that did not ask for it is refused.
+//!
 //! The user needs permission to publish to `_INBOX.>`. Without `jetstream` the server does not say that a subject is
 //! forbidden; it drops the message and logs it.
 //!
@@ -50,7 +53,7 @@ pub struct NatsAdapter {
 }
 
 impl NatsAdapter {
-    /// An adapter without TLS; nothing is connected yet.
+    /// An adapter, with TLS where the scheme is `tls`; nothing is connected yet.
     ///
     /// # Errors
     /// Every problem of the options.
@@ -58,7 +61,8 @@ impl NatsAdapter {
         Self::made(options, None)
     }
 
-    /// An adapter that speaks TLS with these settings, as it has to where the scheme is `tls`.
+    /// An adapter that speaks TLS with these settings instead of those of its options, such as ones with a
+    /// certificate of the client. The scheme has to be `tls`.
     ///
     /// The settings name their own provider of cryptography; none is installed for the process.
     ///

@@ -4,6 +4,7 @@ use dispatch_core::config::millis;
 use dispatch_core::error::Problem;
 use serde::{Deserialize, Serialize};
 
+use crate::tls::TlsOptions;
 use crate::wire::{Checks, Form, ServerUrl, Template};
 
 /// What a [`NatsAdapter`](super::NatsAdapter) needs to know.
@@ -18,8 +19,10 @@ use crate::wire::{Checks, Form, ServerUrl, Template};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NatsOptions {
-    /// `nats://host:port`, or `tls://` for an adapter made [with TLS](super::NatsAdapter::with_tls). A user without a password is a token.
+    /// `nats://host:port`, or `tls://` for TLS. A user without a password is a token.
     pub url: ServerUrl,
+    /// Whose certificates are trusted, where the URL asks for TLS.
+    pub tls: TlsOptions,
     /// The subject to publish to. It must not come out with a wildcard, white space or an empty part.
     pub subject: Template,
     /// Whether a stream has to store the message.
@@ -40,6 +43,7 @@ impl Default for NatsOptions {
     fn default() -> Self {
         Self {
             url: "nats://127.0.0.1:4222".into(),
+            tls: TlsOptions::default(),
             subject: Template::default(),
             jetstream: false,
             stream: None,
@@ -58,7 +62,9 @@ impl NatsOptions {
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::of("nats");
-        checks.url(&self.url, Self::SCHEMES);
+        if let Some(url) = checks.url(&self.url, Self::SCHEMES) {
+            checks.tls(url.scheme() == "tls", &self.tls, "tls://");
+        }
         checks.timeout(self.timeout);
         checks.max_bytes(self.max_bytes, 64 * 1024 * 1024);
         if let Some(stream) = &self.stream {

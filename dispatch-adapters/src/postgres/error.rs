@@ -4,6 +4,8 @@ use dispatch_core::delivery::DeliveryError;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
+use crate::tls::refusal;
+
 /// No connection was made.
 pub(super) fn not_connected(failed: Error, server: &str) -> DeliveryError {
     let made = match failed.code().map(SqlState::code) {
@@ -15,7 +17,10 @@ pub(super) fn not_connected(failed: Error, server: &str) -> DeliveryError {
         }
         Some("42501") => DeliveryError::permanent(format!("{server} does not let this user connect")),
         Some(code) => DeliveryError::retry(format!("{server} refused the connection: {code}")),
-        None => DeliveryError::retry(format!("cannot connect to {server}: {}", cause(&failed))),
+        None => {
+            let why = refusal(&failed).unwrap_or_else(|| cause(&failed));
+            DeliveryError::retry(format!("cannot connect to {server}: {why}"))
+        }
     };
     made.with_source(failed)
 }
@@ -52,6 +57,10 @@ fn cause(failed: &Error) -> String {
     match failed.source().and_then(|source| source.downcast_ref::<std::io::Error>()) {
         Some(cause) => cause.kind().to_string(),
         None if failed.is_closed() => "closed".to_owned(),
+        // The client has no other sign of it.
+        None if failed.source().is_some_and(|why| why.to_string() == "server does not support TLS") => {
+            "it does not speak TLS, which sslmode asks for".to_owned()
+        }
         None => "protocol".to_owned(),
     }
 }

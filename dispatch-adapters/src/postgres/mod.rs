@@ -8,7 +8,7 @@
 //! - The connection is made at the first delivery, is shared by all, and is made again when it broke. A retry may
 //!   notify twice; `id` tells.
 //!
-//! There is no TLS.
+//! With `?sslmode=require` in its URL it speaks TLS, with certificates that are always verified.
 //!
 //! ```no_run
 //! use dispatch_adapters::postgres::{PostgresAdapter, PostgresOptions};
@@ -24,6 +24,8 @@
 mod error;
 mod notification;
 mod options;
+mod secure;
+mod server;
 
 pub use options::PostgresOptions;
 
@@ -32,38 +34,18 @@ use dispatch_core::delivery::{Adapter, DeliveryError, Health, Receipt};
 use dispatch_core::error::Problem;
 use dispatch_core::{Envelope, RegistrationError};
 use futures_util::future::join_all;
-use tokio::task::JoinHandle;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Config, NoTls};
 
 use self::notification::Notification;
-use crate::wire::{Checks, Deadline, Link, ServerUrl, Vitals};
+use self::server::{Server, Session};
+use crate::wire::{Deadline, Link, Vitals};
 
 /// Notifies through PostgreSQL.
 pub struct PostgresAdapter {
     options: PostgresOptions,
-    label: String,
-    config: Config,
+    server: Server,
     link: Link<Session>,
     vitals: Vitals,
-}
-
-/// A connection.
-struct Session {
-    client: Client,
-    running: JoinHandle<()>,
-}
-
-impl Session {
-    fn is_open(&self) -> bool {
-        !self.client.is_closed()
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.running.abort();
-    }
 }
 
 impl PostgresAdapter {
@@ -72,40 +54,14 @@ impl PostgresAdapter {
     /// # Errors
     /// Every problem of the options.
     pub fn new(options: PostgresOptions) -> Result<Self, RegistrationError> {
-        let mut problems = options.problems();
-        let mut checks = Checks::of("postgres");
-        let made = checks.url(&options.url, PostgresOptions::SCHEMES).and_then(|url| {
-            let Ok(mut config) = url.as_str().parse::<Config>() else {
-                checks.add(
-                    "url: the client refuses it: write it as postgres://user:password@host:port/database",
-                );
-                return None;
-            };
-            if config.get_application_name().is_none() {
-                config.application_name("dispatch");
-            }
-            Some((ServerUrl::label(&url, 5432), config))
-        });
-        problems.extend(checks.problems());
-        RegistrationError::check(problems)?;
-        let (label, config) = made.ok_or_else(|| Checks::nothing_left("postgres"))?;
-        Ok(Self { options, label, config, link: Link::default(), vitals: Vitals::default() })
+        let server = Server::of(&options)?;
+        Ok(Self { options, server, link: Link::default(), vitals: Vitals::default() })
     }
 
     /// `host:port`, for labels.
     #[must_use]
     pub fn destination(&self) -> &str {
-        &self.label
-    }
-
-    async fn connect(&self) -> Result<Session, DeliveryError> {
-        let connected = self.config.connect(NoTls).await;
-        let (client, connection) = connected.map_err(|failed| error::not_connected(failed, &self.label))?;
-        let running = tokio::spawn(async move {
-            // Whoever uses the client is told.
-            let _ = connection.await;
-        });
-        Ok(Session { client, running })
+        &self.server.label
     }
 
     async fn notify(&self, session: &Session, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
@@ -114,7 +70,7 @@ impl PostgresAdapter {
             .client
             .execute_typed("SELECT pg_notify($1, $2)", &[(&channel, Type::TEXT), (&payload, Type::TEXT)])
             .await;
-        sent.map(|_| Receipt::taken()).map_err(|failed| error::not_sent(failed, &self.label))
+        sent.map(|_| Receipt::taken()).map_err(|failed| error::not_sent(failed, &self.server.label))
     }
 
     async fn send(
@@ -122,9 +78,11 @@ impl PostgresAdapter {
         envelopes: &[Envelope],
         deadline: Deadline,
     ) -> Result<Vec<Result<Receipt, DeliveryError>>, DeliveryError> {
-        let session = deadline.wait(&self.label, self.link.get(Session::is_open, || self.connect())).await?;
+        let session = deadline
+            .wait(&self.server.label, self.link.get(Session::is_open, || self.server.connect()))
+            .await?;
         let all = join_all(envelopes.iter().map(|envelope| self.notify(&session, envelope)));
-        let results = deadline.wait(&self.label, async { Ok(all.await) }).await;
+        let results = deadline.wait(&self.server.label, async { Ok(all.await) }).await;
         let elsewhere = |result: &Result<_, DeliveryError>| result.as_ref().is_err_and(error::needs_another);
         if results.as_ref().is_err() || results.iter().flatten().any(elsewhere) {
             self.link.discard(&session);
@@ -161,9 +119,13 @@ impl Adapter for PostgresAdapter {
 
     async fn health(&self) -> Health {
         let ask = async {
-            let session = self.link.get(Session::is_open, || self.connect()).await?;
-            session.client.check_connection().await.map_err(|failed| error::not_sent(failed, &self.label))
+            let session = self.link.get(Session::is_open, || self.server.connect()).await?;
+            session
+                .client
+                .check_connection()
+                .await
+                .map_err(|failed| error::not_sent(failed, &self.server.label))
         };
-        self.vitals.health(Deadline::after(self.options.timeout).wait(&self.label, ask)).await
+        self.vitals.health(Deadline::after(self.options.timeout).wait(&self.server.label, ask)).await
     }
 }

@@ -3,7 +3,10 @@ use std::time::Duration;
 use dispatch_core::config::millis;
 use dispatch_core::error::Problem;
 use serde::{Deserialize, Serialize};
+use tokio_postgres::config::SslMode;
 
+use super::server;
+use crate::tls::TlsOptions;
 use crate::wire::{Checks, ServerUrl, Template};
 
 /// What a [`PostgresAdapter`](super::PostgresAdapter) needs to know.
@@ -18,8 +21,12 @@ use crate::wire::{Checks, ServerUrl, Template};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PostgresOptions {
-    /// `postgres://user:password@host:port/database`.
+    /// `postgres://user:password@host:port/database`, with `?sslmode=require` for TLS. Without it, and with
+    /// `sslmode=disable`, there is none; `verify-full` means `require`, since certificates are always verified.
+    /// Other modes may end without TLS or with any certificate, and are refused.
     pub url: ServerUrl,
+    /// Whose certificates are trusted, where the URL asks for TLS.
+    pub tls: TlsOptions,
     /// The channel to notify; 1 to 63 bytes without control characters.
     pub channel: Template,
     /// How long connecting, sending and the answer may take together; in milliseconds where it is serialised.
@@ -32,6 +39,7 @@ impl Default for PostgresOptions {
     fn default() -> Self {
         Self {
             url: "postgres://postgres@127.0.0.1:5432/postgres".into(),
+            tls: TlsOptions::default(),
             channel: Template::default(),
             timeout: Duration::from_secs(5),
         }
@@ -46,7 +54,11 @@ impl PostgresOptions {
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::of("postgres");
-        checks.url(&self.url, Self::SCHEMES);
+        if let Some(url) = checks.url(&self.url, Self::SCHEMES)
+            && let Some((_, mode)) = server::settled(&url, &mut checks)
+        {
+            checks.tls(mode == SslMode::Require, &self.tls, "postgres://host/database?sslmode=require");
+        }
         checks.timeout(self.timeout);
         checks.problems()
     }

@@ -1,5 +1,9 @@
+use std::io;
+
 use dispatch_core::delivery::DeliveryError;
 use redis::{ErrorKind, RedisError, RedisResult, Value};
+
+use crate::tls::refusal;
 
 /// Codes of errors that pass: the server is starting, full, failing over, or waiting for its replicas.
 const PASSING: &[&str] = &[
@@ -31,6 +35,12 @@ pub(super) fn not_connected(failed: RedisError, server: &str) -> DeliveryError {
         _ => DeliveryError::retry(format!("cannot connect to {server}: {}", failed.category())),
     };
     made.with_source(failed)
+}
+
+/// No connection with TLS was made, at which the client had no part yet.
+pub(super) fn not_dialled(failed: io::Error, server: &str) -> DeliveryError {
+    let why = refusal(&failed).unwrap_or_else(|| failed.kind().to_string());
+    DeliveryError::retry(format!("cannot connect to {server}: {why}")).with_source(failed)
 }
 
 /// A command was not run, or nobody knows whether it was.

@@ -8,7 +8,8 @@
 //! - A batch is one pipeline; order is kept, and each envelope has its own result.
 //! - The connection is made at the first delivery, is shared by all, and is made again when it broke.
 //!
-//! There is no TLS, and nothing here follows the redirects of a cluster.
+//! With `rediss://` in its URL it speaks TLS, with certificates that are always verified. Nothing here follows the
+//! redirects of a cluster.
 //!
 //! ```no_run
 //! use dispatch_adapters::redis::{RedisAdapter, RedisMode, RedisOptions};
@@ -25,6 +26,7 @@
 mod command;
 mod error;
 mod options;
+mod session;
 
 pub use options::{RedisMode, RedisOptions};
 
@@ -32,17 +34,16 @@ use async_trait::async_trait;
 use dispatch_core::delivery::{Adapter, DeliveryError, Health, Receipt};
 use dispatch_core::error::Problem;
 use dispatch_core::{Envelope, RegistrationError};
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Pipeline, RedisResult, Value};
+use redis::{Pipeline, RedisResult, Value};
 
-use crate::wire::{Checks, Deadline, Link, ServerUrl, Vitals};
+use self::session::{Server, Session};
+use crate::wire::{Deadline, Link, Vitals};
 
 /// Delivers to Redis.
 pub struct RedisAdapter {
     options: RedisOptions,
-    label: String,
-    client: Client,
-    link: Link<MultiplexedConnection>,
+    server: Server,
+    link: Link<Session>,
     vitals: Vitals,
 }
 
@@ -52,44 +53,27 @@ impl RedisAdapter {
     /// # Errors
     /// Every problem of the options.
     pub fn new(options: RedisOptions) -> Result<Self, RegistrationError> {
-        let mut problems = options.problems();
-        let mut checks = Checks::of("redis");
-        let url = checks.url(&options.url, RedisOptions::SCHEMES);
-        let made = url.and_then(|url| {
-            let label = ServerUrl::label(&url, 6379);
-            let client =
-                Client::open(url).map_err(|refused| checks.add(format_args!("url: {}", refused.category())));
-            Some((label, client.ok()?))
-        });
-        problems.extend(checks.problems());
-        RegistrationError::check(problems)?;
-        let (label, client) = made.ok_or_else(|| Checks::nothing_left("redis"))?;
-        Ok(Self { options, label, client, link: Link::default(), vitals: Vitals::default() })
+        let server = Server::of(&options)?;
+        Ok(Self { options, server, link: Link::default(), vitals: Vitals::default() })
     }
 
     /// `host:port`, for labels.
     #[must_use]
     pub fn destination(&self) -> &str {
-        &self.label
-    }
-
-    async fn connect(&self) -> Result<MultiplexedConnection, DeliveryError> {
-        // The deadline of the delivery is ours.
-        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let connected = self.client.get_multiplexed_async_connection_with_config(&config).await;
-        connected.map_err(|failed| error::not_connected(failed, &self.label))
+        &self.server.label
     }
 
     /// Runs commands one after the other; one result for each.
     async fn run(&self, commands: &Pipeline) -> Result<Vec<RedisResult<Value>>, DeliveryError> {
         let deadline = Deadline::after(self.options.timeout);
-        let connection = deadline.wait(&self.label, self.link.get(|_| true, || self.connect())).await?;
-        let mut shared = (*connection).clone();
+        let label = &self.server.label;
+        let session = deadline.wait(label, self.link.get(|_| true, || self.server.connect())).await?;
+        let mut shared = session.handle();
         let answer = async {
             let answers = commands.query_async::<Vec<RedisResult<Value>>>(&mut shared).await;
-            answers.map_err(|failed| error::not_run(failed, &self.label))
+            answers.map_err(|failed| error::not_run(failed, label))
         };
-        let answers = deadline.wait(&self.label, answer).await;
+        let answers = deadline.wait(label, answer).await;
         let lost = match &answers {
             Ok(answers) => {
                 answers.iter().flatten().next().is_none() && answers.iter().any(error::needs_another)
@@ -97,7 +81,7 @@ impl RedisAdapter {
             Err(_) => true,
         };
         if lost {
-            self.link.discard(&connection);
+            self.link.discard(&session);
         }
         answers
     }
@@ -118,7 +102,7 @@ impl RedisAdapter {
         let result = |made: Result<(), DeliveryError>| {
             made?;
             match &mut answers {
-                Ok(answers) => command::receipt(answers.next(), &self.options, &self.label),
+                Ok(answers) => command::receipt(answers.next(), &self.options, &self.server.label),
                 Err(error) => Err(error.repeat()),
             }
         };
@@ -157,7 +141,7 @@ impl Adapter for RedisAdapter {
             let answers = self.run(&ping).await?;
             answers.into_iter().try_for_each(|answer| match answer {
                 Ok(_) => Ok(()),
-                Err(failed) => Err(error::not_run(failed, &self.label)),
+                Err(failed) => Err(error::not_run(failed, &self.server.label)),
             })
         };
         self.vitals.health(ask).await

@@ -4,6 +4,7 @@ use dispatch_core::config::millis;
 use dispatch_core::error::Problem;
 use serde::{Deserialize, Serialize};
 
+use crate::tls::TlsOptions;
 use crate::wire::{Checks, Form, ServerUrl, Template};
 
 /// Where in Redis an envelope goes.
@@ -30,8 +31,10 @@ pub enum RedisMode {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedisOptions {
-    /// `redis://user:password@host:port/database`.
+    /// `redis://user:password@host:port/database`, or `rediss://` for TLS.
     pub url: ServerUrl,
+    /// Whose certificates are trusted, where the URL asks for TLS.
+    pub tls: TlsOptions,
     /// Channel or stream.
     pub mode: RedisMode,
     /// The name of the channel or stream.
@@ -56,6 +59,7 @@ impl Default for RedisOptions {
     fn default() -> Self {
         Self {
             url: "redis://127.0.0.1:6379".into(),
+            tls: TlsOptions::default(),
             mode: RedisMode::default(),
             key: Template::default(),
             max_len: None,
@@ -70,13 +74,19 @@ impl Default for RedisOptions {
 
 impl RedisOptions {
     /// The schemes of a URL.
-    pub(super) const SCHEMES: &[&str] = &["redis"];
+    pub(super) const SCHEMES: &[&str] = &["redis", "rediss"];
 
     /// Everything that is wrong with it.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::of("redis");
-        checks.url(&self.url, Self::SCHEMES);
+        if let Some(url) = checks.url(&self.url, Self::SCHEMES) {
+            checks.tls(url.scheme() == "rediss", &self.tls, "rediss://");
+            // The client would take `#insecure` for a wish not to verify certificates.
+            if url.fragment().is_some() {
+                checks.add("url: it ends with a fragment: leave out what follows the #");
+            }
+        }
         checks.timeout(self.timeout);
         checks.max_bytes(self.max_bytes, 512 * 1024 * 1024);
         if self.max_len == Some(0) {
@@ -104,7 +114,7 @@ mod tests {
     #[test]
     fn every_problem_is_named_at_once() {
         let options = RedisOptions {
-            url: "rediss://u:hunter2@h".into(),
+            url: "valkey://u:hunter2@h".into(),
             form: Form::Binary,
             max_len: Some(0),
             max_bytes: 0,
@@ -118,7 +128,7 @@ mod tests {
         INVALID_PARAMETER: redis: max_len and create are for streams: set mode to stream, or leave them out
         INVALID_PARAMETER: redis: max_len is 0: use at least 1, or leave it out to keep everything
         INVALID_PARAMETER: redis: timeout is 61s: use 1 ms to 60 s
-        INVALID_PARAMETER: redis: url: its scheme must be redis: write it as redis://host:port
+        INVALID_PARAMETER: redis: url: its scheme must be redis or rediss: write it as redis://host:port
         ");
     }
 

@@ -5,6 +5,8 @@ use dispatch_core::error::{ErrorCode, Problem};
 use url::Url;
 
 use super::ServerUrl;
+#[cfg(feature = "_tls")]
+use crate::tls::TlsOptions;
 
 /// Collects every problem of the options of an adapter.
 #[derive(Debug)]
@@ -42,6 +44,34 @@ impl Checks {
 
     pub(crate) fn url(&mut self, url: &ServerUrl, schemes: &[&str]) -> Option<Url> {
         url.resolve(schemes).map_err(|problem| self.add(format_args!("url: {problem}"))).ok()
+    }
+
+    /// What a URL and the options say about TLS; `secure` is the URL's beginning that asks for it.
+    #[cfg(feature = "_tls")]
+    pub(crate) fn tls(&mut self, wanted: bool, options: &TlsOptions, secure: &str) {
+        if wanted {
+            options
+                .problems()
+                .iter()
+                .for_each(|problem| self.add(format_args!("tls: {}", problem.message())));
+        } else if *options != TlsOptions::default() {
+            // Whoever sets this believes that the connection is safe.
+            self.add(format_args!(
+                "tls is given, but not asked for: write the url as {secure}, or leave it out"
+            ));
+        }
+    }
+
+    /// What a client is given; the problems of the options themselves have been named by [`tls`](Self::tls).
+    #[cfg(feature = "_tls")]
+    pub(crate) fn tls_client(&mut self, options: &TlsOptions) -> Option<rustls::ClientConfig> {
+        match options.client() {
+            Ok(config) => Some(config),
+            Err(problems) => {
+                problems.iter().for_each(|problem| self.add(format_args!("tls: {}", problem.message())));
+                None
+            }
+        }
     }
 
     /// The problems, sorted.

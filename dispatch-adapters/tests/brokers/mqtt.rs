@@ -8,8 +8,8 @@ use dispatch_adapters::wire::Form;
 use rumqttc::{AsyncClient, Event, EventLoop, Incoming, Publish, QoS};
 
 use crate::support::{
-    Proxy, address, assert_refused, assert_same, gives_up_in_time, order, read, server, soon,
-    survives_an_outage, unique,
+    Opening, Proxy, address, assert_refused, assert_same, gives_up_in_time, names_what_is_wrong_with_tls,
+    order, read, server, soon, speaks_tls, survives_an_outage, unique,
 };
 
 fn adapter(options: MqttOptions) -> MqttAdapter {
@@ -184,8 +184,22 @@ async fn a_wrong_login_is_refused_for_good_and_shows_no_password() {
     assert!(sent.windows(8).any(|part| part == b"hunter2!"), "the password is decoded and sent");
     assert_eq!(adapter.destination(), format!("127.0.0.1:{port}"));
     assert!(!format!("{options:?}{}", serde_json::to_string(&options).unwrap()).contains("hunter2"));
-    let refused = MqttAdapter::new(at("mqtts://u:hunter2@h")).err().unwrap().to_string();
-    assert!(refused.contains("MqttAdapter::with_tls") && !refused.contains("hunter2"), "{refused}");
+}
+
+#[tokio::test]
+async fn it_speaks_tls_with_whom_it_trusts_only() {
+    let Some(url) = server("DISPATCH_MQTT_URL") else { return };
+    speaks_tls(&address(&url), &unique("t"), Opening::Nothing, |place, tls| {
+        Box::new(adapter(MqttOptions { tls, ..at(&format!("mqtts://{place}")) }))
+    })
+    .await;
+}
+
+#[test]
+fn what_is_wrong_with_tls_is_named() {
+    names_what_is_wrong_with_tls("mqtt://u:hunter2@h", "mqtts://u:hunter2@h", |url, tls| {
+        MqttAdapter::new(MqttOptions { tls, ..at(url) })
+    });
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use dispatch_adapters::wire::Form;
 use futures_util::StreamExt as _;
 
 use crate::support::{
-    Proxy, address, assert_refused, assert_same, gives_up_in_time, order, read, server, soon,
-    survives_an_outage, unique,
+    Ending, Opening, Proxy, address, assert_refused, assert_same, gives_up_in_time,
+    names_what_is_wrong_with_tls, order, read, server, soon, speaks_tls, survives_an_outage, unique,
 };
 
 fn adapter(options: NatsOptions) -> NatsAdapter {
@@ -207,10 +207,29 @@ async fn a_password_is_never_shown() {
     assert!(!format!("{options:?}{}", serde_json::to_string(&options).unwrap()).contains("hunter2"));
 }
 
+#[tokio::test]
+async fn it_speaks_tls_with_whom_it_trusts_only() {
+    let Some(url) = server("DISPATCH_NATS_URL") else { return };
+    speaks_tls(&address(&url), &unique("t"), Opening::Nats, |place, tls| {
+        Box::new(adapter(NatsOptions { tls, ..at(&format!("tls://{place}")) }))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_wants_tls_unasked_is_named() {
+    let Some(url) = server("DISPATCH_NATS_URL") else { return };
+    let ending = Ending::before(&address(&url), "localhost", Opening::NatsDemanding).await;
+    let asker = adapter(at(&format!("nats://localhost:{}", ending.port)));
+    let error = asker.deliver(&order("a.b", 1)).await.unwrap_err();
+    assert!(error.message().ends_with("wants TLS: write the url as tls://host:port"), "{error:?}");
+}
+
 #[test]
-fn tls_is_not_turned_on_without_settings() {
-    let refused = NatsAdapter::new(at("tls://u:hunter2@h")).err().unwrap().to_string();
-    assert!(refused.contains("NatsAdapter::with_tls") && !refused.contains("hunter2"), "{refused}");
+fn what_is_wrong_with_tls_is_named() {
+    names_what_is_wrong_with_tls("nats://u:hunter2@h", "tls://u:hunter2@h", |url, tls| {
+        NatsAdapter::new(NatsOptions { tls, ..at(url) })
+    });
 }
 
 #[tokio::test]

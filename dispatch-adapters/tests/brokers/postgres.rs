@@ -9,8 +9,11 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_postgres::{AsyncMessage, Client, NoTls, Notification};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
 use crate::support::{
-    Proxy, address, assert_refused, gives_up_in_time, order, server, soon, survives_an_outage, unique,
+    Opening, Proxy, address, assert_refused, gives_up_in_time, names_what_is_wrong_with_tls, order, server,
+    soon, speaks_tls, survives_an_outage, unique,
 };
 
 fn adapter(options: PostgresOptions) -> PostgresAdapter {
@@ -134,6 +137,47 @@ async fn a_wrong_login_is_refused_for_good_and_shows_no_password() {
     let (place, _) = url.rsplit_once('/').unwrap();
     let missing = PostgresAdapter::new(at(&format!("{place}/{}", unique("d")))).unwrap();
     assert_refused(&missing.deliver(&order("a.b", 1)).await.unwrap_err(), "has no such database");
+}
+
+#[tokio::test]
+async fn it_speaks_tls_with_whom_it_trusts_only() {
+    let Some(url) = server("DISPATCH_POSTGRES_URL") else { return };
+    let (url, plain) = (url.split('?').next().unwrap(), address(&url));
+    speaks_tls(&plain, &unique("t"), Opening::Postgres, |place, tls| {
+        let url = format!("{}?sslmode=require", url.replace(&plain, place));
+        Box::new(adapter(PostgresOptions { tls, ..at(&url) }))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_not_spoken_to_if_tls_is_wanted() {
+    let (port, asked) = {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut heard = [0; 8];
+            stream.read_exact(&mut heard).await.unwrap();
+            stream.write_all(b"N").await.unwrap();
+            let mut rest = Vec::new();
+            let _ = stream.read_to_end(&mut rest).await;
+            rest
+        });
+        (port, asked)
+    };
+    let adapter = adapter(at(&format!("postgres://u:hunter2@127.0.0.1:{port}/db?sslmode=require")));
+    let error = adapter.deliver(&order("a.b", 1)).await.unwrap_err();
+    assert!(error.message().contains("does not speak TLS"), "{error:?}");
+    assert!(asked.await.unwrap().is_empty(), "neither user nor password is sent");
+}
+
+#[test]
+fn what_is_wrong_with_tls_is_named() {
+    let secure = "postgres://u:hunter2@h/db?sslmode=require";
+    names_what_is_wrong_with_tls("postgres://u:hunter2@h/db", secure, |url, tls| {
+        PostgresAdapter::new(PostgresOptions { tls, ..at(url) })
+    });
 }
 
 #[tokio::test]

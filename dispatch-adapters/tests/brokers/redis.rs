@@ -10,8 +10,8 @@ use redis::streams::StreamRangeReply;
 use redis::{AsyncCommands as _, Client};
 
 use crate::support::{
-    Proxy, address, assert_refused, assert_same, gives_up_in_time, order, read, server, soon,
-    survives_an_outage, unique,
+    Opening, Proxy, address, assert_refused, assert_same, gives_up_in_time, names_what_is_wrong_with_tls,
+    order, read, server, soon, speaks_tls, survives_an_outage, unique,
 };
 
 fn adapter(options: RedisOptions) -> RedisAdapter {
@@ -164,6 +164,24 @@ async fn a_wrong_login_is_refused_for_good_and_shows_no_password() {
     assert_refused(&adapter.deliver(&order("a.b", 1)).await.unwrap_err(), "refused the login");
     assert_eq!(adapter.destination(), address(&url));
     assert!(!format!("{options:?}{}", serde_json::to_string(&options).unwrap()).contains("hunter2"));
+}
+
+#[tokio::test]
+async fn it_speaks_tls_with_whom_it_trusts_only() {
+    let Some(url) = server("DISPATCH_REDIS_URL") else { return };
+    speaks_tls(&address(&url), &unique("t"), Opening::Nothing, |place, tls| {
+        Box::new(adapter(RedisOptions { tls, ..at(&format!("rediss://{place}")) }))
+    })
+    .await;
+}
+
+#[test]
+fn what_is_wrong_with_tls_is_named() {
+    names_what_is_wrong_with_tls("redis://u:hunter2@h", "rediss://u:hunter2@h", |url, tls| {
+        RedisAdapter::new(RedisOptions { tls, ..at(url) })
+    });
+    let careless = RedisAdapter::new(at("rediss://u:hunter2@h/#insecure")).err().unwrap().to_string();
+    assert!(careless.contains("leave out what follows the #"), "{careless}");
 }
 
 #[tokio::test]

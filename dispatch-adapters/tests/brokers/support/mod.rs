@@ -1,8 +1,10 @@
 //! What the tests of all brokers need.
 
-#![allow(dead_code, reason = "each of these is for some of the features")]
+#![allow(dead_code, unused_imports, reason = "each of these is for some of the features")]
 
 mod proxy;
+#[cfg(feature = "_tls")]
+mod tls;
 
 use std::future::Future;
 use std::io::Write as _;
@@ -15,6 +17,8 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 pub(crate) use proxy::Proxy;
+#[cfg(feature = "_tls")]
+pub(crate) use tls::{Ending, Opening, names_what_is_wrong_with_tls, speaks_tls};
 
 /// The URL of a server, or `None` if there is none to test with.
 pub(crate) fn server(variable: &str) -> Option<String> {

@@ -8,10 +8,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
-use super::PoolOptions;
+use super::TlsOptions;
 
-/// The configuration of TLS. The provider is handed over here and never installed for the process.
-pub(super) fn config(options: &PoolOptions) -> Result<ClientConfig, Vec<Problem>> {
+/// The certificates of the files, or everything that is wrong with the options.
+pub(super) fn roots(options: &TlsOptions) -> Result<Vec<CertificateDer<'static>>, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut roots = Vec::new();
     for path in &options.roots {
@@ -25,9 +25,12 @@ pub(super) fn config(options: &PoolOptions) -> Result<ClientConfig, Vec<Problem>
             "system_roots is off and roots is empty: no certificate could be valid, list files of roots";
         problems.push(Problem::new(ErrorCode::InvalidConfiguration, text));
     }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    if problems.is_empty() { Ok(roots) } else { Err(problems) }
+}
+
+/// The configuration of TLS. The provider is handed over here and never installed for the process.
+pub(super) fn client(options: &TlsOptions) -> Result<ClientConfig, Vec<Problem>> {
+    let roots = roots(options)?;
     build(options.system_roots, roots).map_err(|error| {
         let text =
             format!("TLS cannot be set up: {error}; install root certificates, or list files in roots");
@@ -36,7 +39,8 @@ pub(super) fn config(options: &PoolOptions) -> Result<ClientConfig, Vec<Problem>
 }
 
 /// A configuration for connections without TLS: it trusts nobody.
-pub(super) fn none() -> Result<ClientConfig, Vec<Problem>> {
+#[cfg(feature = "http")]
+pub(crate) fn trusts_nobody() -> Result<ClientConfig, Vec<Problem>> {
     build(false, Vec::new()).map_err(|error| {
         let text = format!("TLS cannot be set up: {error}");
         vec![Problem::new(ErrorCode::InvalidConfiguration, text)]
