@@ -13,8 +13,12 @@
 //!
 //! Closing the producer, when the adapter is dropped, may take half a second of the thread that drops it.
 //!
-//! It needs a C compiler and make to build. It is built without OpenSSL, so there is no TLS, and no SCRAM. A login that the
-//! brokers refuse is not told from brokers that are away: deliveries fail with errors that may be retried.
+//! It needs a C compiler and make to build. librdkafka is built without OpenSSL, so there is no TLS and no SCRAM; a
+//! property that asks for TLS is refused. A program that needs it adds `rdkafka` with its feature `ssl` to its own
+//! dependencies, which needs OpenSSL, and sets `security.protocol` and `ssl.ca.location`; this is not tested here.
+//!
+//! A login that the brokers refuse is not told from brokers that are away: deliveries fail with errors that may be
+//! retried.
 //!
 //! ```no_run
 //! use dispatch_adapters::kafka::{KafkaAdapter, KafkaOptions};

@@ -35,6 +35,9 @@ impl KafkaAcks {
     }
 }
 
+/// What stands in place of a value.
+const HIDDEN: &str = "[hidden]";
+
 /// Settings of librdkafka, by their names there. A value may be `env:NAME` or `file:PATH`.
 ///
 /// Values are shown by nothing, since one of them may be a password.
@@ -59,7 +62,7 @@ impl Serialize for KafkaProperties {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let shown = |value: &String| match value.split_once(':') {
             Some(("env" | "file", _)) => value.clone(),
-            _ => "[hidden]".to_owned(),
+            _ => HIDDEN.to_owned(),
         };
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, shown(value))))
     }
@@ -144,9 +147,16 @@ impl KafkaOptions {
         for name in self.properties.0.keys().filter(|name| Self::OURS.contains(&name.as_str())) {
             checks.add(format_args!("property '{name}' is set by the options: leave it out"));
         }
-        match self.config().map(|config| config.create_native_config()) {
+        let config = self.config();
+        let tls = config.as_ref().ok().and_then(asks_for_tls).filter(|_| !has_tls());
+        match config.as_ref().map(ClientConfig::create_native_config) {
             Ok(Ok(_)) => {}
             Err(problem) => checks.add(problem),
+            Ok(Err(_)) if tls.is_some() => checks.add(format_args!(
+                "property '{}' asks for TLS, which librdkafka was built without: add rdkafka with its feature ssl \
+                 to your program, which needs OpenSSL",
+                tls.unwrap_or_default()
+            )),
             // The value is left out: it may be a password.
             Ok(Err(KafkaError::ClientConfig(_, _, name, _))) => {
                 checks.add(format_args!("librdkafka refuses property '{name}': check its name and value"));
@@ -172,6 +182,11 @@ impl KafkaOptions {
             // A topic that is not there is an error before the message is too old.
             .set("topic.metadata.propagation.max.ms", (timeout_ms / 2).to_string());
         for (name, value) in &self.properties.0 {
+            if value == HIDDEN {
+                return Err(format!(
+                    "property '{name}' has its value hidden, as options are written out: give the value"
+                ));
+            }
             config.set(name, referred(value).map_err(|problem| format!("property '{name}': {problem}"))?);
         }
         config
@@ -183,6 +198,23 @@ impl KafkaOptions {
             .set("message.max.bytes", (self.max_bytes.min(999_000_000) + 65_536).to_string());
         Ok(config)
     }
+}
+
+/// The property that asks for TLS, if one does.
+fn asks_for_tls(config: &ClientConfig) -> Option<&'static str> {
+    let protocol = config.get("security.protocol").map(str::to_ascii_lowercase);
+    if protocol.is_some_and(|protocol| protocol == "ssl" || protocol == "sasl_ssl") {
+        return Some("security.protocol");
+    }
+    let named = config.config_map().keys().any(|name| name.starts_with("ssl."));
+    named.then_some("ssl.*")
+}
+
+/// Whether librdkafka was built with OpenSSL: another dependency of the program may have asked for it.
+fn has_tls() -> bool {
+    let native = ClientConfig::new().create_native_config();
+    let features = native.and_then(|native| native.get("builtin.features"));
+    features.is_ok_and(|features| features.split(',').any(|feature| feature.trim() == "ssl"))
 }
 
 #[cfg(test)]
@@ -206,6 +238,30 @@ mod tests {
         INVALID_PARAMETER: kafka: property 'acks' is set by the options: leave it out
         INVALID_PARAMETER: kafka: timeout is 0ns: use 1 ms to 60 s
         ");
+    }
+
+    #[test]
+    fn a_wish_for_tls_is_answered_with_what_to_do() {
+        for (name, value) in
+            [("security.protocol", "SSL"), ("security.protocol", "sasl_ssl"), ("ssl.ca.location", "hunter2")]
+        {
+            let properties = [(name, value)].into_iter().collect();
+            let problems = KafkaOptions { properties, ..KafkaOptions::default() }.problems();
+            let text = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+            // With OpenSSL linked in, there is nothing to say but that the file is not there.
+            assert!(has_tls() || text.contains("add rdkafka with its feature ssl to your program"), "{text}");
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_hidden_is_not_sent() {
+        let properties = [("sasl.password", HIDDEN)].into_iter().collect();
+        let problems = KafkaOptions { properties, ..KafkaOptions::default() }.problems();
+        assert!(
+            problems[0].message().ends_with("as options are written out: give the value"),
+            "{problems:?}"
+        );
     }
 
     #[test]
