@@ -10,15 +10,15 @@ use tokio::time::Instant;
 
 use super::exchange::exchange;
 use super::health::Record;
-use super::message::{Message, event};
+use super::message::{self, Message};
 use super::target::Target;
 use super::{CloudEventsMode, HttpError, HttpOptions, HttpPool};
 
 /// Delivers envelopes to a URL. See the [module](super) for what an answer means.
 ///
 /// - Delivered means: the destination has answered 2xx.
-/// - A batch is one request in [batched mode](CloudEventsMode::Batched), and each envelope gets its one answer. In
-///   other modes it is one request after the other, in order, or as many at once as the options say.
+/// - A batch is one request in [batched mode](CloudEventsMode::Batched), or several if one would be too long, and each
+///   envelope gets the answer of its request. In other modes it is one request after the other, in order, or as many at once as the options say.
 /// - [`health`](Adapter::health) is that of the last call; nothing is sent to find out.
 ///
 /// It is made from any options; [`validate`](Adapter::validate) lists everything that is wrong with them, and as long
@@ -109,25 +109,30 @@ impl Http {
         result
     }
 
-    /// Sends what can be written as an event in one request; the rest fails alone.
+    /// Sends what can be written as an event in as few requests as its length allows, one after the other; the rest
+    /// fails alone.
     async fn send_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
-        let (mut events, mut results) = (Vec::with_capacity(envelopes.len()), Vec::new());
-        for envelope in envelopes {
-            results.push(event(envelope).map(|event| events.push(event)));
+        let max_bytes = self.options.max_bytes;
+        let written: Vec<_> =
+            envelopes.iter().map(|envelope| message::element(envelope, max_bytes)).collect();
+        let events: Vec<_> = written.iter().flatten().map(Vec::as_slice).collect();
+        let mut answers = Vec::with_capacity(events.len());
+        for request in message::requests(&events, max_bytes) {
+            let answer = match Message::batch(request) {
+                Ok(message) => self.send(message).await,
+                Err(error) => Err(error),
+            };
+            answers.extend(request.iter().map(|_| match &answer {
+                Ok(receipt) => Ok(receipt.clone()),
+                Err(error) => Err(error.repeat()),
+            }));
         }
-        if events.is_empty() {
-            return results.into_iter().map(|result| result.map(|()| Receipt::taken())).collect();
-        }
-        let answer = match Message::batch(&events) {
-            Ok(message) => self.send(message).await,
-            Err(error) => Err(error),
+        let mut answers = answers.into_iter();
+        let each = |written: Result<Vec<u8>, DeliveryError>| {
+            written?;
+            answers.next().unwrap_or_else(|| Err(HttpError::envelope("it was not sent")))
         };
-        let each = |result: Result<(), DeliveryError>| match (result, &answer) {
-            (Err(error), _) => Err(error),
-            (Ok(()), Ok(receipt)) => Ok(receipt.clone()),
-            (Ok(()), Err(error)) => Err(error.repeat()),
-        };
-        results.into_iter().map(each).collect()
+        written.into_iter().map(each).collect()
     }
 }
 
@@ -143,7 +148,7 @@ impl Adapter for Http {
 
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
         self.ready()?;
-        self.send(Message::of(envelope, self.options.mode)?).await
+        self.send(Message::of(envelope, self.options.mode)?.within(self.options.max_bytes)?).await
     }
 
     async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {

@@ -26,6 +26,14 @@ pub enum HttpError {
         /// Why.
         reason: String,
     },
+    /// The request would be longer than the options allow; nothing was sent.
+    #[error("the request has {bytes} bytes, over max_bytes of {max_bytes}: send less, or where it is")]
+    TooLong {
+        /// Length of its body, before compression, and of the headers that come from the envelope.
+        bytes: usize,
+        /// What is allowed.
+        max_bytes: usize,
+    },
     /// Every connection of the pool was in use for too long; nothing was sent.
     #[error("no connection of pool '{pool}' was free within {} ms: give it more, or send less", waited.as_millis())]
     PoolExhausted {

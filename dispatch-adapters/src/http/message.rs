@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use dispatch_core::delivery::DeliveryError;
+use dispatch_core::delivery::{DeliveryError, DeliveryErrorKind};
 use dispatch_core::envelope::cloudevents::{EventData, ExtensionValue};
 use dispatch_core::{CloudEvent, Envelope, Payload};
 use reqwest::header::HeaderMap;
@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use super::headers::{insert, travels};
 use super::{CloudEventsMode, HttpError};
+
+/// The media type of several events.
+const BATCH: &str = "application/cloudevents-batch+json";
 
 /// What is sent, whoever it is sent to.
 pub(crate) struct Message {
@@ -22,12 +25,9 @@ impl Message {
     /// One envelope.
     pub(crate) fn of(envelope: &Envelope, mode: CloudEventsMode) -> Result<Self, DeliveryError> {
         let mut message = match mode {
-            CloudEventsMode::Structured => {
-                let event = event(envelope)?;
-                Self::json(CloudEvent::MEDIA_TYPE, &event)?
-            }
+            CloudEventsMode::Structured => Self::structured(envelope)?,
             CloudEventsMode::Binary => Self::binary(&event(envelope)?)?,
-            CloudEventsMode::Batched => return Self::batch(&[event(envelope)?]),
+            CloudEventsMode::Batched => return Self::batch(&[&json(envelope)?]),
             CloudEventsMode::None => Self::plain(envelope)?,
         };
         if let Some(trace) = envelope.trace() {
@@ -36,16 +36,25 @@ impl Message {
         Ok(message)
     }
 
-    /// Several events.
-    pub(super) fn batch(events: &[CloudEvent]) -> Result<Self, DeliveryError> {
-        Self::json("application/cloudevents-batch+json", events)
+    /// Several events, each in JSON.
+    pub(super) fn batch(events: &[&[u8]]) -> Result<Self, DeliveryError> {
+        let body = [b"[", &*events.join(&b","[..]), b"]"].concat();
+        let mut headers = HeaderMap::new();
+        insert(&mut headers, "content-type", BATCH)?;
+        Ok(Self { headers, body: body.into() })
     }
 
-    fn json(media_type: &str, content: &(impl serde::Serialize + ?Sized)) -> Result<Self, DeliveryError> {
-        let body = serde_json::to_vec(content).map_err(HttpError::envelope)?.into();
+    /// The message, if it is not too long.
+    pub(crate) fn within(self, max_bytes: usize) -> Result<Self, DeliveryError> {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        check(self.body.len() + headers, max_bytes)?;
+        Ok(self)
+    }
+
+    fn structured(envelope: &Envelope) -> Result<Self, DeliveryError> {
         let mut headers = HeaderMap::new();
-        insert(&mut headers, "content-type", media_type)?;
-        Ok(Self { headers, body })
+        insert(&mut headers, "content-type", CloudEvent::MEDIA_TYPE)?;
+        Ok(Self { headers, body: json(envelope)?.into() })
     }
 
     fn binary(event: &CloudEvent) -> Result<Self, DeliveryError> {
@@ -97,8 +106,48 @@ impl Message {
     }
 }
 
+/// What a batch is beside its events: brackets and the one header.
+const FRAME: usize = "[]".len() + "content-type".len() + BATCH.len();
+
+/// The event that an envelope is, as it stands in a batch that is not too long.
+pub(super) fn element(envelope: &Envelope, max_bytes: usize) -> Result<Vec<u8>, DeliveryError> {
+    let event = json(envelope)?;
+    check(FRAME + event.len(), max_bytes)?;
+    Ok(event)
+}
+
+/// The events in as few requests as their length allows, in order. Each of them is short enough alone.
+pub(super) fn requests<'a, 'b>(events: &'a [&'b [u8]], max_bytes: usize) -> Vec<&'a [&'b [u8]]> {
+    let (mut requests, mut rest) = (Vec::new(), events);
+    while !rest.is_empty() {
+        let mut bytes = FRAME;
+        let fits = rest.iter().take_while(|event| {
+            bytes += event.len();
+            let fits = bytes <= max_bytes;
+            // The comma before the next one.
+            bytes += 1;
+            fits
+        });
+        let (request, after) = rest.split_at(fits.count().clamp(1, rest.len()));
+        requests.push(request);
+        rest = after;
+    }
+    requests
+}
+
+fn check(bytes: usize, max_bytes: usize) -> Result<(), DeliveryError> {
+    if bytes > max_bytes {
+        return Err(HttpError::TooLong { bytes, max_bytes }.into_delivery(DeliveryErrorKind::Permanent));
+    }
+    Ok(())
+}
+
+fn json(envelope: &Envelope) -> Result<Vec<u8>, DeliveryError> {
+    serde_json::to_vec(&event(envelope)?).map_err(HttpError::envelope)
+}
+
 /// The event that an envelope is.
-pub(super) fn event(envelope: &Envelope) -> Result<CloudEvent, DeliveryError> {
+fn event(envelope: &Envelope) -> Result<CloudEvent, DeliveryError> {
     envelope.to_cloud_event().map_err(HttpError::envelope)
 }
 
@@ -128,7 +177,33 @@ fn is_json(media_type: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn requests_hold_every_event_in_order_and_are_as_few_as_can_be(
+            lengths in prop::collection::vec(0_usize..40, 0..60),
+            spare in 40_usize..200,
+        ) {
+            let max_bytes = FRAME + spare;
+            let events: Vec<_> = lengths.iter().map(|length| vec![b'1'; *length]).collect();
+            let events: Vec<_> = events.iter().map(Vec::as_slice).collect();
+            let requests = requests(&events, max_bytes);
+            prop_assert_eq!(requests.concat(), events.clone());
+            let bytes = |events: &[&[u8]]| {
+                let message = Message::batch(events).unwrap();
+                message.body.len() + FRAME - "[]".len()
+            };
+            for (number, request) in requests.iter().enumerate() {
+                prop_assert!(bytes(request) <= max_bytes);
+                if let Some(next) = requests.get(number + 1) {
+                    prop_assert!(bytes(&[*request, &next[..1]].concat()) > max_bytes, "there was room for one more");
+                }
+            }
+        }
+    }
 
     #[test]
     fn attributes_become_visible_ascii() {

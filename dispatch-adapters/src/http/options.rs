@@ -29,6 +29,9 @@ pub struct HttpOptions {
     /// In which form envelopes are sent.
     #[serde(rename = "cloud_events")]
     pub mode: CloudEventsMode,
+    /// Longest request, body and headers of one envelope together and before compression; 1 MiB. What is longer is
+    /// refused before anything is sent.
+    pub max_bytes: usize,
     /// How request bodies are compressed.
     pub compression: Compression,
     /// How many envelopes of a batch are sent at once; 1, which keeps their order. It means nothing in batched mode.
@@ -77,7 +80,7 @@ impl Compression {
 }
 
 impl Default for HttpOptions {
-    /// `POST`, structured, 5 s, a pool of its own; the URL is missing.
+    /// `POST`, structured, 5 s, 1 MiB, a pool of its own; the URL is missing.
     fn default() -> Self {
         Self {
             url: String::new(),
@@ -86,6 +89,7 @@ impl Default for HttpOptions {
             secret_headers: BTreeMap::new(),
             timeout: Duration::from_secs(5),
             mode: CloudEventsMode::default(),
+            max_bytes: 1024 * 1024,
             compression: Compression::default(),
             batch_concurrency: 1,
             pool: PoolOptions::default(),
@@ -97,6 +101,8 @@ impl Default for HttpOptions {
 impl HttpOptions {
     /// The longest timeout.
     pub const MAX_TIMEOUT: Duration = Duration::from_secs(60);
+    /// The largest `max_bytes`.
+    pub const MOST_BYTES: usize = 1024 * 1024 * 1024;
 
     /// Options for a URL.
     pub fn new(url: impl Into<String>) -> Self {
@@ -113,6 +119,7 @@ impl HttpOptions {
             secret_headers: fields.secret_table("secret_headers"),
             timeout: fields.timeout(),
             mode: fields.choice("cloud_events", CloudEventsMode::WORDS),
+            max_bytes: fields.or("max_bytes", standard.max_bytes),
             compression: fields.choice("compression", Compression::WORDS),
             batch_concurrency: fields.or("batch_concurrency", standard.batch_concurrency),
             pool: fields.table("pool", |fields| PoolOptions::read(fields, "http")).unwrap_or_default(),
@@ -155,6 +162,13 @@ impl HttpOptions {
         self
     }
 
+    /// Sets how long a request may be.
+    #[must_use]
+    pub fn with_max_bytes(mut self, max_bytes: usize) -> Self {
+        self.max_bytes = max_bytes;
+        self
+    }
+
     /// Sets how request bodies are compressed.
     #[must_use]
     pub fn with_compression(mut self, compression: Compression) -> Self {
@@ -185,6 +199,7 @@ impl fmt::Debug for HttpOptions {
             .field("secret_headers", &self.secret_headers.keys())
             .field("timeout", &self.timeout)
             .field("mode", &self.mode)
+            .field("max_bytes", &self.max_bytes)
             .field("compression", &self.compression)
             .field("pool", &self.pool)
             .field("shared_pool", &self.shared_pool)

@@ -40,6 +40,9 @@ impl Target {
         if options.timeout.is_zero() || options.timeout > HttpOptions::MAX_TIMEOUT {
             add(format!("timeout is {:?}: use 1 ms to 60 s", options.timeout));
         }
+        if !(1..=HttpOptions::MOST_BYTES).contains(&options.max_bytes) {
+            add(format!("max_bytes is {}: use 1 to {}", options.max_bytes, HttpOptions::MOST_BYTES));
+        }
         if options.batch_concurrency == 0 {
             add("batch_concurrency is 0: give at least 1".to_owned());
         }

@@ -126,7 +126,7 @@ impl Webhook {
     }
 
     fn sign(&self, signer: &Signer, envelope: &Envelope) -> Result<Message, DeliveryError> {
-        let mut message = Message::of(envelope, self.options.mode)?;
+        let mut message = Message::of(envelope, self.options.mode)?.within(self.options.max_bytes)?;
         if let Some(header) = self.options.event_header() {
             let message_type = envelope.message_type_str();
             let event = self.options.events.get(message_type).map_or(message_type, String::as_str);

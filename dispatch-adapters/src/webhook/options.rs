@@ -42,6 +42,9 @@ pub struct WebhookOptions {
     /// In which form envelopes are sent; all but batched.
     #[serde(rename = "cloud_events")]
     pub mode: CloudEventsMode,
+    /// Longest request, body and headers of one envelope together and before compression; 1 MiB. What is longer is
+    /// refused before anything is sent.
+    pub max_bytes: usize,
     /// How request bodies are compressed. The signature is that of the body before that.
     pub compression: Compression,
     /// The connections, unless it shares a pool. The address guard is on unless it says otherwise.
@@ -67,6 +70,7 @@ impl Default for WebhookOptions {
             secret_headers: http.secret_headers,
             timeout: http.timeout,
             mode: http.mode,
+            max_bytes: http.max_bytes,
             compression: http.compression,
             pool: PoolOptions { name: "webhook".to_owned(), ..http.pool },
             shared_pool: None,
@@ -91,6 +95,7 @@ impl WebhookOptions {
             secret_headers: fields.secret_table("secret_headers"),
             timeout: fields.timeout(),
             mode: fields.choice("cloud_events", CloudEventsMode::WORDS),
+            max_bytes: fields.or("max_bytes", standard.max_bytes),
             compression: fields.choice("compression", Compression::WORDS),
             pool: fields
                 .table("pool", |fields| PoolOptions::read(fields, "webhook"))
@@ -174,6 +179,13 @@ impl WebhookOptions {
         self
     }
 
+    /// Sets how long a request may be.
+    #[must_use]
+    pub fn with_max_bytes(mut self, max_bytes: usize) -> Self {
+        self.max_bytes = max_bytes;
+        self
+    }
+
     /// Sets how request bodies are compressed.
     #[must_use]
     pub fn with_compression(mut self, compression: Compression) -> Self {
@@ -197,6 +209,7 @@ impl WebhookOptions {
             secret_headers: self.secret_headers.clone(),
             timeout: self.timeout,
             mode: self.mode,
+            max_bytes: self.max_bytes,
             compression: self.compression,
             ..HttpOptions::default()
         }
@@ -221,6 +234,7 @@ impl fmt::Debug for WebhookOptions {
             .field("secret_headers", &self.secret_headers.keys())
             .field("timeout", &self.timeout)
             .field("mode", &self.mode)
+            .field("max_bytes", &self.max_bytes)
             .field("pool", &self.pool)
             .field("shared_pool", &self.shared_pool)
             .finish_non_exhaustive()

@@ -8,6 +8,7 @@ mod bodies;
 mod guard;
 mod injection;
 mod interop;
+mod limits;
 mod misbehaving;
 mod options;
 mod pool;

@@ -40,6 +40,7 @@ fn the_defaults_are_those_of_the_documentation() {
       "secret_headers": {},
       "timeout_ms": 5000,
       "cloud_events": "structured",
+      "max_bytes": 1048576,
       "compression": "none",
       "batch_concurrency": 1,
       "pool": {
