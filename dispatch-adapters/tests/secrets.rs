@@ -7,11 +7,14 @@ use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use dispatch_adapters::config::AdapterRegistry;
+use dispatch_adapters::config::{AdapterRegistry, Fields};
+use dispatch_adapters::http::HttpOptions;
 use dispatch_adapters::metrics::{DeliveryRecorder, prometheus};
 use dispatch_adapters::model::policy::{BreakerConfig, RetryPolicy};
 use dispatch_adapters::model::{Adapter, DeliveryError, Envelope, Receipt};
-use dispatch_adapters::{DeadLetters, Delivery};
+use dispatch_adapters::secret::Secret;
+use dispatch_adapters::webhook::WebhookOptions;
+use dispatch_adapters::{DeadLetters, Delivery, NoopAdapter};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Everything that was logged, and every dead letter, as text.
@@ -146,6 +149,54 @@ fn configuration(folder: &std::path::Path) -> String {
     text
 }
 
+/// Options of every adapter that may hold a secret, with one in each, as they show themselves.
+fn options() -> String {
+    let mut text = String::new();
+    let mut show = |options: &dyn Shown| text.push_str(&options.shown());
+    let secret = || Secret::new("hunter-signing").unwrap();
+    let url = |scheme: &str| {
+        format!("{scheme}://hunter-user:hunter-{scheme}@h.example/p?token=hunter-query#hunter-query")
+    };
+    show(
+        &HttpOptions::new(url("http"))
+            .with_header("x-plain", "hunter-header")
+            .with_secret_header("authorization", secret()),
+    );
+    show(
+        &WebhookOptions::new(url("http"), secret())
+            .with_url("hunter-http")
+            .with_old_secret(secret())
+            .with_header("x-plain", "hunter-header"),
+    );
+    #[cfg(feature = "amqp")]
+    show(&dispatch_adapters::amqp::AmqpOptions { url: url("amqp").into(), ..Default::default() });
+    #[cfg(feature = "mqtt")]
+    show(&dispatch_adapters::mqtt::MqttOptions { url: url("mqtt").into(), ..Default::default() });
+    #[cfg(feature = "nats")]
+    show(&dispatch_adapters::nats::NatsOptions { url: url("nats").into(), ..Default::default() });
+    #[cfg(feature = "postgres")]
+    show(&dispatch_adapters::postgres::PostgresOptions { url: url("postgres").into(), ..Default::default() });
+    #[cfg(feature = "redis")]
+    show(&dispatch_adapters::redis::RedisOptions { url: url("redis").into(), ..Default::default() });
+    #[cfg(feature = "kafka")]
+    show(&dispatch_adapters::kafka::KafkaOptions {
+        properties: [("sasl.password", "hunter-kafka")].into_iter().collect(),
+        ..Default::default()
+    });
+    text
+}
+
+/// What shows itself in two ways.
+trait Shown {
+    fn shown(&self) -> String;
+}
+
+impl<T: serde::Serialize + std::fmt::Debug> Shown for T {
+    fn shown(&self) -> String {
+        format!("{self:?} {self:#?} {}\n", serde_json::to_string(self).unwrap())
+    }
+}
+
 #[tokio::test]
 async fn a_secret_in_every_option_of_every_adapter_is_shown_by_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -161,7 +212,20 @@ async fn a_secret_in_every_option_of_every_adapter_is_shown_by_nothing() {
     let _guard = tracing::subscriber::set_default(subscriber);
     let say = |text: String| writeln!(seen.0.lock().unwrap(), "{text}").unwrap();
 
-    let targets = AdapterRegistry::with_built_in().read_toml(&configuration(folder.path())).unwrap();
+    say(options());
+    let mut registry = AdapterRegistry::with_built_in();
+    let own = seen.clone();
+    let make = move |fields: &mut Fields<'_>| {
+        // In the middle of reading, with one option of the wrong type.
+        let _: (String, u8) = (fields.required("token"), fields.or("port", 1));
+        writeln!(own.0.lock().unwrap(), "{fields:?} {fields:#?}").unwrap();
+        NoopAdapter::new()
+    };
+    registry.register("own", make).unwrap();
+    let refused =
+        registry.read_toml("[[targets]]\ntype = 'own'\ntoken = 'hunter-query'\nport = 'hunter-query'");
+    say(format!("{:?}", refused.unwrap_err()));
+    let targets = registry.read_toml(&configuration(folder.path())).unwrap();
     say(format!("{targets:?}"));
     let recorder = DeliveryRecorder::new();
     let letters = DeadLetters::to([seen.clone()]).unwrap();
@@ -189,7 +253,15 @@ async fn a_secret_in_every_option_of_every_adapter_is_shown_by_nothing() {
     say(format!("{} {}", serde_json::to_string(&metrics).unwrap(), prometheus::render([&metrics]).unwrap()));
 
     let shown = seen.0.lock().unwrap().clone();
-    for expected in ["attempt failed", "delivery failed for good", "dispatch_delivery_", "x-dead-letter"] {
+    for expected in [
+        "h.example",
+        "option 'port'",
+        "Fields {",
+        "attempt failed",
+        "delivery failed for good",
+        "dispatch_delivery_",
+        "x-dead-letter",
+    ] {
         assert!(shown.contains(expected), "'{expected}' was looked at");
     }
     for secret in secrets {

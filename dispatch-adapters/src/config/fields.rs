@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use dispatch_core::{ErrorCode, Problem};
@@ -32,7 +33,6 @@ use super::{TargetConfig, shape};
 ///     "INVALID_PARAMETER: target 'crm': option 'port': expected a whole number from 0 to 65535, found a text",
 /// ]);
 /// ```
-#[derive(Debug)]
 pub struct Fields<'a> {
     whose: String,
     prefix: String,
@@ -233,6 +233,19 @@ impl<'a> Fields<'a> {
     pub(super) fn wrong(&mut self, code: ErrorCode, name: &str, what: &str) {
         self.unread.insert(format!("{}{name}", self.prefix));
         self.refuse(code, &format!("option '{}{name}'{what}", self.prefix));
+    }
+}
+
+impl fmt::Debug for Fields<'_> {
+    /// Shows the names of the options and no value of them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fields")
+            .field("whose", &self.whose)
+            .field("prefix", &self.prefix)
+            .field("options", &self.map.keys().collect::<Vec<_>>())
+            .field("asked", &self.asked)
+            .field("problems", &self.problems)
+            .finish_non_exhaustive()
     }
 }
 

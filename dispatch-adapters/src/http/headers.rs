@@ -2,6 +2,7 @@ use dispatch_core::delivery::DeliveryError;
 use dispatch_core::error::{ErrorCode, Problem};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
+use super::shown::HIDDEN;
 use super::{HttpError, HttpOptions};
 
 /// Headers that belong to the connection or describe the body: the client sets them.
@@ -62,6 +63,9 @@ fn read_option(
         .map_err(|_| "is not the name of a header: use letters, digits and hyphens".to_owned())?;
     if FRAMING.contains(&header.as_str()) || reserved.iter().any(|reserved| header.as_str() == reserved) {
         return Err("is set by the adapter: leave it out".to_owned());
+    }
+    if value == HIDDEN {
+        return Err("has its value hidden, as options are written out: give the value".to_owned());
     }
     let mut value = HeaderValue::from_bytes(value.as_bytes())
         .map_err(|_| "holds a line break or another control character: remove it".to_owned())?;

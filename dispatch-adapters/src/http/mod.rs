@@ -51,6 +51,7 @@ mod message;
 mod options;
 mod pool;
 mod retry_after;
+mod shown;
 mod target;
 
 pub use adapter::Http;
@@ -60,4 +61,7 @@ pub use options::{CloudEventsMode, Compression, HttpOptions};
 pub use pool::{HttpPool, PoolOptions, ProxyUse};
 
 #[cfg(feature = "webhook")]
-pub(crate) use {exchange::exchange, headers::insert, health::Record, message::Message, target::Target};
+pub(crate) use {
+    exchange::exchange, headers::insert, health::Record, message::Message, shown::headers as shown_headers,
+    shown::urls as shown_urls, target::Target,
+};

@@ -5,21 +5,25 @@ use std::time::Duration;
 use dispatch_core::config::millis;
 use serde::{Deserialize, Serialize};
 
-use super::PoolOptions;
+use super::{PoolOptions, shown};
 use crate::config::Fields;
 use crate::secret::SecretRef;
 
 /// How an [`Http`](super::Http) adapter sends; in TOML or JSON, durations are milliseconds.
 ///
-/// `Debug` shows neither the URL nor the values of headers.
+/// `Debug` shows neither the URL nor the values of headers. `Serialize` writes the URL without user information, query
+/// and fragment, and `[hidden]` for the value of a header, which is refused when it is read again: what is to survive
+/// being written out is named by `env:` or `file:`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpOptions {
     /// Where to: a URL of `http` or `https`, or, if it is a secret itself, `env:NAME` or `file:PATH`.
+    #[serde(serialize_with = "shown::url")]
     pub url: String,
     /// With which method; `POST`.
     pub method: String,
     /// Headers of every request.
+    #[serde(serialize_with = "shown::headers")]
     pub headers: BTreeMap<String, String>,
     /// Headers of every request that hold secrets, such as `authorization`.
     pub secret_headers: BTreeMap<String, SecretRef>,

@@ -7,16 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use super::Scheme;
 use crate::config::Fields;
-use crate::http::{CloudEventsMode, Compression, HttpOptions, PoolOptions};
+use crate::http::{CloudEventsMode, Compression, HttpOptions, PoolOptions, shown_headers, shown_urls};
 use crate::secret::SecretRef;
 
 /// How a [`Webhook`](super::Webhook) sends; in TOML or JSON, durations are milliseconds.
 ///
-/// `Debug` shows neither URLs nor the values of headers.
+/// `Debug` shows neither URLs nor the values of headers, and `Serialize` no more of them than that of
+/// [`HttpOptions`] does.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WebhookOptions {
     /// Where to: URLs of `http` or `https`, or, if they are secrets themselves, `env:NAME` or `file:PATH`.
+    #[serde(serialize_with = "shown_urls")]
     pub urls: Vec<String>,
     /// Whether they are asked at the same time, eight at most, rather than in order.
     pub parallel: bool,
@@ -33,6 +35,7 @@ pub struct WebhookOptions {
     /// With which method; `POST`.
     pub method: String,
     /// Headers of every request.
+    #[serde(serialize_with = "shown_headers")]
     pub headers: BTreeMap<String, String>,
     /// Headers of every request that hold secrets.
     pub secret_headers: BTreeMap<String, SecretRef>,

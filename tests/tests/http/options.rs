@@ -98,6 +98,18 @@ fn all_problems_come_at_once() {
 }
 
 #[test]
+fn a_header_whose_value_was_hidden_is_not_sent() {
+    let written =
+        serde_json::to_string(&HttpOptions::new("https://h.example/?k=1").with_header("x-a", "1")).unwrap();
+    assert!(written.contains(r#""url":"https://h.example/""#), "{written}");
+    let text = problems(&Http::new(read(&written).unwrap()));
+    assert!(
+        text.ends_with("header \"x-a\" has its value hidden, as options are written out: give the value"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_url_can_be_a_secret() {
     let http = Http::new(HttpOptions::new("env:DISPATCH_NO_SUCH_URL"));
     assert!(problems(&http).contains("url: environment variable 'DISPATCH_NO_SUCH_URL' is not set"));

@@ -91,7 +91,9 @@ async fn not_by_debug_not_by_errors_not_by_logs() {
                 writeln!(shown, "{:?}", adapter.health().await).unwrap();
             }
             writeln!(shown, "{http:?} {hook:?} {:?} {:?}", http.labels(), hook.labels()).unwrap();
-            let options = WebhookOptions::new("http://h.example/", secret("S1-signing"));
+            let options = WebhookOptions::new(&url, secret("S1-signing")).with_header("x-plain", "S2-header");
+            writeln!(shown, "{options:?} {}", serde_json::to_string(&options).unwrap()).unwrap();
+            let options = HttpOptions::new(&url).with_header("x-plain", "S2-header");
             writeln!(shown, "{options:?} {}", serde_json::to_string(&options).unwrap()).unwrap();
         }
     }
