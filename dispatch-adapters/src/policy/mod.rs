@@ -37,6 +37,49 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # A policy of your own
+//! It implements [`Policy`] and is used like the others: alone, or in a [`Stack`]. What it is told of a [`Call`] is its
+//! time, its key, and whom to tell what it does; after waiting for something it says so, or what is further inside
+//! would be blamed for that time.
+//!
+//! ```
+//! use std::future::Future;
+//! use std::time::Duration;
+//! use dispatch_adapters::model::policy::{Failure, RefusedBy};
+//! use dispatch_adapters::policy::{Around, Call, Policy};
+//! use dispatch_adapters::NoopAdapter;
+//! use dispatch_adapters::model::{Adapter, Envelope};
+//!
+//! /// Lets a call with a key through after a moment, and none without one.
+//! struct Keyed(Duration);
+//!
+//! impl Policy for Keyed {
+//!     async fn apply<T, E, F, Fut>(&self, call: Call<'_>, attempt: F) -> Result<T, E>
+//!     where
+//!         T: Send,
+//!         E: Failure,
+//!         F: Fn() -> Fut + Send + Sync,
+//!         Fut: Future<Output = Result<T, E>> + Send,
+//!     {
+//!         if call.key.is_none() {
+//!             return Err(call.telemetry.refuse(RefusedBy::Stopped, None));
+//!         }
+//!         tokio::time::sleep(self.0).await;
+//!         call.waited();
+//!         attempt().await
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let keyed = Around::new(Keyed(Duration::from_millis(5)), NoopAdapter::new());
+//! keyed.deliver(&Envelope::empty("Hello").with_key("customer-7")).await?;
+//! let refused = keyed.deliver(&Envelope::empty("Hello")).await.unwrap_err();
+//! assert!(refused.refusal().is_some());
+//! # Ok(())
+//! # }
+//! ```
 
 #![expect(
     clippy::manual_async_fn,

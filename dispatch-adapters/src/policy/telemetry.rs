@@ -52,7 +52,8 @@ impl Telemetry {
     }
 
     /// Whether anybody is told.
-    pub(crate) fn is_observed(&self) -> bool {
+    #[must_use]
+    pub fn is_observed(&self) -> bool {
         !self.observers.is_empty()
     }
 
@@ -70,8 +71,9 @@ impl Telemetry {
         }
     }
 
-    /// The error of a call that a policy does not let through.
-    pub(crate) fn refuse<E: Failure>(&self, by: RefusedBy, retry_in: Option<std::time::Duration>) -> E {
+    /// The error of a call that a policy does not let through; the observers are told. Nothing was sent, and a
+    /// [`Retry`](super::Retry) further outside does not count it as an attempt.
+    pub fn refuse<E: Failure>(&self, by: RefusedBy, retry_in: Option<std::time::Duration>) -> E {
         self.emit(DeliveryEvent::Refused { by });
         E::refused(Refusal {
             by,
@@ -89,6 +91,10 @@ impl fmt::Debug for Telemetry {
 }
 
 /// One call, as policies see it.
+///
+/// A policy follows two rules, so that what is further inside is not blamed for time that it did not take:
+/// - It reads the time from [`clock`](Self::clock).
+/// - It calls [`waited`](Self::waited) after it has waited for something.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {
     /// Who is told.
@@ -119,13 +125,16 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// The time on the runtime's clock, as it was when nothing had been waited for since.
-    pub(crate) fn clock(&self) -> Instant {
+    /// The time on the runtime's clock. Policies of one call share a reading until one of them has
+    /// [waited](Self::waited): reading the clock costs more than most policies do.
+    #[must_use]
+    pub fn clock(&self) -> Instant {
         self.moment.map_or_else(Instant::now, Moment::now)
     }
 
-    /// Time has passed: the next reading is a new one.
-    pub(crate) fn waited(&self) {
+    /// Time has passed: the next reading of the [`clock`](Self::clock) is a new one. For policies, after they have
+    /// waited for something other than the attempt.
+    pub fn waited(&self) {
         if let Some(moment) = self.moment {
             moment.forget();
         }

@@ -9,5 +9,6 @@ mod console;
 mod file;
 mod logger;
 mod named;
+mod policy;
 mod pubsub;
 mod support;
