@@ -180,7 +180,9 @@ impl DeliveryBuilder {
         problems.extend(self.breaker.iter().flat_map(BreakerConfig::problems));
         problems.extend(self.rate.iter().chain(&self.key_rate).flat_map(RateLimit::problems));
         problems.extend(self.batch.iter().flat_map(BatchPolicy::problems));
-        problems.extend(self.max_in_flight.map(InFlight::new).problems());
+        if let Some(Err(refused)) = self.max_in_flight.map(InFlight::new) {
+            problems.extend(refused.problems().iter().cloned());
+        }
         problems.extend(Timeout::new(self.timeout).problems());
         if self.queue == 0 || self.queue > Semaphore::MAX_PERMITS || self.concurrency == 0 {
             let text = format!(
@@ -207,8 +209,8 @@ impl DeliveryBuilder {
             .with_observers(meter.into_iter().chain(self.observers))
             .with_clock(self.clock);
         let max_held = if self.fallback.is_some() { 0 } else { self.max_held };
-        let breaker =
-            self.breaker.map(|config| Breaker::holding(config, max_held).with_telemetry(telemetry.clone()));
+        let breaker = self.breaker.map(|config| Breaker::holding(config, max_held)).transpose()?;
+        let breaker = breaker.map(|breaker| breaker.with_telemetry(telemetry.clone()));
         let retry = self.retry.map(|policy| match self.seed {
             Some(seed) => Retry::seeded(policy, seed),
             None => Retry::new(policy),
@@ -216,8 +218,8 @@ impl DeliveryBuilder {
         let limits = Stack(self.rate.map(Rate::new), self.key_rate.map(KeyedRate::new));
         let envelopes = u32::try_from(self.batch.map_or(1, |batch| batch.max_size)).unwrap_or(u32::MAX);
         let limit = self.timeout.saturating_mul(envelopes).min(Timeout::LONGEST.max(self.timeout));
-        let attempt: Attempt =
-            Stack(self.max_in_flight.map(InFlight::new), Stack(Observe, Timeout::new(limit)));
+        let in_flight = self.max_in_flight.map(InFlight::new).transpose()?;
+        let attempt: Attempt = Stack(in_flight, Stack(Observe, Timeout::new(limit)));
         let route = match self.batch {
             None => {
                 let policy = Stack(retry, Stack(breaker.clone(), Stack(limits, attempt)));

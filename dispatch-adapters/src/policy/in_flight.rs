@@ -1,6 +1,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use dispatch_core::RegistrationError;
 use dispatch_core::error::{ErrorCode, Problem};
 use dispatch_core::policy::{Failure, RefusedBy};
 use tokio::sync::Semaphore;
@@ -28,10 +29,16 @@ impl InFlight {
     const MOST: usize = 1_000_000;
 
     /// At most `limit` at once.
-    #[must_use]
-    pub fn new(limit: usize) -> Self {
-        let places = Semaphore::new(limit.min(Self::MOST));
-        Self { limit, shared: Arc::new(Shared { places, waiting: WaitingRoom::new(Self::WAITING) }) }
+    ///
+    /// # Errors
+    /// That the limit is not 1 to 1,000,000.
+    pub fn new(limit: usize) -> Result<Self, RegistrationError> {
+        if !(1..=Self::MOST).contains(&limit) {
+            let text = format!("max_in_flight is {limit}: use 1 to {}", Self::MOST);
+            return Err(Problem::new(ErrorCode::InvalidParameter, text).into());
+        }
+        let shared = Shared { places: Semaphore::new(limit), waiting: WaitingRoom::new(Self::WAITING) };
+        Ok(Self { limit, shared: Arc::new(shared) })
     }
 
     /// The limit.
@@ -68,11 +75,5 @@ impl Policy for InFlight {
             drop(place);
             result
         }
-    }
-
-    fn problems(&self) -> Vec<Problem> {
-        let text = format!("max_in_flight is {}: use 1 to {}", self.limit, Self::MOST);
-        let valid = (1..=Self::MOST).contains(&self.limit);
-        if valid { Vec::new() } else { vec![Problem::new(ErrorCode::InvalidParameter, text)] }
     }
 }

@@ -27,7 +27,7 @@
 //! # }
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let breaker = Breaker::new(BreakerConfig::default());
+//! let breaker = Breaker::new(BreakerConfig::default())?;
 //! let policy = Stack(
 //!     Retry::new(RetryPolicy::default()),
 //!     Stack(breaker.clone(), Timeout::new(Duration::from_secs(2))),

@@ -30,10 +30,11 @@ use super::Telemetry;
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// let guarded = Around::dispatcher(Breaker::new(BreakerConfig::default()), Price);
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let guarded = Around::dispatcher(Breaker::new(BreakerConfig::default())?, Price);
 /// let price = OrElse::new(guarded, |_: &Envelope, _: &DispatcherError| Ok(Outputs::none()));
 /// assert_eq!(price.id(), "price");
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]

@@ -85,7 +85,7 @@ async fn what_a_dispatcher_calls_unrecoverable_is_not_tried_again() {
 #[actix::test]
 async fn a_breaker_around_a_dispatcher_refuses_at_once() {
     let worker = Arc::new(Worker { fail_first: 9, ..Worker::default() });
-    let breaker = Breaker::new(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() });
+    let breaker = Breaker::new(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() }).unwrap();
     let guarded = Around::dispatcher(breaker.clone(), Arc::clone(&worker));
     assert_eq!(run(guarded, 1).await, [false]);
     assert_eq!(breaker.phase(), BreakerPhase::Open);
@@ -97,7 +97,7 @@ async fn a_breaker_around_a_dispatcher_refuses_at_once() {
 async fn an_in_flight_limit_a_time_out_and_a_rate_go_around_a_dispatcher() {
     tokio::time::pause();
     let worker = Arc::new(Worker { slow: s(1), ..Worker::default() });
-    assert_eq!(run(Around::dispatcher(InFlight::new(2), Arc::clone(&worker)), 6).await, [true; 6]);
+    assert_eq!(run(Around::dispatcher(InFlight::new(2).unwrap(), Arc::clone(&worker)), 6).await, [true; 6]);
     assert_eq!(worker.most.load(Ordering::SeqCst), 2);
 
     let slow = Arc::new(Worker { slow: s(10), ..Worker::default() });
@@ -172,7 +172,7 @@ async fn retries_end_when_their_time_is_up() {
 #[tokio::test(start_paused = true)]
 async fn a_probe_that_is_dropped_frees_its_place() {
     let config = BreakerConfig { failure_threshold: 1, half_open_max_calls: 1, ..BreakerConfig::default() };
-    let (breaker, telemetry) = (Breaker::new(config), telemetry());
+    let (breaker, telemetry) = (Breaker::new(config).unwrap(), telemetry());
     breaker.record_failure(Operation::new("test"));
     tokio::time::advance(s(60)).await;
     let hanging = breaker.apply(call(&telemetry), std::future::pending::<Tried<()>>);
@@ -184,7 +184,7 @@ async fn a_probe_that_is_dropped_frees_its_place() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_no_fault_of_the_destination_opens_no_breaker() {
-    let (breaker, telemetry) = (Breaker::new(BreakerConfig::default()), telemetry());
+    let (breaker, telemetry) = (Breaker::new(BreakerConfig::default()).unwrap(), telemetry());
     for _ in 0..50 {
         let refused = || async { Tried::<()>::Err(dispatch_core::DeliveryError::permanent("not valid")) };
         assert!(!breaker.apply(call(&telemetry), refused).await.unwrap_err().is_fault());
@@ -195,7 +195,7 @@ async fn what_is_no_fault_of_the_destination_opens_no_breaker() {
 #[tokio::test]
 async fn a_breaker_counts_every_failure_of_many_threads() {
     let config = BreakerConfig { failure_threshold: 4000, ..BreakerConfig::default() };
-    let breaker = Breaker::new(config);
+    let breaker = Breaker::new(config).unwrap();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| (0..999).for_each(|_| breaker.record_failure(Operation::new("test"))));

@@ -4,10 +4,11 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use dispatch_adapters::delivery::Delivery;
 use dispatch_adapters::model::delivery::{DeliveryEvent, DeliveryLabels, DeliveryObserver};
-use dispatch_adapters::model::policy::{Failure, Refusal, RefusedBy};
+use dispatch_adapters::model::policy::{BreakerConfig, Failure, Refusal, RefusedBy};
 use dispatch_adapters::model::{Adapter, DeliveryError, Envelope, ErrorCode, Problem, Receipt};
-use dispatch_adapters::policy::{Around, Call, Observe, Policy, Stack, Telemetry};
+use dispatch_adapters::policy::{Around, Breaker, Call, InFlight, Observe, Policy, Stack, Telemetry};
 
 /// Lets nothing pass in the first minute, and each call wait a moment after that.
 #[derive(Clone)]
@@ -84,4 +85,26 @@ async fn a_policy_of_ones_own_refuses_waits_and_is_observed() {
 
     let lasting = Curfew { moment: Duration::from_secs(2), ..curfew };
     assert!(Around::new(lasting, Slow).validate().unwrap_err()[0].message().starts_with("curfew: "));
+}
+
+#[test]
+fn impossible_values_are_named_where_a_policy_is_made() {
+    let config = BreakerConfig { failure_threshold: 0, half_open_max_calls: 0, ..BreakerConfig::default() };
+    for refused in [Breaker::new(config), Breaker::holding(config, 7)] {
+        let problems = refused.unwrap_err().problems().to_vec();
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(problems[0].message().starts_with("circuit breaker: failure_threshold is 0: use 1 to "));
+    }
+    for limit in [0, 1_000_001] {
+        let refused = InFlight::new(limit).unwrap_err().to_string();
+        assert!(refused.contains(&format!("max_in_flight is {limit}: use 1 to 1000000")), "{refused}");
+    }
+    assert!(Breaker::new(BreakerConfig::default()).is_ok() && InFlight::new(1_000_000).is_ok());
+}
+
+#[tokio::test]
+async fn the_builder_names_them_among_the_others() {
+    let config = BreakerConfig { failure_threshold: 0, ..BreakerConfig::default() };
+    let refused = Delivery::to(Slow).circuit_breaker(config).max_in_flight(0).start().unwrap_err();
+    assert_eq!(refused.problems().len(), 2, "{refused}");
 }

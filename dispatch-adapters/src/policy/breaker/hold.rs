@@ -5,7 +5,6 @@ use std::pin::pin;
 use std::time::Duration;
 
 use dispatch_core::delivery::DeliveryEvent;
-use dispatch_core::error::Problem;
 use dispatch_core::policy::{Failure, Passage, RefusedBy, Verdict};
 
 use super::Breaker;
@@ -77,10 +76,6 @@ impl Policy for Breaker {
                 return result;
             }
         }
-    }
-
-    fn problems(&self) -> Vec<Problem> {
-        self.shared.config.problems()
     }
 }
 

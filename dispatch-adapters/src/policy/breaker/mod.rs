@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dispatch_core::RegistrationError;
 use dispatch_core::delivery::{DeliveryEvent, DeliveryLabels};
 use dispatch_core::policy::{
     BreakerConfig, BreakerPhase, BreakerState, Passage, Refusal, RefusedBy, Verdict,
@@ -33,15 +34,16 @@ use super::{Call, Telemetry};
 /// use dispatch_adapters::policy::{Breaker, Operation};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let config = BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() };
-/// let breaker = Breaker::new(config).named("ledger", "grpc");
+/// let breaker = Breaker::new(config)?.named("ledger", "grpc");
 /// assert!(breaker.check(Operation::new("book")).is_ok());
 /// breaker.record_failure(Operation::new("book"));
 /// let refused = breaker.check(Operation::new("book")).unwrap_err();
 /// // ... or a little less, since time goes by.
 /// assert!(refused.retry_in > Some(std::time::Duration::from_secs(50)));
 /// assert!(refused.to_string().starts_with("the circuit breaker of ledger (grpc) is open: try again in "));
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
@@ -83,14 +85,19 @@ impl<'a> Operation<'a> {
 
 impl Breaker {
     /// A closed breaker that refuses at once while it is open.
-    #[must_use]
-    pub fn new(config: BreakerConfig) -> Self {
+    ///
+    /// # Errors
+    /// Everything that is wrong with the configuration.
+    pub fn new(config: BreakerConfig) -> Result<Self, RegistrationError> {
         Self::holding(config, 0)
     }
 
     /// A closed breaker that holds at most `max_held` calls while it is open.
-    #[must_use]
-    pub fn holding(config: BreakerConfig, max_held: usize) -> Self {
+    ///
+    /// # Errors
+    /// Everything that is wrong with the configuration.
+    pub fn holding(config: BreakerConfig, max_held: usize) -> Result<Self, RegistrationError> {
+        RegistrationError::check(config.problems())?;
         let shared = Shared {
             config,
             word: Word::new(BreakerState::default().to_bits()),
@@ -98,7 +105,7 @@ impl Breaker {
             changed: Notify::new(),
             held: WaitingRoom::new(max_held),
         };
-        Self { shared: Arc::new(shared), telemetry: None }
+        Ok(Self { shared: Arc::new(shared), telemetry: None })
     }
 
     /// Names what it protects and how that is reached, for the handle's errors, logs and metrics.
