@@ -1,6 +1,8 @@
 use dispatch_core::delivery::DeliveryError;
 use lapin::{Error, ErrorKind};
 
+use crate::tls::refusal;
+
 /// No connection was made.
 pub(super) fn not_connected(failed: Error, server: &str) -> DeliveryError {
     let made = match failed.kind() {
@@ -13,7 +15,8 @@ pub(super) fn not_connected(failed: Error, server: &str) -> DeliveryError {
             code => DeliveryError::retry(format!("{server} refused the connection: {code}")),
         },
         ErrorKind::IOError(cause) => {
-            DeliveryError::retry(format!("cannot connect to {server}: {}", cause.kind()))
+            let why = refusal(&**cause).unwrap_or_else(|| cause.kind().to_string());
+            DeliveryError::retry(format!("cannot connect to {server}: {why}"))
         }
         _ => DeliveryError::retry(format!("cannot connect to {server}: {failed}")),
     };

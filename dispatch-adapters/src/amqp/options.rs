@@ -4,6 +4,7 @@ use dispatch_core::config::millis;
 use dispatch_core::error::Problem;
 use serde::{Deserialize, Serialize};
 
+use crate::tls::TlsOptions;
 use crate::wire::{Checks, Form, ServerUrl, Template};
 
 /// What an [`AmqpAdapter`](super::AmqpAdapter) needs to know.
@@ -18,8 +19,10 @@ use crate::wire::{Checks, Form, ServerUrl, Template};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AmqpOptions {
-    /// `amqp://user:password@host:port/virtual-host`, where the virtual host `/` is written `%2f`.
+    /// `amqp://user:password@host:port/virtual-host`, or `amqps://` for TLS, where the virtual host `/` is written `%2f`.
     pub url: ServerUrl,
+    /// Whose certificates are trusted, where the URL asks for TLS.
+    pub tls: TlsOptions,
     /// The exchange to publish to; the default exchange, which leads to the queue named by the routing key, if empty.
     pub exchange: String,
     /// The routing key; at most 255 bytes.
@@ -42,6 +45,7 @@ impl Default for AmqpOptions {
     fn default() -> Self {
         Self {
             url: "amqp://127.0.0.1:5672/%2f".into(),
+            tls: TlsOptions::default(),
             exchange: String::new(),
             routing_key: Template::default(),
             mandatory: true,
@@ -55,13 +59,15 @@ impl Default for AmqpOptions {
 
 impl AmqpOptions {
     /// The schemes of a URL.
-    pub(super) const SCHEMES: &[&str] = &["amqp"];
+    pub(super) const SCHEMES: &[&str] = &["amqp", "amqps"];
 
     /// Everything that is wrong with it.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
         let mut checks = Checks::of("amqp");
-        checks.url(&self.url, Self::SCHEMES);
+        if let Some(url) = checks.url(&self.url, Self::SCHEMES) {
+            checks.tls(url.scheme() == "amqps", &self.tls, "amqps://");
+        }
         checks.timeout(self.timeout);
         checks.max_bytes(self.max_bytes, 128 * 1024 * 1024);
         if self.exchange.len() > 255 {
@@ -78,7 +84,7 @@ mod tests {
     #[test]
     fn every_problem_is_named_at_once() {
         let options = AmqpOptions {
-            url: "amqps://u:hunter2@h".into(),
+            url: "amqp+ssl://u:hunter2@h".into(),
             exchange: "x".repeat(256),
             max_bytes: usize::MAX,
             timeout: Duration::ZERO,
@@ -89,7 +95,7 @@ mod tests {
         INVALID_PARAMETER: amqp: exchange has 256 bytes: use at most 255
         INVALID_PARAMETER: amqp: max_bytes is 18446744073709551615: use 1 to 134217728
         INVALID_PARAMETER: amqp: timeout is 0ns: use 1 ms to 60 s
-        INVALID_PARAMETER: amqp: url: its scheme must be amqp: write it as amqp://host:port
+        INVALID_PARAMETER: amqp: url: its scheme must be amqp or amqps: write it as amqp://host:port
         ");
     }
 

@@ -1,4 +1,5 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use dispatch_core::RegistrationError;
 use dispatch_core::delivery::DeliveryError;
@@ -7,7 +8,8 @@ use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{AmqpOptions, error};
+use super::{AmqpOptions, error, secure};
+use crate::tls::Secure;
 use crate::wire::{Checks, ServerUrl};
 
 /// Calls that may be under way at a time on one connection; others wait for their turn.
@@ -17,12 +19,14 @@ const CHANNELS: u16 = 64;
 pub(super) struct Server {
     pub(super) label: String,
     uri: AMQPUri,
+    secure: Option<Secure>,
+    timeout: Duration,
 }
 
 impl Server {
     /// The server of the options.
     pub(super) fn of(options: &AmqpOptions) -> Result<Self, RegistrationError> {
-        let mut problems = options.problems();
+        RegistrationError::check(options.problems())?;
         let mut checks = Checks::of("amqp");
         let server = checks.url(&options.url, AmqpOptions::SCHEMES).and_then(|url| {
             let Ok(mut uri) = url.as_str().parse::<AMQPUri>() else {
@@ -31,10 +35,13 @@ impl Server {
             };
             // A broker that vanished is noticed within two of these.
             uri.query.heartbeat.get_or_insert(10);
-            Some(Self { label: ServerUrl::label(&url, 5672), uri })
+            let (secure, port) = match url.scheme() {
+                "amqps" => (Some(Secure::of(&options.tls, &url, 5671, &mut checks)?), 5671),
+                _ => (None, 5672),
+            };
+            Some(Self { label: ServerUrl::label(&url, port), uri, secure, timeout: options.timeout })
         });
-        problems.extend(checks.problems());
-        RegistrationError::check(problems)?;
+        RegistrationError::check(checks.problems())?;
         server.ok_or_else(|| Checks::nothing_left("amqp"))
     }
 
@@ -42,7 +49,12 @@ impl Server {
     pub(super) async fn connect(&self) -> Result<Session, DeliveryError> {
         let open = async {
             let properties = ConnectionProperties::default().with_connection_name("dispatch".into());
-            let connection = Connection::connect_uri(self.uri.clone(), properties).await?;
+            let connection = match &self.secure {
+                Some(secure) => {
+                    secure::connect(self.uri.clone(), properties, secure.clone(), self.timeout).await?
+                }
+                None => Connection::connect_uri(self.uri.clone(), properties).await?,
+            };
             // No limit is written as 0.
             let most = match connection.configuration().channel_max() {
                 0 => CHANNELS,

@@ -12,8 +12,8 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
 
 use crate::support::{
-    Proxy, address, assert_refused, assert_same, gives_up_in_time, order, read, server, soon,
-    survives_an_outage, unique,
+    Opening, Proxy, address, assert_refused, assert_same, gives_up_in_time, names_what_is_wrong_with_tls,
+    order, read, server, soon, speaks_tls, survives_an_outage, unique,
 };
 
 fn adapter(options: AmqpOptions) -> AmqpAdapter {
@@ -160,6 +160,40 @@ async fn a_wrong_login_is_refused_for_good_and_shows_no_password() {
     let missing = at(&url.replace("/%2f", &format!("/{}", unique("v"))));
     let error = AmqpAdapter::new(missing).unwrap().deliver(&order("a.b", 1)).await.unwrap_err();
     assert_refused(&error, "refused the virtual host");
+}
+
+#[tokio::test]
+async fn it_speaks_tls_with_whom_it_trusts_only() {
+    let Some(url) = server("DISPATCH_AMQP_URL") else { return };
+    let topic = unique("t");
+    let (_connection, channel) = queue(&url, &topic).await;
+    let plain = address(&url);
+    speaks_tls(&plain, &topic, Opening::Nothing, |place, tls| {
+        let url = url.replace(&plain, place).replace("amqp://", "amqps://");
+        Box::new(adapter(AmqpOptions { tls, ..at(&url) }))
+    })
+    .await;
+    delete(&channel, &topic).await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_given_up_leaves_nothing_behind() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("amqps://127.0.0.1:{}", silent.local_addr().unwrap().port());
+    let options = AmqpOptions { timeout: Duration::from_millis(200), ..at(&url) };
+    let error = adapter(options).deliver(&order("a.b", 1)).await.unwrap_err();
+    assert!(error.is_retryable(), "{error:?}");
+    let (mut stream, _) = silent.accept().await.unwrap();
+    let mut heard = Vec::new();
+    soon("the end", tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut heard)).await.unwrap();
+    assert_eq!(heard[0], 22, "it began a handshake");
+}
+
+#[test]
+fn what_is_wrong_with_tls_is_named() {
+    names_what_is_wrong_with_tls("amqp://u:hunter2@h", "amqps://u:hunter2@h", |url, tls| {
+        AmqpAdapter::new(AmqpOptions { tls, ..at(url) })
+    });
 }
 
 #[tokio::test]

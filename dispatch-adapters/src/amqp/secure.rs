@@ -1,0 +1,73 @@
+//! TLS as the client wants it: as the reactor that its connections come from.
+//!
+//! The client's own TLS would make its provider of cryptography that of the process, and without the feature for that it
+//! would speak in the clear where the URL asks for TLS. So it is handed a stream that is safe already.
+
+use std::future::{Future, ready};
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use async_compat::{Compat, CompatExt as _};
+use async_rs::traits::Reactor;
+use async_rs::util::RuntimeParts;
+use async_rs::{Runtime, Tokio};
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_util::Stream;
+use lapin::uri::AMQPUri;
+use lapin::{AsyncTcpStream, Connection, ConnectionProperties};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+use crate::tls::Secure;
+
+/// Connects; the handshake is made before the client speaks.
+///
+/// It runs on the client's thread, which does not hear that nobody waits any more. Hence the limit.
+pub(super) async fn connect(
+    uri: AMQPUri,
+    properties: ConnectionProperties,
+    secure: Secure,
+    limit: Duration,
+) -> lapin::Result<Connection> {
+    let runtime = Runtime::new(RuntimeParts::new(Tokio::current(), Streams(Tokio::current())));
+    let dial = async move |_, _| {
+        let dialled = tokio::time::timeout(limit, secure.dial()).await;
+        let stream = dialled.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        Ok(AsyncTcpStream::Plain(stream.compat()))
+    };
+    Connection::connector(uri, runtime, dial, properties).await
+}
+
+/// That of tokio, but for its connections.
+#[derive(Debug, Clone)]
+struct Streams(Tokio);
+
+impl Reactor for Streams {
+    type TcpStream = Compat<TlsStream<TcpStream>>;
+    type Sleep = <Tokio as Reactor>::Sleep;
+
+    /// For things other than connections, of which there are none.
+    fn register<H: Read + Write + Send + 'static>(
+        &self,
+        _: H,
+    ) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static> {
+        Err::<Compat<TcpStream>, _>(io::ErrorKind::Unsupported.into())
+    }
+
+    fn sleep(&self, time: Duration) -> Self::Sleep {
+        self.0.sleep(time)
+    }
+
+    fn interval(&self, time: Duration) -> impl Stream<Item = Instant> + Send + 'static {
+        self.0.interval(time)
+    }
+
+    /// Connections come from the closure above: an address alone has no name to verify.
+    fn tcp_connect_addr(
+        &self,
+        _: SocketAddr,
+    ) -> impl Future<Output = io::Result<Self::TcpStream>> + Send + 'static {
+        ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+}
