@@ -8,10 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use dispatch_adapters::http::{AddressGuard, Http, HttpOptions, PoolOptions};
 use dispatch_adapters::metrics::{DeliveryMetrics, DeliveryRecorder, DestinationMetrics};
 use dispatch_adapters::model::policy::{BatchPolicy, BreakerConfig, BreakerPhase, RetryPolicy};
 use dispatch_adapters::model::{Adapter, DeliveryError, Envelope, Receipt};
-use dispatch_adapters::{DeadLetters, Delivery};
+use dispatch_adapters::secret::Secret;
+use dispatch_adapters::webhook::{Webhook, WebhookOptions};
+use dispatch_adapters::{DeadLetters, Delivery, NoopAdapter};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -268,4 +271,31 @@ async fn nobody_looks_and_there_is_no_span() {
     let delivery = Delivery::to(Moody::default()).start().unwrap();
     delivery.deliver(&envelope("Good")).await.unwrap();
     assert_eq!(spans.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_destination_is_called_by_its_url_without_what_may_be_a_secret() {
+    let _alone = ALONE.lock().await;
+    let recorder = DeliveryRecorder::new();
+    let url = "http://joe:s3cret@127.0.0.1:1/hooks?key=s3cret#s3cret";
+    let shown = "http://127.0.0.1:1/hooks";
+    let pool = PoolOptions { guard: Some(AddressGuard::off()), ..PoolOptions::default() };
+    let hook = WebhookOptions::new(url, Secret::new("s3cret").unwrap()).with_pool(pool);
+    let adapters: [Arc<dyn Adapter>; 2] =
+        [Arc::new(Http::new(HttpOptions::new(url))), Arc::new(Webhook::new(hook))];
+    for adapter in adapters {
+        let name = adapter.name().to_owned();
+        let delivery = Delivery::to(adapter).metrics(&recorder).start().unwrap();
+        assert_eq!((&*delivery.labels().adapter, &*delivery.labels().destination), (&*name, shown));
+        delivery.deliver(&Envelope::empty("Note")).await.unwrap_err();
+        let metrics = recorder.snapshot();
+        assert!(metrics.destination(&name, shown).is_some(), "{metrics:?}");
+        assert!(!serde_json::to_string(&metrics).unwrap().contains("s3cret"));
+
+        let named = Delivery::to(delivery).destination("partner").start().unwrap();
+        assert_eq!(&*named.labels().destination, "partner");
+    }
+    // What is not valid has no URL, and what has none is called by its name.
+    assert_eq!(Http::new(HttpOptions::new("ftp://s3cret/")).destination(), "http");
+    assert_eq!(NoopAdapter::new().destination(), "noop");
 }

@@ -59,12 +59,6 @@ impl AmqpAdapter {
         Ok(Self { options, server, link: Link::default(), vitals: Vitals::default() })
     }
 
-    /// `host:port`, for labels.
-    #[must_use]
-    pub fn destination(&self) -> &str {
-        &self.server.label
-    }
-
     async fn send(
         &self,
         envelopes: &[Envelope],
@@ -98,6 +92,11 @@ impl AmqpAdapter {
 impl Adapter for AmqpAdapter {
     fn name(&self) -> &str {
         "amqp"
+    }
+
+    /// `host:port` of the server.
+    fn destination(&self) -> &str {
+        &self.server.label
     }
 
     fn validate(&self) -> Result<(), Vec<Problem>> {

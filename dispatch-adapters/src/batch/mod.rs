@@ -85,6 +85,10 @@ impl<A: Adapter> Adapter for Batched<A> {
         self.inner.name()
     }
 
+    fn destination(&self) -> &str {
+        self.inner.destination()
+    }
+
     fn validate(&self) -> Result<(), Vec<Problem>> {
         self.inner.validate()
     }

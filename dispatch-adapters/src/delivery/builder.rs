@@ -73,7 +73,8 @@ impl DeliveryBuilder {
         }
     }
 
-    /// What logs and metrics call the destination; the adapter's name unless given.
+    /// What logs and metrics call the destination; what the adapter calls it unless given, which for HTTP is the URL
+    /// without user information and query.
     pub fn destination(mut self, label: impl Into<String>) -> Self {
         self.destination = Some(label.into());
         self
@@ -202,7 +203,7 @@ impl DeliveryBuilder {
         RegistrationError::check(self.problems())?;
         let runtime = crate::runtime::current()?;
         let adapter: Arc<str> = self.adapter.name().into();
-        let destination = self.destination.map_or_else(|| Arc::clone(&adapter), Arc::from);
+        let destination = self.destination.unwrap_or_else(|| self.adapter.destination().to_owned());
         let labels = DeliveryLabels::new(adapter, destination);
         let meter = self.metrics.map(|recorder| recorder.meter(&labels) as Arc<dyn DeliveryObserver>);
         let telemetry = Telemetry::new(labels)

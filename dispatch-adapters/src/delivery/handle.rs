@@ -117,6 +117,10 @@ impl Adapter for Delivery {
         &self.labels().adapter
     }
 
+    fn destination(&self) -> &str {
+        &self.labels().destination
+    }
+
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
         if self.shared.is_stopped() {
             return Err(self.shared.telemetry.refuse(RefusedBy::Stopped, None));

@@ -142,6 +142,11 @@ impl Adapter for Http {
         &self.name
     }
 
+    /// The URL without user information and query; the adapter's name if the options are not valid.
+    fn destination(&self) -> &str {
+        self.target().as_ref().map_or(&self.name, |target| &target.label)
+    }
+
     fn validate(&self) -> Result<(), Vec<Problem>> {
         self.target().as_ref().map(|_| ()).map_err(Clone::clone)
     }

@@ -71,12 +71,6 @@ impl KafkaAdapter {
         Ok(Self { options, label, config, link: Link::default(), vitals: Vitals::default() })
     }
 
-    /// The brokers it was given, for labels.
-    #[must_use]
-    pub fn destination(&self) -> &str {
-        &self.label
-    }
-
     async fn producer(&self) -> Result<std::sync::Arc<FutureProducer>, DeliveryError> {
         let make = || async { self.config.create().map_err(|failed| error::not_made(&failed, &self.label)) };
         self.link.get(|_| true, make).await
@@ -127,6 +121,11 @@ impl KafkaAdapter {
 impl Adapter for KafkaAdapter {
     fn name(&self) -> &str {
         "kafka"
+    }
+
+    /// The brokers it was given.
+    fn destination(&self) -> &str {
+        &self.label
     }
 
     fn validate(&self) -> Result<(), Vec<Problem>> {

@@ -73,12 +73,6 @@ impl MqttAdapter {
         Ok(Self { options, server, link: Link::default(), vitals: Vitals::default() })
     }
 
-    /// `host:port`, for labels.
-    #[must_use]
-    pub fn destination(&self) -> &str {
-        &self.server.label
-    }
-
     async fn send(
         &self,
         envelopes: &[Envelope],
@@ -114,6 +108,11 @@ impl MqttAdapter {
 impl Adapter for MqttAdapter {
     fn name(&self) -> &str {
         "mqtt"
+    }
+
+    /// `host:port` of the server.
+    fn destination(&self) -> &str {
+        &self.server.label
     }
 
     fn validate(&self) -> Result<(), Vec<Problem>> {

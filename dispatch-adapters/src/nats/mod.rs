@@ -77,12 +77,6 @@ impl NatsAdapter {
         Ok(Self { options, server, link: Link::default(), vitals: Vitals::default() })
     }
 
-    /// `host:port`, for labels.
-    #[must_use]
-    pub fn destination(&self) -> &str {
-        &self.server.label
-    }
-
     async fn send(
         &self,
         envelopes: &[Envelope],
@@ -130,6 +124,11 @@ impl NatsAdapter {
 impl Adapter for NatsAdapter {
     fn name(&self) -> &str {
         "nats"
+    }
+
+    /// `host:port` of the server.
+    fn destination(&self) -> &str {
+        &self.server.label
     }
 
     fn validate(&self) -> Result<(), Vec<Problem>> {

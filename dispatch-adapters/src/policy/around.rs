@@ -81,9 +81,9 @@ pub struct Around<P, T> {
 }
 
 impl<P: Policy, A: Adapter> Around<P, A> {
-    /// Puts a policy around an adapter; the labels are its name.
+    /// Puts a policy around an adapter; the labels are its name and its destination.
     pub fn new(policy: P, adapter: A) -> Self {
-        let labels = DeliveryLabels::new(adapter.name(), adapter.name());
+        let labels = DeliveryLabels::new(adapter.name(), adapter.destination());
         Self { policy, inner: adapter, telemetry: Telemetry::new(labels) }
     }
 }
@@ -138,6 +138,10 @@ impl<P: Policy, A: Adapter> Around<P, A> {
 impl<P: Policy, A: Adapter> Adapter for Around<P, A> {
     fn name(&self) -> &str {
         self.inner.name()
+    }
+
+    fn destination(&self) -> &str {
+        self.inner.destination()
     }
 
     fn validate(&self) -> Result<(), Vec<Problem>> {

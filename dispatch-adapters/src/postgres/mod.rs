@@ -58,12 +58,6 @@ impl PostgresAdapter {
         Ok(Self { options, server, link: Link::default(), vitals: Vitals::default() })
     }
 
-    /// `host:port`, for labels.
-    #[must_use]
-    pub fn destination(&self) -> &str {
-        &self.server.label
-    }
-
     async fn notify(&self, session: &Session, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
         let Notification { channel, payload } = notification::of(envelope, &self.options)?;
         let sent = session
@@ -95,6 +89,11 @@ impl PostgresAdapter {
 impl Adapter for PostgresAdapter {
     fn name(&self) -> &str {
         "postgres"
+    }
+
+    /// `host:port` of the server.
+    fn destination(&self) -> &str {
+        &self.server.label
     }
 
     fn validate(&self) -> Result<(), Vec<Problem>> {

@@ -57,12 +57,6 @@ impl RedisAdapter {
         Ok(Self { options, server, link: Link::default(), vitals: Vitals::default() })
     }
 
-    /// `host:port`, for labels.
-    #[must_use]
-    pub fn destination(&self) -> &str {
-        &self.server.label
-    }
-
     /// Runs commands one after the other; one result for each.
     async fn run(&self, commands: &Pipeline) -> Result<Vec<RedisResult<Value>>, DeliveryError> {
         let deadline = Deadline::after(self.options.timeout);
@@ -114,6 +108,11 @@ impl RedisAdapter {
 impl Adapter for RedisAdapter {
     fn name(&self) -> &str {
         "redis"
+    }
+
+    /// `host:port` of the server.
+    fn destination(&self) -> &str {
+        &self.server.label
     }
 
     fn validate(&self) -> Result<(), Vec<Problem>> {

@@ -242,6 +242,12 @@ impl Adapter for Webhook {
         &self.name
     }
 
+    /// The first URL without user information and query; the adapter's name if the options are not valid.
+    fn destination(&self) -> &str {
+        let first = self.checked().as_ref().ok().and_then(|ready| ready.targets.first());
+        first.map_or(&self.name, |target| &target.label)
+    }
+
     fn validate(&self) -> Result<(), Vec<Problem>> {
         self.checked().as_ref().map(|_| ()).map_err(Clone::clone)
     }

@@ -25,6 +25,12 @@ pub trait Adapter: Send + Sync + 'static {
     /// What logs, metrics and errors call it.
     fn name(&self) -> &str;
 
+    /// What logs and metrics call the place that it delivers to, such as a URL without user information and query;
+    /// its name where it has no better word. It never holds a secret.
+    fn destination(&self) -> &str {
+        self.name()
+    }
+
     /// Every problem of its own options.
     ///
     /// # Errors
@@ -58,6 +64,10 @@ pub trait Adapter: Send + Sync + 'static {
 impl<A: Adapter + ?Sized> Adapter for Arc<A> {
     fn name(&self) -> &str {
         (**self).name()
+    }
+
+    fn destination(&self) -> &str {
+        (**self).destination()
     }
 
     fn validate(&self) -> Result<(), Vec<Problem>> {
