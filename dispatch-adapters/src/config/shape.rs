@@ -5,6 +5,9 @@ use serde_json::Value;
 pub(super) fn of(error: &serde_json::Error, value: &Value) -> String {
     let text = error.to_string();
     let found = kind(value);
+    if let Some(names) = text.strip_prefix("unknown field ").and_then(|rest| rest.split_once(", expected ")) {
+        return format!("it holds an unknown name: expected {}", names.1);
+    }
     match text.rsplit_once(", expected ") {
         Some((_, expected)) => format!("expected {}, found {found}", plain(expected)),
         // A text of the type's own.

@@ -19,7 +19,7 @@ impl Fields<'_> {
                     self.known(name);
                     good.insert(name.to_owned(), value.clone());
                 }
-                Err(error) => match known_instead(&error) {
+                Err(error) => match known_instead(&error, name) {
                     // It stays unread, and is named at the end.
                     Some(others) => others.iter().for_each(|other| self.known(other)),
                     None => {
@@ -48,10 +48,13 @@ impl Fields<'_> {
     }
 }
 
-/// The names that serde knows, if the error is that a name is unknown.
-fn known_instead(error: &serde_json::Error) -> Option<Vec<String>> {
+/// The names that serde knows, if the error is that this name is unknown, rather than one in its table.
+fn known_instead(error: &serde_json::Error, name: &str) -> Option<Vec<String>> {
     let text = error.to_string();
-    let (_, expected) = text.strip_prefix("unknown field ")?.split_once(", expected ")?;
+    let (unknown, expected) = text.strip_prefix("unknown field ")?.split_once(", expected ")?;
+    if unknown != format!("`{name}`") {
+        return None;
+    }
     // The names stand between backticks: every second piece.
     Some(expected.split('`').skip(1).step_by(2).map(str::to_owned).collect())
 }

@@ -371,6 +371,18 @@ fn every_problem_of_a_broker_is_said_at_once() {
             [[targets]]
             type = "kafka"
             brokers = "h:1"
+
+            [[targets]]
+            type = "redis"
+            name = "safe"
+            url = "rediss://h"
+            tls = { verify = false, hunter = 1 }
+
+            [[targets]]
+            type = "redis"
+            name = "rootless"
+            url = "rediss://h"
+            tls = { system_roots = false, roots = ["/no/such.pem"] }
             "#,
         )
         .unwrap_err();

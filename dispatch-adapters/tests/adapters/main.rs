@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "this is how a test fails")]
 
 mod actor;
+mod bad_input;
 mod config;
 mod config_model;
 mod conformance;
