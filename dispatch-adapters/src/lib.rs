@@ -38,6 +38,7 @@
 //! - Adapters: [`actor`], [`named`], [`pubsub`], [`logger`], [`console`], [`file`](mod@file), [`noop`], `http`,
 //!   `webhook`, and behind features of their names `amqp`, `kafka`, `mqtt`, `nats`, `postgres` and `redis`.
 //! - [`policy`]: retry, circuit breaker, limits and time-outs around adapters and dispatchers.
+//! - `tls`: whose certificates are trusted by the adapters that speak TLS.
 //! - [`config`]: targets as data, and how an adapter of yours gets a name in it.
 //! - [`secret`]: how secrets are named in configurations and kept out of print.
 //! - [`metrics`]: the snapshot that [`Engine::metrics`] answers with, and its exporters.
@@ -51,11 +52,13 @@
 //! | `testing` | no | `conformance` and `testing`: an engine in virtual time, probes and scripted dispatchers; for dev-dependencies |
 //! | `facade` | no | [`metrics`]`::facade`: snapshots through the `metrics` facade |
 //! | `amqp` | no | `amqp`: an adapter for RabbitMQ |
-//! | `kafka` | no | `kafka`: an adapter for Kafka; needs a C compiler |
+//! | `kafka` | no | `kafka`: an adapter for Kafka; needs a C compiler; without TLS |
 //! | `mqtt` | no | `mqtt`: an adapter for brokers of MQTT 5 |
 //! | `nats` | no | `nats`: an adapter for NATS and JetStream |
 //! | `postgres` | no | `postgres`: an adapter for notifications of PostgreSQL |
 //! | `redis` | no | `redis`: an adapter for Redis, channels and streams |
+//!
+//! TLS is that of rustls with the provider ring, which is handed to each client and never installed for the process.
 //!
 //! # Guarantees
 //! Those of [`Engine`] and of [`delivery`]. Each adapter documents what its `Ok` means.
