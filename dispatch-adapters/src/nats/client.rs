@@ -58,6 +58,8 @@ impl Server {
     pub(super) async fn connect(&self, options: &NatsOptions) -> Result<Client, DeliveryError> {
         let mut settings = ConnectOptions::new()
             .tls_client_config(self.tls.clone())
+            // For every server of the cluster that this one tells of, too.
+            .require_tls(self.address.tls_required())
             .connection_timeout(options.timeout)
             .request_timeout(Some(options.timeout))
             // A server that vanished is noticed within three of these.

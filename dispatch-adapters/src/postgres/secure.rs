@@ -29,7 +29,7 @@ where
     type TlsConnect = Self;
     type Error = io::Error;
 
-    /// The name is that of the URL, from which the host of the client is as well.
+    /// Whatever host the client has come to, the name in its certificate must be that of the URL.
     fn make_tls_connect(&mut self, _: &str) -> io::Result<Self> {
         Ok(self.clone())
     }

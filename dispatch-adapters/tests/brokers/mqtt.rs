@@ -8,8 +8,8 @@ use dispatch_adapters::wire::Form;
 use rumqttc::{AsyncClient, Event, EventLoop, Incoming, Publish, QoS};
 
 use crate::support::{
-    Opening, Proxy, address, assert_refused, assert_same, gives_up_in_time, names_what_is_wrong_with_tls,
-    order, read, server, soon, speaks_tls, survives_an_outage, unique,
+    Ending, Opening, Proxy, address, assert_refused, assert_same, gives_up_in_time,
+    names_what_is_wrong_with_tls, order, read, server, soon, speaks_tls, survives_an_outage, unique,
 };
 
 fn adapter(options: MqttOptions) -> MqttAdapter {
@@ -193,6 +193,20 @@ async fn it_speaks_tls_with_whom_it_trusts_only() {
         Box::new(adapter(MqttOptions { tls, ..at(&format!("mqtts://{place}")) }))
     })
     .await;
+}
+
+#[tokio::test]
+async fn settings_of_tls_of_ones_own_stand_for_those_of_the_options() {
+    let Some(url) = server("DISPATCH_MQTT_URL") else { return };
+    let ending = Ending::before(&address(&url), "localhost", Opening::Nothing).await;
+    let secure = at(&format!("mqtts://localhost:{}", ending.port));
+    let adapter = MqttAdapter::with_tls(secure, std::sync::Arc::new(ending.client())).unwrap();
+    adapter.deliver(&order(&unique("t"), 1)).await.unwrap();
+    let unasked = MqttAdapter::with_tls(at("mqtt://h"), std::sync::Arc::new(ending.client()))
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(unasked.contains("write it as mqtts://host:port"), "{unasked}");
 }
 
 #[test]

@@ -225,6 +225,17 @@ async fn a_server_that_wants_tls_unasked_is_named() {
     assert!(error.message().ends_with("wants TLS: write the url as tls://host:port"), "{error:?}");
 }
 
+#[tokio::test]
+async fn settings_of_tls_of_ones_own_stand_for_those_of_the_options() {
+    let Some(url) = server("DISPATCH_NATS_URL") else { return };
+    let ending = Ending::before(&address(&url), "localhost", Opening::Nats).await;
+    let secure = at(&format!("tls://localhost:{}", ending.port));
+    let adapter = NatsAdapter::with_tls(secure, ending.client()).unwrap();
+    adapter.deliver(&order(&unique("t"), 1)).await.unwrap();
+    let unasked = NatsAdapter::with_tls(at("nats://h"), ending.client()).err().unwrap().to_string();
+    assert!(unasked.contains("write it as tls://host:port"), "{unasked}");
+}
+
 #[test]
 fn what_is_wrong_with_tls_is_named() {
     names_what_is_wrong_with_tls("nats://u:hunter2@h", "tls://u:hunter2@h", |url, tls| {

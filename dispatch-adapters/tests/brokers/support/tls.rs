@@ -3,9 +3,10 @@ use std::sync::Arc;
 use dispatch_adapters::model::{Adapter, HealthStatus};
 use dispatch_adapters::tls::TlsOptions;
 use rcgen::{CertificateParams, DnType, KeyPair};
-use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -70,6 +71,17 @@ impl Ending {
             }
         });
         Self { port, root, running }
+    }
+
+    /// Settings of one's own that trust it.
+    pub(crate) fn client(&self) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(self.root.path()).unwrap()).unwrap();
+        ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth()
     }
 
     fn trusted(&self) -> TlsOptions {
