@@ -5,7 +5,8 @@ use serde_json::Value;
 pub(super) fn of(error: &serde_json::Error, value: &Value) -> String {
     let text = error.to_string();
     let found = kind(value);
-    if let Some(names) = text.strip_prefix("unknown field ").and_then(|rest| rest.split_once(", expected ")) {
+    if let Some(names) = text.strip_prefix("unknown field ").and_then(|rest| rest.rsplit_once(", expected "))
+    {
         return format!("it holds an unknown name: expected {}", names.1);
     }
     match text.rsplit_once(", expected ") {

@@ -18,7 +18,8 @@ use super::{CloudEventsMode, HttpError, HttpOptions, HttpPool};
 ///
 /// - Delivered means: the destination has answered 2xx.
 /// - A batch is one request in [batched mode](CloudEventsMode::Batched), or several if one would be too long, and each
-///   envelope gets the answer of its request. In other modes it is one request after the other, in order, or as many at once as the options say.
+///   envelope gets the answer of its request. In other modes it is one request after the other, in order, or as many
+///   at once as the options say.
 /// - [`health`](Adapter::health) is that of the last call; nothing is sent to find out.
 ///
 /// It is made from any options; [`validate`](Adapter::validate) lists everything that is wrong with them, and as long

@@ -38,7 +38,15 @@ impl Message {
 
     /// Several events, each in JSON.
     pub(super) fn batch(events: &[&[u8]]) -> Result<Self, DeliveryError> {
-        let body = [b"[", &*events.join(&b","[..]), b"]"].concat();
+        let mut body = Vec::with_capacity(2 + events.iter().map(|event| event.len() + 1).sum::<usize>());
+        body.push(b'[');
+        for (number, event) in events.iter().enumerate() {
+            if number > 0 {
+                body.push(b',');
+            }
+            body.extend_from_slice(event);
+        }
+        body.push(b']');
         let mut headers = HeaderMap::new();
         insert(&mut headers, "content-type", BATCH)?;
         Ok(Self { headers, body: body.into() })

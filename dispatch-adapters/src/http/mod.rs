@@ -15,6 +15,7 @@
 //! - Once a destination has answered 2xx the envelope counts as delivered, also if the rest of the answer is missing.
 //! - `timeout` is the time of one attempt, from the connection to the end of the answer. Waiting for a connection of
 //!   the pool comes before it and has a limit of its own.
+//! - What is longer than `max_bytes`, 1 MiB unless the options say otherwise, is a permanent error, and nothing is sent.
 //! - TLS certificates are always verified; there is no switch for it. Roots beside those of the system are options of
 //!   the [`HttpPool`].
 //! - An error names the destination without user information, query and fragment, and no header ever.
