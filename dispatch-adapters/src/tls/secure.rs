@@ -44,7 +44,10 @@ impl Secure {
     }
 
     /// Connects and makes the handshake.
-    #[cfg(any(feature = "amqp", feature = "redis"))]
+    #[cfg_attr(
+        not(any(feature = "amqp", feature = "redis")),
+        allow(dead_code, reason = "the client of PostgreSQL connects by itself")
+    )]
     pub(crate) async fn dial(&self) -> io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect((&*self.name.to_str(), self.port)).await?;
         // Messages are short, and whoever sends one waits for the answer.
