@@ -1,5 +1,6 @@
 //! Keeping panics of other people's code where they belong.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Drops a value that other code made and whose destructor may panic.
@@ -11,6 +12,20 @@ pub(crate) fn discard<T>(value: T) {
         // What a panic leaves behind may panic once more.
         std::mem::forget(panic);
     }
+}
+
+/// What a panic says, after it was dropped without another one.
+pub(crate) fn panic_text(panic: Box<dyn Any + Send>) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        // There is no end to this but to leave it where it is.
+        std::mem::forget(again);
+    }
+    text
 }
 
 /// Runs a part of an actor's work. A panic ends that part and nothing else; false if there was one.

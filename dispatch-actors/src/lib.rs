@@ -67,6 +67,7 @@
 
 mod admission;
 mod aggregator;
+pub mod bus;
 mod clock;
 mod collector;
 pub mod dispatcher;
@@ -81,6 +82,7 @@ pub mod observer;
 mod router;
 mod shard;
 pub mod supervision;
+mod system;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod trace;

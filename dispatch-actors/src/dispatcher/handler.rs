@@ -1,7 +1,6 @@
 //! What every form of dispatcher becomes once it is registered.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use dispatch_core::{Context, DispatcherError, Envelope, Outputs, Sanitizer};
 
 use crate::dispatcher::Link;
 use crate::flight::Job;
+use crate::guard::panic_text;
 use crate::shard::Shard;
 
 /// What a handler answers.
@@ -32,16 +32,7 @@ pub(crate) enum Fault {
 impl Fault {
     /// What a panic left behind. The payload may be anything, and even panic when it is dropped.
     pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Self {
-        let text = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no message".to_owned());
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-            // There is no end to this but to leave it where it is.
-            std::mem::forget(again);
-        }
-        Self::Panicked(text.into())
+        Self::Panicked(panic_text(panic).into())
     }
 
     /// The outcome, with a text that is fit to be shown.

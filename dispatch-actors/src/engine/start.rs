@@ -30,6 +30,7 @@ use crate::inbox::inbox;
 use crate::router::{Children, Nursery, Ping, Resolver, Router, RouterParts};
 use crate::shard::Shard;
 use crate::supervision::Guardian;
+use crate::system;
 use crate::watchdog::{Patience, Pulse, Watchdog, Watched};
 
 /// An engine could not be started.
@@ -66,23 +67,8 @@ pub(super) fn freeze(mut builder: EngineBuilder) -> Result<Engine, StartError> {
     let registrations =
         entries.into_iter().filter_map(|entry| entry.into_registration(&BTreeMap::new())).collect();
     let blueprint = Blueprint { config: std::mem::take(&mut builder.config), table, registrations };
-    if inside_actix() {
-        let (engine, _stopped) = start(builder, blueprint);
-        return Ok(engine);
-    }
-    let (ready, started) = std::sync::mpsc::sync_channel(1);
-    std::thread::Builder::new()
-        .name(format!("dispatch-{}", blueprint.config.name))
-        .spawn(move || {
-            System::new().block_on(async move {
-                let (engine, stopped) = start(builder, blueprint);
-                // The caller waits for exactly this; without it the engine is dropped and stops.
-                let _ = ready.send(engine);
-                let _ = stopped.await;
-            });
-        })
-        .map_err(StartError::Thread)?;
-    started.recv().map_err(|_| StartError::Thread(std::io::Error::other("the engine's thread ended at once")))
+    let thread = format!("dispatch-{}", blueprint.config.name);
+    system::start(&thread, move || start(builder, blueprint)).map_err(StartError::Thread)
 }
 
 fn warn_of_unreached(engine: &str, table: &RouteTable) {
@@ -90,13 +76,6 @@ fn warn_of_unreached(engine: &str, table: &RouteTable) {
         let dispatcher_id = spec.id.as_str();
         tracing::warn!(target: crate::trace::TARGET, engine, dispatcher_id, "no route reaches this dispatcher");
     }
-}
-
-/// Whether actors can be started on the current thread. A thread remembers its system after that has ended, so
-/// the arbiter is asked whether it still takes work.
-fn inside_actix() -> bool {
-    let alive = || Arbiter::try_current().is_some_and(|arbiter| arbiter.spawn(async {}));
-    System::is_registered() && tokio::runtime::Handle::try_current().is_ok() && alive()
 }
 
 /// Starts every actor on the current arbiter. The receiver ends when the engine has stopped.

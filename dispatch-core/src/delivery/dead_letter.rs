@@ -26,7 +26,8 @@ pub struct DeadLetter {
     pub envelope: Envelope,
     /// Where it failed.
     pub origin: DeadLetterOrigin,
-    /// What may still be done, as [`DeliveryErrorKind::as_str`](super::DeliveryErrorKind::as_str) says it.
+    /// What may still be done, as [`DeliveryErrorKind::as_str`](super::DeliveryErrorKind::as_str) says it; of a
+    /// subscription, `exhausted`.
     pub kind: String,
     /// What the last attempt failed with.
     pub last_error: String,
@@ -83,6 +84,29 @@ impl DeadLetter {
         });
         let (kind, last_error) = (error.kind().as_str().to_owned(), error.message().to_owned());
         Self { id, envelope, origin, kind, last_error, history }
+    }
+
+    /// The dead letter of a message whose retries in a subscription are used up.
+    ///
+    /// Its id follows from the subscription and the place of the message, so that one that is kept twice, because a
+    /// crash came between keeping it and passing it, is the same.
+    #[must_use]
+    pub fn of_subscription(
+        subscription: &str,
+        topic: &Topic,
+        offset: Offset,
+        envelope: Envelope,
+        last_error: impl Into<String>,
+        history: History,
+    ) -> Self {
+        let place = format!("{subscription}/{topic}/{offset}");
+        let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, place.as_bytes());
+        let origin = DeadLetterOrigin::Subscription {
+            subscription: subscription.to_owned(),
+            topic: topic.clone(),
+            offset,
+        };
+        Self { id, envelope, origin, kind: "exhausted".to_owned(), last_error: last_error.into(), history }
     }
 
     /// An envelope that holds this dead letter and can be delivered.

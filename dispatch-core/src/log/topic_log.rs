@@ -28,6 +28,11 @@ pub trait TopicLog: Send + Sync + 'static {
     /// When an append is acknowledged.
     fn sync_policy(&self) -> SyncPolicy;
 
+    /// Whether somebody else may append to it as well, so that a bus has to look for new records.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// Appends entries to a topic, which exists from then on; one offset per entry, in order.
     ///
     /// # Errors

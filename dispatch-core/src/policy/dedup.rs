@@ -40,6 +40,12 @@ impl<K: Hash + Eq + Clone> DedupWindow<K> {
         true
     }
 
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.seen.clear();
+        self.order.clear();
+    }
+
     /// Number of keys remembered.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,0 +1,157 @@
+//! Who gets messages: functions, actors, adapters, engines.
+
+mod delivery;
+mod run;
+mod verdict;
+
+use std::sync::Arc;
+
+use actix::{Addr, Recipient};
+use dispatch_core::Adapter;
+use dispatch_core::subscription::ConsumerId;
+use tokio::sync::oneshot;
+
+pub(super) use delivery::Answer;
+pub use delivery::{Acknowledge, Consume, Delivery};
+pub(super) use run::{Connected, Handle, MakeHandler, Running};
+pub use verdict::{IntoVerdict, Verdict};
+
+use super::BusError;
+use super::subscription::{Connect, Disconnect, PauseConsumer, SubscriptionActor};
+use crate::engine::Engine;
+
+/// A consumer that is about to be connected: say what it is to do.
+#[must_use = "a consumer does nothing until it is connected"]
+pub struct ConsumerBuilder {
+    pub(super) subscription: Addr<SubscriptionActor>,
+    pub(super) of: Arc<str>,
+    pub(super) name: String,
+    pub(super) keys: Option<String>,
+}
+
+impl ConsumerBuilder {
+    /// Of a key-shared subscription, takes only keys that match a pattern with `*` and `?`.
+    pub fn keys(mut self, pattern: impl Into<String>) -> Self {
+        self.keys = Some(pattern.into());
+        self
+    }
+
+    /// Runs an async function for each message; what it returns is the answer. A panic refuses the message.
+    ///
+    /// It runs on the thread of the bus, as many at a time as the window allows; it must not block.
+    ///
+    /// # Errors
+    /// [`BusError::ConsumerRefused`] if the subscription is exclusive and has a consumer, [`BusError::Stopped`].
+    pub async fn run<F, Fut>(self, function: F) -> Result<Consumer, BusError>
+    where
+        F: Fn(Delivery) -> Fut + Send + 'static,
+        Fut: Future<Output: IntoVerdict> + 'static,
+    {
+        self.connect(move || {
+            Handle::Function(std::rc::Rc::new(move |delivery| {
+                let work = function(delivery);
+                Box::pin(async move { work.await.into_verdict() })
+            }))
+        })
+        .await
+    }
+
+    /// Runs an async function for each message, which answers by itself, now or later.
+    ///
+    /// # Errors
+    /// Like [`run`](Self::run).
+    pub async fn run_manual<F, Fut>(self, function: F) -> Result<Consumer, BusError>
+    where
+        F: Fn(Delivery, Acknowledge) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + 'static,
+    {
+        self.connect(move || {
+            Handle::Manual(std::rc::Rc::new(move |delivery, acknowledge| {
+                Box::pin(function(delivery, acknowledge))
+            }))
+        })
+        .await
+    }
+
+    /// Sends each message to an actor. Its death is noticed at once if it has messages, else within a heartbeat.
+    ///
+    /// # Errors
+    /// Like [`run`](Self::run).
+    pub async fn actor(self, recipient: Recipient<Consume>) -> Result<Consumer, BusError> {
+        self.connect(move || Handle::Actor(recipient)).await
+    }
+
+    /// Delivers each message with an adapter; acknowledged once that has taken it. An error for good rejects the
+    /// message, every other refuses it.
+    ///
+    /// # Errors
+    /// Like [`run`](Self::run).
+    pub async fn deliver_to(self, adapter: impl Adapter) -> Result<Consumer, BusError> {
+        let adapter: Arc<dyn Adapter> = Arc::new(adapter);
+        self.connect(move || Handle::adapter(adapter)).await
+    }
+
+    /// Dispatches each message with an engine; acknowledged once all of its dispatchers have handled it.
+    ///
+    /// # Errors
+    /// Like [`run`](Self::run).
+    pub async fn dispatch_with(self, engine: Engine) -> Result<Consumer, BusError> {
+        self.connect(move || Handle::engine(engine)).await
+    }
+
+    async fn connect(self, make: impl FnOnce() -> Handle + Send + 'static) -> Result<Consumer, BusError> {
+        let (reply, answer) = oneshot::channel();
+        let Self { subscription, of, name, keys } = self;
+        let make: MakeHandler = Box::new(make);
+        subscription.do_send(Connect { name, keys, make, reply });
+        let connected = answer.await.map_err(|_| BusError::Stopped)?;
+        match connected {
+            Some(id) => Ok(Consumer { subscription, id }),
+            None => Err(BusError::ConsumerRefused { name: of.to_string() }),
+        }
+    }
+}
+
+/// A consumer that is connected. It stays so when this is dropped.
+#[derive(Debug, Clone)]
+pub struct Consumer {
+    subscription: Addr<SubscriptionActor>,
+    id: ConsumerId,
+}
+
+impl Consumer {
+    /// Its id: it is in [status](super::Subscription::status) and logs.
+    #[must_use]
+    pub const fn id(&self) -> ConsumerId {
+        self.id
+    }
+
+    /// Takes it out; what it has not acknowledged goes to the others.
+    ///
+    /// # Errors
+    /// [`BusError::Stopped`] if the subscription has ended.
+    pub async fn remove(self) -> Result<(), BusError> {
+        self.subscription.send(Disconnect(self.id)).await.map_err(|_| BusError::Stopped)
+    }
+
+    /// Gives it nothing more for now; what it has stays with it.
+    ///
+    /// # Errors
+    /// [`BusError::Stopped`] if the subscription has ended.
+    pub async fn pause(&self) -> Result<(), BusError> {
+        self.set_paused(true).await
+    }
+
+    /// Gives it messages again.
+    ///
+    /// # Errors
+    /// [`BusError::Stopped`] if the subscription has ended.
+    pub async fn resume(&self) -> Result<(), BusError> {
+        self.set_paused(false).await
+    }
+
+    async fn set_paused(&self, paused: bool) -> Result<(), BusError> {
+        let pause = PauseConsumer { consumer: self.id, paused };
+        self.subscription.send(pause).await.map_err(|_| BusError::Stopped)
+    }
+}

@@ -1,0 +1,149 @@
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::task::{Context, Poll};
+
+use actix::Recipient;
+use dispatch_core::Adapter;
+use dispatch_core::subscription::{ConsumerId, DeliveryToken};
+use futures_util::future::LocalBoxFuture;
+
+use super::{Acknowledge, Consume, Delivery, Verdict};
+use crate::engine::Engine;
+use crate::guard::panic_text;
+
+/// The code of a consumer, on its way to the subscription.
+pub(in crate::bus) type MakeHandler = Box<dyn FnOnce() -> Handle + Send>;
+
+/// How messages reach a consumer.
+#[derive(Clone)]
+pub(in crate::bus) enum Handle {
+    /// A function of the subscription's own thread. What it returns is the answer.
+    Function(Rc<dyn Fn(Delivery) -> LocalBoxFuture<'static, Verdict>>),
+    /// The same, but it answers by itself.
+    Manual(Rc<dyn Fn(Delivery, Acknowledge) -> LocalBoxFuture<'static, ()>>),
+    /// An actor.
+    Actor(Recipient<Consume>),
+}
+
+impl Handle {
+    pub(in crate::bus) fn adapter(adapter: Arc<dyn Adapter>) -> Self {
+        Self::Function(Rc::new(move |delivery| {
+            let adapter = Arc::clone(&adapter);
+            Box::pin(async move {
+                match adapter.deliver(delivery.envelope()).await {
+                    Ok(_) => Verdict::Ack,
+                    Err(error) => Verdict::of_delivery(&error),
+                }
+            })
+        }))
+    }
+
+    /// Dispatches with an engine; acknowledged once every dispatcher has handled it.
+    pub(in crate::bus) fn engine(engine: Engine) -> Self {
+        Self::Function(Rc::new(move |delivery| {
+            let engine = engine.clone();
+            Box::pin(async move {
+                let Some(topic) = delivery.topic().cloned() else {
+                    return Verdict::Reject { reason: "the envelope has no topic".to_owned() };
+                };
+                let result = match engine.dispatch(topic, delivery.into_envelope()).await {
+                    Ok(result) => result,
+                    Err(refused) => return Verdict::Nack { delay: None, reason: refused.to_string() },
+                };
+                if !result.is_error() {
+                    return Verdict::Ack;
+                }
+                let reason = result.error_message().unwrap_or(result.status().as_str()).to_owned();
+                match result.status() {
+                    dispatch_core::DispatchStatus::InvalidMessage => Verdict::Reject { reason },
+                    _ => Verdict::Nack { delay: None, reason },
+                }
+            })
+        }))
+    }
+
+    /// Whether it is there; of functions nothing else is known.
+    pub(in crate::bus) fn is_connected(&self) -> bool {
+        match self {
+            Self::Actor(recipient) => recipient.connected(),
+            Self::Function(_) | Self::Manual(_) => true,
+        }
+    }
+}
+
+/// A connected consumer.
+pub(in crate::bus) struct Connected {
+    pub(in crate::bus) name: String,
+    pub(in crate::bus) handle: Handle,
+    /// At most once: messages that it has before it.
+    pub(in crate::bus) before: Arc<AtomicU32>,
+}
+
+/// A function of a consumer at work. A panic is its answer.
+pub(in crate::bus) struct Running {
+    work: Work,
+    consumer: ConsumerId,
+    token: Option<DeliveryToken>,
+}
+
+enum Work {
+    Answers(LocalBoxFuture<'static, Verdict>),
+    Silent(LocalBoxFuture<'static, ()>),
+}
+
+impl Running {
+    /// Starts a function that answers with what it returns.
+    pub(in crate::bus) fn answering(
+        function: &Rc<dyn Fn(Delivery) -> LocalBoxFuture<'static, Verdict>>,
+        delivery: Delivery,
+        consumer: ConsumerId,
+        token: Option<DeliveryToken>,
+    ) -> Result<Self, Verdict> {
+        let started = catch_unwind(AssertUnwindSafe(|| function(delivery)));
+        let work = started.map_err(panicked)?;
+        Ok(Self { work: Work::Answers(work), consumer, token })
+    }
+
+    /// Starts a function that answers by itself.
+    pub(in crate::bus) fn manual(
+        function: &Rc<dyn Fn(Delivery, Acknowledge) -> LocalBoxFuture<'static, ()>>,
+        delivery: Delivery,
+        acknowledge: Acknowledge,
+        consumer: ConsumerId,
+    ) -> Option<Self> {
+        // Whatever a panic leaves behind, the acknowledgement was dropped, and that is the answer.
+        let work = catch_unwind(AssertUnwindSafe(|| function(delivery, acknowledge))).ok()?;
+        Some(Self { work: Work::Silent(work), consumer, token: None })
+    }
+
+    /// Whose it is.
+    pub(in crate::bus) const fn consumer(&self) -> ConsumerId {
+        self.consumer
+    }
+}
+
+impl Future for Running {
+    type Output = (Option<DeliveryToken>, Option<Verdict>);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let token = self.token;
+        let polled = catch_unwind(AssertUnwindSafe(|| match &mut self.work {
+            Work::Answers(work) => work.as_mut().poll(cx).map(Some),
+            Work::Silent(work) => work.as_mut().poll(cx).map(|()| None),
+        }));
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(verdict)) => Poll::Ready((token, verdict)),
+            Err(panic) => Poll::Ready((token, Some(panicked(panic)))),
+        }
+    }
+}
+
+/// What a panic says of a message.
+fn panicked(panic: Box<dyn Any + Send>) -> Verdict {
+    Verdict::Nack { delay: None, reason: format!("panicked: {}", panic_text(panic)) }
+}

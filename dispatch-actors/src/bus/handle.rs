@@ -1,0 +1,297 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Addr;
+use async_trait::async_trait;
+use dispatch_core::delivery::{Adapter, DeliveryError, Health, HealthStatus, Receipt};
+use dispatch_core::log::{LogEntry, TopicLog};
+use dispatch_core::subscription::{Exhausted, Guarantee, SubscriptionConfig, SubscriptionType};
+use dispatch_core::{Envelope, Topic};
+use futures_util::future::join_all;
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use super::hub::{Drain, End, Find, Hub, List, Open, Publish, Published};
+use super::subscription::{StopReport, Subscription, SubscriptionInfo};
+use super::topic::topic;
+use super::{BusBuilder, BusError};
+
+/// Topics, and who has subscribed to them.
+///
+/// It is cheap to clone and can be used from any thread and any runtime. It ends when it is
+/// [shut down](Self::shutdown), or when the last handle of it and of its subscriptions is dropped.
+#[derive(Clone)]
+pub struct Bus {
+    pub(super) name: Arc<str>,
+    pub(super) hub: Addr<Hub>,
+    pub(super) log: Arc<dyn TopicLog>,
+}
+
+impl Bus {
+    /// Begins to build a bus on a log.
+    pub fn builder(log: impl TopicLog) -> BusBuilder {
+        BusBuilder::new(Arc::new(log))
+    }
+
+    /// Begins to build a bus on a log that others have too.
+    pub fn on(log: Arc<dyn TopicLog>) -> BusBuilder {
+        BusBuilder::new(log)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The log of its durable topics.
+    #[must_use]
+    pub const fn log(&self) -> &Arc<dyn TopicLog> {
+        &self.log
+    }
+
+    /// Publishes a message; returns when the sync policy of the log is met. It does not matter whether anybody has
+    /// subscribed.
+    ///
+    /// # Errors
+    /// [`BusError`] if the topic is not valid, the message is too large, too many wait, or the log refuses it.
+    pub async fn publish(
+        &self,
+        topic: impl AsRef<str>,
+        message: impl Into<LogEntry>,
+    ) -> Result<Published, BusError> {
+        let published = self.publish_batch(topic, vec![message.into()]).await?;
+        published.into_iter().next().ok_or(BusError::Stopped)
+    }
+
+    /// Publishes messages on one topic, all or none of them; what became of each, in order.
+    ///
+    /// # Errors
+    /// Like [`publish`](Self::publish).
+    pub async fn publish_batch<M: Into<LogEntry>>(
+        &self,
+        name: impl AsRef<str>,
+        messages: impl IntoIterator<Item = M>,
+    ) -> Result<Vec<Published>, BusError> {
+        self.publish_on(topic(name.as_ref())?, messages.into_iter().map(Into::into).collect()).await
+    }
+
+    async fn publish_on(&self, topic: Topic, entries: Vec<LogEntry>) -> Result<Vec<Published>, BusError> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (reply, answer) = oneshot::channel();
+        self.hub.do_send(Publish { topic, entries, reply });
+        answer.await.map_err(|_| BusError::Stopped)?
+    }
+
+    /// Begins to open a subscription.
+    pub fn subscription(&self, config: SubscriptionConfig) -> SubscriptionBuilder {
+        SubscriptionBuilder { bus: self.clone(), config, dead_letters: None, accept_loss: false }
+    }
+
+    /// One consumer, at most once: `exclusive`.
+    pub fn non_reliable_exclusive(
+        &self,
+        name: impl Into<String>,
+        topic: impl Into<String>,
+    ) -> SubscriptionBuilder {
+        self.subscription(SubscriptionConfig::new(name, topic).with_guarantee(Guarantee::AtMostOnce))
+    }
+
+    /// Consumers in turn, at most once: `shared`.
+    pub fn non_reliable_shared(
+        &self,
+        name: impl Into<String>,
+        topic: impl Into<String>,
+    ) -> SubscriptionBuilder {
+        let config = SubscriptionConfig::new(name, topic).with_guarantee(Guarantee::AtMostOnce);
+        self.subscription(config.of_type(SubscriptionType::Shared))
+    }
+
+    /// One consumer, at least once, strictly one message after the other: `exclusive`.
+    pub fn reliable_exclusive(
+        &self,
+        name: impl Into<String>,
+        topic: impl Into<String>,
+    ) -> SubscriptionBuilder {
+        self.subscription(SubscriptionConfig::new(name, topic))
+    }
+
+    /// Consumers in turn, at least once: `shared`.
+    pub fn reliable_shared(&self, name: impl Into<String>, topic: impl Into<String>) -> SubscriptionBuilder {
+        self.subscription(SubscriptionConfig::new(name, topic).of_type(SubscriptionType::Shared))
+    }
+
+    /// The subscription of this name, if it is open.
+    ///
+    /// # Errors
+    /// [`BusError::Stopped`].
+    pub async fn find(&self, name: impl Into<String>) -> Result<Option<Subscription>, BusError> {
+        self.hub.send(Find(name.into())).await.map_err(|_| BusError::Stopped)
+    }
+
+    /// Every subscription that is open, by name.
+    ///
+    /// # Errors
+    /// [`BusError::Stopped`].
+    pub async fn subscriptions(&self) -> Result<Vec<Subscription>, BusError> {
+        self.hub.send(List).await.map_err(|_| BusError::Stopped)
+    }
+
+    /// How every open subscription is, by name.
+    ///
+    /// # Errors
+    /// [`BusError::Stopped`].
+    pub async fn info(&self) -> Result<Vec<SubscriptionInfo>, BusError> {
+        let all = self.subscriptions().await?;
+        let infos = join_all(all.iter().map(Subscription::info)).await;
+        // One that has stopped meanwhile is not open any more.
+        Ok(infos.into_iter().flatten().collect())
+    }
+
+    /// Forgets a subscription, its cursor and what it parked. The same name begins anew afterwards.
+    ///
+    /// # Errors
+    /// [`BusError::HasConsumers`] if it has some, [`BusError::UnknownSubscription`] if there is none of this name.
+    pub async fn unsubscribe(&self, name: &str) -> Result<(), BusError> {
+        match self.find(name).await? {
+            Some(open) => {
+                let consumers = open.info().await?.consumers.len();
+                if consumers > 0 {
+                    return Err(BusError::HasConsumers { name: name.to_owned(), consumers });
+                }
+                open.stop(Duration::ZERO).await?;
+            }
+            None if self.log.load(name).await?.is_none() => {
+                return Err(BusError::UnknownSubscription { name: name.to_owned() });
+            }
+            None => {}
+        }
+        Ok(self.log.remove(name).await?)
+    }
+
+    /// The bus as an adapter: delivered means published, on the topic of the envelope. For the outputs of an engine, as a
+    /// target of deliveries, or for dead letters.
+    #[must_use]
+    pub fn adapter(&self) -> BusAdapter {
+        BusAdapter { name: format!("bus:{}", self.name), bus: self.clone() }
+    }
+
+    /// Takes nothing more, writes what was taken, stops every subscription, and says what was left. The log stays open: it
+    /// is the caller's.
+    ///
+    /// # Errors
+    /// [`BusError::Stopped`] if it has been shut down already.
+    pub async fn shutdown(&self, deadline: Duration) -> Result<BusReport, BusError> {
+        let (drained, done) = oneshot::channel();
+        self.hub.do_send(Drain(drained));
+        done.await.map_err(|_| BusError::Stopped)?;
+        let open = self.subscriptions().await?;
+        let stopped = join_all(open.into_iter().map(|subscription| subscription.stop(deadline))).await;
+        self.hub.do_send(End);
+        Ok(BusReport { subscriptions: stopped.into_iter().flatten().collect() })
+    }
+}
+
+impl fmt::Debug for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus").field("name", &self.name).field("log", &self.log.name()).finish_non_exhaustive()
+    }
+}
+
+/// What was left when a bus was shut down.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct BusReport {
+    /// Its subscriptions, by name.
+    pub subscriptions: Vec<StopReport>,
+}
+
+/// A subscription that is about to be opened.
+#[must_use = "a subscription is not open until it is opened"]
+pub struct SubscriptionBuilder {
+    bus: Bus,
+    config: SubscriptionConfig,
+    dead_letters: Option<Arc<dyn Adapter>>,
+    accept_loss: bool,
+}
+
+impl SubscriptionBuilder {
+    /// Changes the configuration.
+    pub fn configure(mut self, change: impl FnOnce(SubscriptionConfig) -> SubscriptionConfig) -> Self {
+        self.config = change(self.config);
+        self
+    }
+
+    /// Delivers messages whose retries are used up to this adapter.
+    pub fn dead_letters(mut self, target: impl Adapter) -> Self {
+        self.dead_letters = Some(Arc::new(target));
+        self.config.exhausted = Some(Exhausted::DeadLetter);
+        self
+    }
+
+    /// If the log ends below the cursor, because records were lost, goes on at its end instead of refusing to open.
+    pub fn accept_loss(mut self) -> Self {
+        self.accept_loss = true;
+        self
+    }
+
+    /// Opens it, or goes on with the one of this name; returns once its cursor and topics stand.
+    ///
+    /// # Errors
+    /// [`BusError::Invalid`] with everything that is wrong, [`BusError::Conflict`] if the name is another
+    /// subscription, [`BusError::Log`], among these [`EndsBelowCursor`](dispatch_core::log::LogError::EndsBelowCursor).
+    pub async fn open(self) -> Result<Subscription, BusError> {
+        let Self { bus, config, dead_letters, accept_loss } = self;
+        let (reply, answer) = oneshot::channel();
+        bus.hub.do_send(Open { config, dead_letters, accept_loss, reply });
+        answer.await.map_err(|_| BusError::Stopped)?
+    }
+}
+
+/// A bus as an adapter. Made by [`Bus::adapter`].
+#[derive(Debug, Clone)]
+pub struct BusAdapter {
+    name: String,
+    bus: Bus,
+}
+
+#[async_trait]
+impl Adapter for BusAdapter {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+        let Some(topic) = envelope.topic().cloned() else {
+            return Err(DeliveryError::permanent(
+                "the envelope has no topic: set one, so that it can be published",
+            ));
+        };
+        let published =
+            self.bus.publish_on(topic, vec![envelope.clone().into()]).await.map_err(delivery_error)?;
+        let offset = published.first().and_then(|published| published.offset);
+        Ok(match offset {
+            Some(offset) => Receipt::with_id(offset.to_string()),
+            None => Receipt::taken(),
+        })
+    }
+
+    async fn health(&self) -> Health {
+        let connected = self.bus.hub.connected();
+        let status = if connected { HealthStatus::Healthy } else { HealthStatus::Unhealthy };
+        Health { status, ..Health::default() }
+    }
+}
+
+fn delivery_error(error: BusError) -> DeliveryError {
+    let text = error.to_string();
+    let made = match &error {
+        BusError::Overloaded { .. } => DeliveryError::retry(text),
+        BusError::Log(log) if log.is_retryable() => DeliveryError::retry(text),
+        _ => DeliveryError::permanent(text),
+    };
+    made.with_source(error)
+}

@@ -1,0 +1,312 @@
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use actix::fut::ActorFuture;
+use actix::prelude::*;
+use dispatch_core::log::{Offset, TopicLog};
+use dispatch_core::policy::DedupWindow;
+use dispatch_core::subscription::{Guarantee, SubscriptionConfig, TopicSlot};
+use dispatch_core::{Sanitizer, Topic, TopicPattern};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use tokio::sync::oneshot;
+use tokio::time::Sleep;
+use uuid::Uuid;
+
+use super::open::Prepared;
+use super::publish::{Appended, Waiting};
+use super::upkeep::{Beat, Tailed};
+use super::{BusConfig, Drain, End, Find, Forget, List, Open};
+use crate::bus::subscription::{Subscription, SubscriptionActor};
+use crate::bus::time::BusClock;
+
+/// See the [module](super).
+pub(in crate::bus) struct Hub {
+    pub(super) config: BusConfig,
+    pub(super) log: Arc<dyn TopicLog>,
+    pub(super) clock: BusClock,
+    pub(super) sanitizer: Arc<Sanitizer>,
+    pub(super) transient: Vec<TopicPattern>,
+    pub(super) seeds: SmallRng,
+    pub(super) topics: HashMap<Topic, TopicState>,
+    /// Topics with messages to be appended.
+    pub(super) dirty: Vec<Topic>,
+    pub(super) subscriptions: BTreeMap<String, Opened>,
+    pub(super) opening: HashSet<String>,
+    /// Those that wait until a subscription of the same name has been opened.
+    pub(super) deferred: VecDeque<Open>,
+    pub(super) io: FuturesUnordered<BoxFuture<'static, Done>>,
+    pub(super) beats: u64,
+    pub(super) beating: bool,
+    pub(super) next_beat: Duration,
+    pub(super) next_trim: Duration,
+    drains: Vec<oneshot::Sender<()>>,
+    draining: bool,
+    timer: Pin<Box<Sleep>>,
+    /// Dropped when the hub ends; its thread ends then, if it has one of its own.
+    _alive: oneshot::Sender<()>,
+}
+
+/// A topic, as far as the bus is concerned.
+pub(super) struct TopicState {
+    pub(super) transient: bool,
+    pub(super) head: Offset,
+    pub(super) waiting: VecDeque<Waiting>,
+    /// Messages in what waits.
+    pub(super) waiting_count: usize,
+    pub(super) appending: bool,
+    pub(super) tailing: bool,
+    pub(super) readers: Vec<Reader>,
+    /// Envelopes that were published lately.
+    pub(super) seen: Option<DedupWindow<Uuid>>,
+}
+
+/// A subscription that has the topic.
+#[derive(Clone)]
+pub(super) struct Reader {
+    pub(super) actor: Addr<SubscriptionActor>,
+    pub(super) slot: TopicSlot,
+}
+
+/// A subscription that is open.
+pub(super) struct Opened {
+    pub(super) config: SubscriptionConfig,
+    pub(super) pattern: TopicPattern,
+    pub(super) actor: Addr<SubscriptionActor>,
+    pub(super) slots: u32,
+}
+
+/// What a future beside the mailbox has come to.
+pub(super) enum Done {
+    Appended(Appended),
+    Prepared(Box<Prepared>),
+    Beat(Beat),
+    Tailed(Tailed),
+    Trimmed,
+}
+
+impl Hub {
+    pub(in crate::bus) fn new(
+        config: BusConfig,
+        log: Arc<dyn TopicLog>,
+        clock: BusClock,
+        alive: oneshot::Sender<()>,
+    ) -> Self {
+        let seed = config.seed.unwrap_or_else(rand::random);
+        // Both were checked when the bus was built.
+        let transient = config.transient.iter().filter_map(|pattern| pattern.parse().ok()).collect();
+        let sanitizer = Sanitizer::with_patterns(&config.sensitive_patterns).unwrap_or_default();
+        let now = clock.now();
+        Self {
+            next_beat: now + config.heartbeat,
+            next_trim: now + config.retention_interval,
+            timer: Box::pin(tokio::time::sleep_until(clock.instant(now + config.heartbeat))),
+            config,
+            log,
+            clock,
+            sanitizer: Arc::new(sanitizer),
+            transient,
+            seeds: SmallRng::seed_from_u64(seed),
+            topics: HashMap::new(),
+            dirty: Vec::new(),
+            subscriptions: BTreeMap::new(),
+            opening: HashSet::new(),
+            deferred: VecDeque::new(),
+            io: FuturesUnordered::new(),
+            beats: 0,
+            beating: false,
+            drains: Vec::new(),
+            draining: false,
+            _alive: alive,
+        }
+    }
+
+    /// Whether nothing more is taken.
+    pub(super) const fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    fn turn(&mut self, ctx: &mut Context<Self>, cx: &mut TaskContext<'_>) {
+        self.upkeep(self.clock.now());
+        let mut left = 64;
+        loop {
+            for topic in std::mem::take(&mut self.dirty) {
+                self.append_next(&topic, cx);
+            }
+            match self.io.poll_next_unpin(cx) {
+                Poll::Ready(Some(done)) => self.done(done, ctx),
+                _ => break,
+            }
+            left -= 1;
+            if left == 0 {
+                cx.waker().wake_by_ref();
+                break;
+            }
+        }
+        if self.draining && self.topics.values().all(|topic| topic.waiting.is_empty() && !topic.appending) {
+            for drained in self.drains.drain(..) {
+                let _ = drained.send(());
+            }
+        }
+        self.keep_time(cx);
+    }
+
+    fn keep_time(&mut self, cx: &mut TaskContext<'_>) {
+        let due = self.clock.instant(self.next_beat.min(self.next_trim));
+        if self.timer.deadline() != due {
+            self.timer.as_mut().reset(due);
+        }
+        if self.timer.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    pub(super) fn done(&mut self, done: Done, ctx: &mut Context<Self>) {
+        match done {
+            Done::Appended(appended) => self.appended(appended),
+            Done::Prepared(prepared) => self.prepared(*prepared, ctx),
+            Done::Beat(beat) => self.beaten(beat),
+            Done::Tailed(tailed) => self.tailed(tailed),
+            Done::Trimmed => {}
+        }
+    }
+
+    /// The state of a topic; one that was not known joins the subscriptions that it matches.
+    pub(super) fn topic(&mut self, topic: &Topic) -> &mut TopicState {
+        if !self.topics.contains_key(topic) {
+            let state = self.new_topic(topic);
+            self.topics.insert(topic.clone(), state);
+        }
+        // It is there by now.
+        self.topics.entry(topic.clone()).or_insert_with(TopicState::empty)
+    }
+
+    fn new_topic(&mut self, topic: &Topic) -> TopicState {
+        let mut state = TopicState::empty();
+        state.transient = self.transient.iter().any(|pattern| pattern.matches(topic));
+        if self.config.dedup_capacity > 0 {
+            state.seen = Some(DedupWindow::new(self.config.dedup_capacity, self.config.dedup_window));
+        }
+        for opened in self.subscriptions.values_mut() {
+            let durable = opened.config.guarantee == Guarantee::AtLeastOnce;
+            if opened.pattern.matches(topic) && !(durable && state.transient) {
+                state.readers.push(opened.join(
+                    topic.clone(),
+                    Offset::ZERO,
+                    Default::default(),
+                    Offset::ZERO,
+                ));
+            }
+        }
+        state
+    }
+}
+
+impl TopicState {
+    fn empty() -> Self {
+        Self {
+            transient: false,
+            head: Offset::ZERO,
+            waiting: VecDeque::new(),
+            waiting_count: 0,
+            appending: false,
+            tailing: false,
+            readers: Vec::new(),
+            seen: None,
+        }
+    }
+}
+
+impl Actor for Hub {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        // What waits is bounded by the topic, with an answer for whoever is over the bound.
+        ctx.set_mailbox_capacity(usize::MAX >> 4);
+        ctx.spawn(Turns);
+    }
+}
+
+/// Gives the actor a turn whenever its mailbox has been worked off, and whenever something it waits for has come.
+struct Turns;
+
+impl ActorFuture<Hub> for Turns {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        hub: &mut Hub,
+        ctx: &mut Context<Hub>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        hub.turn(ctx, cx);
+        Poll::Pending
+    }
+}
+
+impl Hub {
+    pub(super) fn handle_of(&self, name: &str, ctx: &Context<Self>) -> Option<Subscription> {
+        let opened = self.subscriptions.get(name)?;
+        Some(Subscription {
+            name: name.into(),
+            guarantee: opened.config.guarantee,
+            actor: opened.actor.clone(),
+            hub: ctx.address(),
+            log: Arc::clone(&self.log),
+        })
+    }
+}
+
+impl Handler<Find> for Hub {
+    type Result = MessageResult<Find>;
+
+    fn handle(&mut self, Find(name): Find, ctx: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.handle_of(&name, ctx))
+    }
+}
+
+impl Handler<List> for Hub {
+    type Result = MessageResult<List>;
+
+    fn handle(&mut self, _: List, ctx: &mut Context<Self>) -> Self::Result {
+        let names = self.subscriptions.keys();
+        MessageResult(names.filter_map(|name| self.handle_of(name, ctx)).collect())
+    }
+}
+
+impl Handler<Forget> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, forget: Forget, _: &mut Context<Self>) {
+        let same = |opened: &Opened| opened.actor == forget.actor;
+        if self.subscriptions.get(&forget.name).is_some_and(same) {
+            self.subscriptions.remove(&forget.name);
+            for topic in self.topics.values_mut() {
+                topic.readers.retain(|reader| reader.actor != forget.actor);
+            }
+        }
+    }
+}
+
+impl Handler<Drain> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, Drain(drained): Drain, _: &mut Context<Self>) {
+        self.draining = true;
+        self.drains.push(drained);
+    }
+}
+
+impl Handler<End> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, _: End, ctx: &mut Context<Self>) {
+        ctx.stop();
+    }
+}

@@ -1,0 +1,221 @@
+use std::sync::Arc;
+
+use actix::prelude::*;
+use dispatch_core::error::{ErrorCode, Problem, RegistrationError};
+use dispatch_core::log::{Cursor, LogBounds, LogError, Offset, OffsetRanges, StoredSubscription, TopicLog};
+use dispatch_core::subscription::{Exhausted, Guarantee, Start, SubscriptionConfig, TopicSlot};
+use dispatch_core::{Topic, TopicPattern};
+use rand::Rng;
+
+use super::Open;
+use super::actor::{Done, Hub, Opened, Reader};
+use crate::bus::BusError;
+use crate::bus::subscription::{AddTopic, Command, Parts, SeekTo, SubscriptionActor, place};
+
+/// A subscription whose cursors are known.
+pub(super) struct Prepared {
+    open: Open,
+    topics: Result<Vec<(Cursor, LogBounds)>, BusError>,
+}
+
+impl Opened {
+    /// Gives the subscription a topic.
+    pub(super) fn join(&mut self, topic: Topic, next: Offset, settled: OffsetRanges, head: Offset) -> Reader {
+        let slot = TopicSlot(self.slots);
+        self.slots += 1;
+        self.actor.do_send(AddTopic { topic, next, settled, head });
+        Reader { actor: self.actor.clone(), slot }
+    }
+}
+
+impl Handler<Open> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, open: Open, ctx: &mut Context<Self>) {
+        if self.is_draining() {
+            let _ = open.reply.send(Err(BusError::Stopped));
+            return;
+        }
+        if let Err(error) = self.check(&open) {
+            let _ = open.reply.send(Err(error));
+            return;
+        }
+        let name = open.config.name.clone();
+        if let Some(opened) = self.subscriptions.get(&name) {
+            let answer = match open.config.check_reopening(&opened.config) {
+                Ok(()) => {
+                    opened.actor.do_send(Command::Window(open.config.window));
+                    self.handle_of(&name, ctx).ok_or(BusError::Stopped)
+                }
+                Err(conflict) => Err(BusError::Conflict(conflict)),
+            };
+            let _ = open.reply.send(answer);
+            return;
+        }
+        if !self.opening.insert(name) {
+            self.deferred.push_back(open);
+            return;
+        }
+        let log = Arc::clone(&self.log);
+        self.io.push(Box::pin(async move {
+            let topics = match open.config.guarantee {
+                Guarantee::AtMostOnce => Ok(Vec::new()),
+                Guarantee::AtLeastOnce => prepare(&*log, &open.config, open.accept_loss).await,
+            };
+            Done::Prepared(Box::new(Prepared { open, topics }))
+        }));
+    }
+}
+
+impl Hub {
+    /// Everything that is wrong with it, at once.
+    fn check(&self, open: &Open) -> Result<(), BusError> {
+        let config = &open.config;
+        let mut problems = config.problems();
+        let mut add = |text: &str| {
+            let text = format!("subscription '{}': {text}", config.name);
+            problems.push(Problem::new(ErrorCode::InvalidConfiguration, text));
+        };
+        let reliable = config.guarantee == Guarantee::AtLeastOnce;
+        if config.exhausted() == Exhausted::DeadLetter && open.dead_letters.is_none() {
+            add("exhausted is dead_letter and there is no target: give it one with dead_letters(adapter)");
+        }
+        if !reliable && (config.rate.is_some() || config.bytes_per_second.is_some()) {
+            add("a rate limit needs at_least_once: at most once, nothing waits");
+        }
+        RegistrationError::check(problems)?;
+        let transient = config.topic.parse::<Topic>();
+        if reliable
+            && let Ok(topic) = transient
+            && self.transient.iter().any(|pattern| pattern.matches(&topic))
+        {
+            return Err(BusError::Transient { topic: topic.to_string() });
+        }
+        Ok(())
+    }
+
+    /// The cursors are known: the subscription begins.
+    pub(super) fn prepared(&mut self, prepared: Prepared, ctx: &mut Context<Self>) {
+        let Prepared { open, topics } = prepared;
+        let name = open.config.name.clone();
+        self.opening.remove(&name);
+        match (topics, open.config.topic.parse::<TopicPattern>()) {
+            (Ok(topics), Ok(pattern)) => {
+                let parts = Parts {
+                    config: open.config.clone(),
+                    log: Arc::clone(&self.log),
+                    dead_letters: open.dead_letters,
+                    clock: self.clock.clone(),
+                    sanitizer: Arc::clone(&self.sanitizer),
+                    heartbeat: self.config.heartbeat,
+                    idle_timeout: self.config.idle_timeout,
+                    seed: self.seeds.random(),
+                    hub: ctx.address(),
+                };
+                let actor = SubscriptionActor::new(parts).start();
+                let opened = Opened { config: open.config, pattern, actor, slots: 0 };
+                self.subscriptions.insert(name.clone(), opened);
+                self.join_all(&name, topics);
+                let handle = self.handle_of(&name, ctx).ok_or(BusError::Stopped);
+                let _ = open.reply.send(handle);
+            }
+            (Err(error), _) => {
+                let _ = open.reply.send(Err(error));
+            }
+            (_, Err(error)) => {
+                let problem = Problem::new(ErrorCode::InvalidParameter, error.to_string());
+                let _ = open.reply.send(Err(BusError::Invalid(problem.into())));
+            }
+        }
+        for waiting in std::mem::take(&mut self.deferred) {
+            ctx.notify(waiting);
+        }
+    }
+
+    /// Gives a subscription the topics that it found in the log, and those that came to be meanwhile.
+    fn join_all(&mut self, name: &str, topics: Vec<(Cursor, LogBounds)>) {
+        let Some(mut opened) = self.subscriptions.remove(name) else { return };
+        for (cursor, bounds) in topics {
+            let Cursor { topic, next, settled } = cursor;
+            let state = self.topic(&topic);
+            state.head = state.head.max(bounds.head);
+            let head = state.head;
+            let reader = opened.join(topic.clone(), next, settled, head);
+            self.topic(&topic).readers.push(reader);
+        }
+        let reliable = opened.config.guarantee == Guarantee::AtLeastOnce;
+        for (topic, state) in &mut self.topics {
+            let has = state.readers.iter().any(|reader| reader.actor == opened.actor);
+            if !has && opened.pattern.matches(topic) && !(reliable && state.transient) {
+                let reader = opened.join(topic.clone(), Offset::ZERO, OffsetRanges::default(), state.head);
+                state.readers.push(reader);
+            }
+        }
+        self.subscriptions.insert(name.to_owned(), opened);
+    }
+}
+
+/// Finds out where a subscription begins, and stores that.
+async fn prepare(
+    log: &dyn TopicLog,
+    config: &SubscriptionConfig,
+    accept_loss: bool,
+) -> Result<Vec<(Cursor, LogBounds)>, BusError> {
+    let stored = log.load(&config.name).await?;
+    if let Some(stored) = &stored {
+        let before = serde_json::from_value::<SubscriptionConfig>(stored.definition.clone());
+        let before = before.map_err(|error| {
+            BusError::Conflict(format!(
+                "what is stored of subscription '{}' cannot be read: {error}",
+                config.name
+            ))
+        })?;
+        config.check_reopening(&before).map_err(BusError::Conflict)?;
+    }
+    let topics = match config.topic.parse::<Topic>() {
+        Ok(topic) if !is_pattern(&config.topic) => vec![topic],
+        _ => {
+            let pattern = config.topic.parse::<TopicPattern>();
+            let all = log.topics().await?;
+            all.into_iter().filter(|topic| pattern.as_ref().is_ok_and(|it| it.matches(topic))).collect()
+        }
+    };
+    let mut found = Vec::with_capacity(topics.len());
+    for topic in topics {
+        let bounds = log.bounds(&topic).await?;
+        let saved = stored.iter().flat_map(|stored| &stored.cursors).find(|cursor| cursor.topic == topic);
+        let cursor = match saved {
+            Some(cursor) if cursor.next > bounds.head && accept_loss => Cursor::at(topic, bounds.head),
+            Some(cursor) if cursor.next > bounds.head => {
+                return Err(BusError::Log(LogError::EndsBelowCursor {
+                    topic,
+                    head: bounds.head,
+                    subscription: config.name.clone(),
+                    cursor: cursor.next,
+                }));
+            }
+            Some(cursor) => cursor.clone(),
+            // A topic that came to be while the subscription was stopped belongs to it from the beginning.
+            None if stored.is_some() => Cursor::at(topic, bounds.oldest),
+            None => {
+                let to = match config.start {
+                    Start::Latest => SeekTo::Latest,
+                    Start::Earliest => SeekTo::Earliest,
+                    Start::Offset(offset) => SeekTo::Offset(offset),
+                    Start::Time(time) => SeekTo::Time(time),
+                };
+                let next = place(log, &topic, to).await?;
+                Cursor::at(topic, next)
+            }
+        };
+        found.push((cursor, bounds));
+    }
+    let definition = serde_json::to_value(config).map_err(|error| BusError::Conflict(error.to_string()))?;
+    let cursors = found.iter().map(|(cursor, _)| cursor.clone()).collect();
+    log.save(&StoredSubscription { name: config.name.clone(), definition, cursors }).await?;
+    Ok(found)
+}
+
+fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?'])
+}

@@ -1,0 +1,72 @@
+use std::sync::Arc;
+
+use actix::prelude::*;
+use dispatch_core::log::{LogEntry, Offset};
+use dispatch_core::subscription::SubscriptionConfig;
+use dispatch_core::{Adapter, Topic};
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use crate::bus::BusError;
+use crate::bus::subscription::{Subscription, SubscriptionActor};
+
+/// What became of a message that was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Published {
+    /// Its place in the log; none on a transient topic, and of a duplicate whose first copy is still on its way.
+    pub offset: Option<Offset>,
+    /// Whether the same envelope had been published on this topic already, so that it was not published again.
+    pub duplicate: bool,
+}
+
+/// The answer to a batch.
+pub(in crate::bus) type PublishReply = oneshot::Sender<Result<Vec<Published>, BusError>>;
+
+/// Append these to a topic.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(in crate::bus) struct Publish {
+    pub(in crate::bus) topic: Topic,
+    pub(in crate::bus) entries: Vec<LogEntry>,
+    pub(in crate::bus) reply: PublishReply,
+}
+
+/// Open a subscription.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(in crate::bus) struct Open {
+    pub(in crate::bus) config: SubscriptionConfig,
+    pub(in crate::bus) dead_letters: Option<Arc<dyn Adapter>>,
+    /// Go on at the head of a log that ends below the cursor.
+    pub(in crate::bus) accept_loss: bool,
+    pub(in crate::bus) reply: oneshot::Sender<Result<Subscription, BusError>>,
+}
+
+/// The subscription of this name, if it is open.
+#[derive(Message)]
+#[rtype(result = "Option<Subscription>")]
+pub(in crate::bus) struct Find(pub(in crate::bus) String);
+
+/// Every subscription that is open.
+#[derive(Message)]
+#[rtype(result = "Vec<Subscription>")]
+pub(in crate::bus) struct List;
+
+/// A subscription has ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(in crate::bus) struct Forget {
+    pub(in crate::bus) name: String,
+    pub(in crate::bus) actor: Addr<SubscriptionActor>,
+}
+
+/// Take nothing more; answer when everything that was taken is in the log or was refused.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(in crate::bus) struct Drain(pub(in crate::bus) oneshot::Sender<()>);
+
+/// End.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(in crate::bus) struct End;

@@ -1,0 +1,143 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use dispatch_core::Topic;
+use dispatch_core::log::{LogError, Offset};
+
+use super::actor::{Done, Hub};
+use crate::bus::LOG_TARGET as TARGET;
+use crate::bus::subscription::HeadMoved;
+
+/// How many heartbeats there are between two looks for new topics.
+const LOOK: u64 = 10;
+
+/// What a heartbeat has found in the log.
+pub(super) struct Beat {
+    heads: Vec<(Topic, Offset)>,
+    topics: Vec<Topic>,
+}
+
+/// Somebody has appended to a topic, or it cannot be waited for.
+pub(super) struct Tailed {
+    topic: Topic,
+    result: Result<Offset, LogError>,
+}
+
+impl Hub {
+    /// What has to be done now and then.
+    pub(super) fn upkeep(&mut self, now: Duration) {
+        if now >= self.next_beat {
+            self.next_beat = now + self.config.heartbeat;
+            self.beat();
+        }
+        if now >= self.next_trim {
+            self.next_trim = now + self.config.retention_interval;
+            self.trim();
+        }
+    }
+
+    /// Compares heads with the log: a wake-up may have been lost, or somebody else may have written.
+    fn beat(&mut self) {
+        if self.beating {
+            return;
+        }
+        self.beats += 1;
+        let look = self.beats.is_multiple_of(LOOK) && !self.subscriptions.is_empty();
+        let watched = self.topics.iter().filter(|(_, state)| !state.transient && !state.readers.is_empty());
+        let watched: Vec<_> = watched.map(|(topic, _)| topic.clone()).collect();
+        if watched.is_empty() && !look {
+            return;
+        }
+        self.beating = true;
+        let log = Arc::clone(&self.log);
+        self.io.push(Box::pin(async move {
+            let mut heads = Vec::new();
+            for topic in watched {
+                if let Ok(bounds) = log.bounds(&topic).await {
+                    heads.push((topic, bounds.head));
+                }
+            }
+            let topics = if look { log.topics().await.unwrap_or_default() } else { Vec::new() };
+            Done::Beat(Beat { heads, topics })
+        }));
+        if self.log.is_shared() {
+            self.follow();
+        }
+    }
+
+    pub(super) fn beaten(&mut self, beat: Beat) {
+        self.beating = false;
+        for topic in beat.topics {
+            // Joins the patterns that it matches; its head is seen with the next heartbeat.
+            self.topic(&topic);
+        }
+        for (topic, head) in beat.heads {
+            self.moved(&topic, head);
+        }
+    }
+
+    fn moved(&mut self, topic: &Topic, head: Offset) {
+        let Some(state) = self.topics.get_mut(topic) else { return };
+        // What is being appended is on its way already.
+        if head <= state.head || state.appending {
+            return;
+        }
+        state.head = head;
+        for reader in &state.readers {
+            reader.actor.do_send(HeadMoved { topic: reader.slot, head });
+        }
+    }
+
+    /// Waits for what others append.
+    fn follow(&mut self) {
+        let topics = self.topics.iter_mut();
+        for (topic, state) in topics.filter(|(_, state)| !state.transient && !state.readers.is_empty()) {
+            if std::mem::replace(&mut state.tailing, true) {
+                continue;
+            }
+            let (log, topic, head) = (Arc::clone(&self.log), topic.clone(), state.head);
+            self.io.push(Box::pin(async move {
+                let result = log.tail(&topic, head).await;
+                Done::Tailed(Tailed { topic, result })
+            }));
+        }
+    }
+
+    pub(super) fn tailed(&mut self, tailed: Tailed) {
+        let Tailed { topic, result } = tailed;
+        if let Some(state) = self.topics.get_mut(&topic) {
+            state.tailing = false;
+        }
+        // After an error the next heartbeat tries again.
+        if let Ok(head) = result {
+            self.moved(&topic, head);
+            self.follow();
+        }
+    }
+
+    /// Removes what need not be kept any longer.
+    fn trim(&mut self) {
+        if !self.config.retention.is_limited() {
+            return;
+        }
+        let topics: Vec<_> = self
+            .topics
+            .iter()
+            .filter(|(_, state)| !state.transient)
+            .map(|(topic, _)| topic.clone())
+            .collect();
+        let (log, retention, now) = (Arc::clone(&self.log), self.config.retention.clone(), self.clock.wall());
+        self.io.push(Box::pin(async move {
+            for topic in topics {
+                match retention.apply(&*log, &topic, now).await {
+                    Ok(0) => {}
+                    Ok(records) => tracing::debug!(target: TARGET, topic = topic.as_str(), records, "trimmed"),
+                    Err(error) => {
+                        tracing::warn!(target: TARGET, topic = topic.as_str(), %error, "the log cannot be trimmed");
+                    }
+                }
+            }
+            Done::Trimmed
+        }));
+    }
+}

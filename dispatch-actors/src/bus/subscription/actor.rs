@@ -1,0 +1,224 @@
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use actix::fut::ActorFuture;
+use actix::prelude::*;
+use dispatch_core::log::TopicLog;
+use dispatch_core::subscription::{Guarantee, SubscriptionConfig};
+use dispatch_core::{Adapter, Sanitizer};
+use tokio::sync::oneshot;
+use tokio::time::Sleep;
+
+use super::live::Live;
+use super::reliable::Reliable;
+use super::{AddTopic, Command, Connect, Disconnect, HeadMoved, PauseConsumer, Pushed, StopReport};
+use crate::bus::hub::{Forget, Hub};
+use crate::bus::time::BusClock;
+
+/// What a subscription is made of.
+#[derive(Clone)]
+pub(in crate::bus) struct Parts {
+    pub(in crate::bus) config: SubscriptionConfig,
+    pub(in crate::bus) log: Arc<dyn TopicLog>,
+    pub(in crate::bus) dead_letters: Option<Arc<dyn Adapter>>,
+    pub(in crate::bus) clock: BusClock,
+    pub(in crate::bus) sanitizer: Arc<Sanitizer>,
+    pub(in crate::bus) heartbeat: Duration,
+    pub(in crate::bus) idle_timeout: Duration,
+    pub(in crate::bus) seed: u64,
+    pub(in crate::bus) hub: Addr<Hub>,
+}
+
+/// Runs a subscription.
+pub(in crate::bus) struct SubscriptionActor {
+    name: Arc<str>,
+    side: Side,
+    timer: Pin<Box<Sleep>>,
+    clock: BusClock,
+    stopping: Option<Stopping>,
+}
+
+enum Side {
+    Reliable(Box<Reliable>),
+    Live(Box<Live>),
+}
+
+/// It stops when consumers have answered, or when it is time.
+struct Stopping {
+    until: Duration,
+    reply: oneshot::Sender<StopReport>,
+}
+
+impl SubscriptionActor {
+    pub(in crate::bus) fn new(parts: Parts) -> Self {
+        let (name, clock) = (parts.config.name.as_str().into(), parts.clock.clone());
+        let side = match parts.config.guarantee {
+            Guarantee::AtLeastOnce => Side::Reliable(Box::new(Reliable::new(parts))),
+            Guarantee::AtMostOnce => Side::Live(Box::new(Live::new(parts))),
+        };
+        let timer = Box::pin(tokio::time::sleep_until(clock.instant(Duration::ZERO)));
+        Self { name, side, timer, clock, stopping: None }
+    }
+
+    /// Works off everything that has come, and says when there is more to do.
+    fn turn(&mut self, ctx: &mut Context<Self>, cx: &mut TaskContext<'_>) {
+        let due = match &mut self.side {
+            Side::Reliable(reliable) => reliable.turn(cx),
+            Side::Live(live) => live.turn(cx),
+        };
+        if let Side::Live(live) = &self.side
+            && live.is_abandoned()
+        {
+            live.hub().do_send(Forget { name: self.name.to_string(), actor: ctx.address() });
+            ctx.stop();
+            return;
+        }
+        let until = self.stopping.as_ref().map(|stopping| stopping.until);
+        if until.is_some() && self.has_ended() {
+            self.end(ctx);
+            return;
+        }
+        let Some(due) = [due, until].into_iter().flatten().min() else { return };
+        let due = self.clock.instant(due);
+        if self.timer.deadline() != due || self.timer.is_elapsed() {
+            self.timer.as_mut().reset(due);
+        }
+        if self.timer.as_mut().poll(cx).is_ready() {
+            // It is due by now: once more around.
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    /// Whether nothing holds up the end any more.
+    fn has_ended(&self) -> bool {
+        let late = self.stopping.as_ref().is_some_and(|stopping| self.clock.now() >= stopping.until);
+        late || match &self.side {
+            Side::Reliable(reliable) => reliable.is_quiet(),
+            Side::Live(live) => live.is_quiet(),
+        }
+    }
+
+    fn end(&mut self, ctx: &mut Context<Self>) {
+        let Some(stopping) = self.stopping.take() else { return };
+        let mut report = match &self.side {
+            Side::Reliable(reliable) => reliable.report(),
+            Side::Live(live) => live.report(),
+        };
+        report.name = self.name.to_string();
+        // Whoever asked may have gone.
+        let _ = stopping.reply.send(report);
+        ctx.stop();
+    }
+}
+
+impl Actor for SubscriptionActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        // Pushes must not be lost at the mailbox: what is in flight is bounded by the states.
+        ctx.set_mailbox_capacity(usize::MAX >> 4);
+        ctx.spawn(Turns);
+    }
+}
+
+/// Gives the actor a turn whenever its mailbox has been worked off, and whenever something it waits for has come.
+struct Turns;
+
+impl ActorFuture<SubscriptionActor> for Turns {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        actor: &mut SubscriptionActor,
+        ctx: &mut Context<SubscriptionActor>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        actor.turn(ctx, cx);
+        Poll::Pending
+    }
+}
+
+impl Handler<Pushed> for SubscriptionActor {
+    type Result = ();
+
+    fn handle(&mut self, pushed: Pushed, _: &mut Context<Self>) {
+        match &mut self.side {
+            Side::Reliable(reliable) => reliable.pushed(&pushed),
+            Side::Live(live) => live.pushed(&pushed),
+        }
+    }
+}
+
+impl Handler<HeadMoved> for SubscriptionActor {
+    type Result = ();
+
+    fn handle(&mut self, moved: HeadMoved, _: &mut Context<Self>) {
+        if let Side::Reliable(reliable) = &mut self.side {
+            reliable.head_moved(&moved);
+        }
+    }
+}
+
+impl Handler<AddTopic> for SubscriptionActor {
+    type Result = ();
+
+    fn handle(&mut self, add: AddTopic, _: &mut Context<Self>) {
+        match &mut self.side {
+            Side::Reliable(reliable) => reliable.add_topic(add),
+            Side::Live(live) => live.add_topic(add),
+        }
+    }
+}
+
+impl Handler<Connect> for SubscriptionActor {
+    type Result = ();
+
+    fn handle(&mut self, connect: Connect, _: &mut Context<Self>) {
+        match &mut self.side {
+            Side::Reliable(reliable) => reliable.connect(connect),
+            Side::Live(live) => live.connect(connect),
+        }
+    }
+}
+
+impl Handler<Disconnect> for SubscriptionActor {
+    type Result = ();
+
+    fn handle(&mut self, Disconnect(consumer): Disconnect, _: &mut Context<Self>) {
+        match &mut self.side {
+            Side::Reliable(reliable) => reliable.disconnect(consumer),
+            Side::Live(live) => live.disconnect(consumer),
+        }
+    }
+}
+
+impl Handler<PauseConsumer> for SubscriptionActor {
+    type Result = ();
+
+    fn handle(&mut self, pause: PauseConsumer, _: &mut Context<Self>) {
+        match &mut self.side {
+            Side::Reliable(reliable) => reliable.pause_consumer(&pause),
+            Side::Live(live) => live.pause_consumer(&pause),
+        }
+    }
+}
+
+impl Handler<Command> for SubscriptionActor {
+    type Result = ();
+
+    fn handle(&mut self, command: Command, _: &mut Context<Self>) {
+        match (command, &mut self.side) {
+            (Command::Stop { deadline, reply }, side) => {
+                self.stopping = Some(Stopping { until: self.clock.now() + deadline, reply });
+                match side {
+                    Side::Reliable(reliable) => reliable.stop(),
+                    Side::Live(live) => live.stop(),
+                }
+            }
+            (command, Side::Reliable(reliable)) => reliable.command(command),
+            (command, Side::Live(live)) => live.command(command),
+        }
+    }
+}

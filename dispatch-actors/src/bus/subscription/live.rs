@@ -1,0 +1,302 @@
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix::Addr;
+use dispatch_core::Topic;
+use dispatch_core::log::LogRecord;
+use dispatch_core::subscription::{
+    ConsumerId, LiveState, MessageKey, SubscriptionStatus, SubscriptionType, TopicStatus,
+};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use super::actor::Parts;
+use super::{
+    AddTopic, Command, Connect, ConsumerInfo, PauseConsumer, Pushed, StopReport, SubscriptionInfo, logging,
+};
+use crate::bus::BusError;
+use crate::bus::consumer::{Acknowledge, Connected, Consume, Delivery, Handle, Running};
+use crate::bus::hub::Hub;
+
+/// An at-most-once subscription at work.
+///
+/// - A message goes to a consumer that has room, or is dropped and counted. Nothing is kept but what is not due yet.
+/// - A consumer has room while it has fewer than `capacity` messages before it.
+pub(super) struct Live {
+    parts: Parts,
+    state: LiveState,
+    topics: Vec<Topic>,
+    consumers: BTreeMap<ConsumerId, Connected>,
+    next_consumer: u64,
+    running: FuturesUnordered<Busy>,
+    /// Messages whose time has not come.
+    delayed: BTreeMap<(Duration, u64), LogRecord>,
+    ready: Vec<LogRecord>,
+    number: u64,
+    next_beat: Option<Duration>,
+    paused: bool,
+    dropped_late: u64,
+    /// Since when messages have been dropped because there is no consumer.
+    idle_since: Option<Duration>,
+    abandoned: bool,
+}
+
+/// A function of a consumer at work; it takes a place before the consumer as long as it runs.
+struct Busy {
+    running: Running,
+    _place: Acknowledge,
+}
+
+impl Future for Busy {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.running).poll(cx).map(|_| ())
+    }
+}
+
+impl Live {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self {
+            state: LiveState::new(parts.config.kind),
+            parts,
+            topics: Vec::new(),
+            consumers: BTreeMap::new(),
+            next_consumer: 0,
+            running: FuturesUnordered::new(),
+            delayed: BTreeMap::new(),
+            ready: Vec::new(),
+            number: 0,
+            next_beat: None,
+            paused: false,
+            dropped_late: 0,
+            idle_since: None,
+            abandoned: false,
+        }
+    }
+
+    pub(super) fn turn(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
+        while let Poll::Ready(Some(())) = self.running.poll_next_unpin(cx) {}
+        if self.next_beat.is_some() || !self.delayed.is_empty() {
+            let now = self.parts.clock.now();
+            if self.next_beat.is_some_and(|due| due <= now) {
+                self.beat(now);
+            }
+            while let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now) {
+                self.ready.push(entry.remove());
+            }
+        }
+        let mut ready = std::mem::take(&mut self.ready);
+        for record in ready.drain(..) {
+            self.offer(record, cx);
+        }
+        self.ready = ready;
+        // What has just begun to run has to be polled where it is.
+        while let Poll::Ready(Some(())) = self.running.poll_next_unpin(cx) {}
+        let due = self.delayed.first_key_value().map(|((due, _), _)| *due);
+        [due, self.next_beat, self.idle()].into_iter().flatten().min()
+    }
+
+    /// When it ends, if no consumer comes until then.
+    fn idle(&mut self) -> Option<Duration> {
+        let ends = self.idle_since? + self.parts.idle_timeout;
+        self.abandoned = self.parts.clock.now() >= ends;
+        Some(ends)
+    }
+
+    /// Whether its messages have had no consumer for so long that it is to end.
+    pub(super) const fn is_abandoned(&self) -> bool {
+        self.abandoned
+    }
+
+    /// The hub.
+    pub(super) const fn hub(&self) -> &Addr<Hub> {
+        &self.parts.hub
+    }
+
+    /// Gives a message to whoever has room.
+    fn offer(&mut self, record: LogRecord, cx: &mut Context<'_>) {
+        let key = (self.parts.config.kind == SubscriptionType::KeyShared)
+            .then(|| record.entry.envelope.key().map(MessageKey::new))
+            .flatten();
+        let (consumers, capacity) = (&self.consumers, self.parts.config.capacity);
+        let has_room = |id: ConsumerId| {
+            consumers.get(&id).is_some_and(|it| it.before.load(Ordering::Relaxed) < capacity)
+        };
+        let Some(consumer) = self.state.pick(key.as_ref(), has_room) else {
+            if self.consumers.is_empty() && self.idle_since.is_none() {
+                self.idle_since = Some(self.parts.clock.now());
+            }
+            return;
+        };
+        let Some(connected) = self.consumers.get(&consumer) else { return };
+        let place = Acknowledge::live(&connected.before);
+        let delivery = Delivery::new(record, 1);
+        match &connected.handle {
+            Handle::Function(function) => {
+                // A panic is dropped like everything else that goes wrong at most once.
+                if let Ok(running) = Running::answering(function, delivery, consumer, None) {
+                    self.run(running, place, cx);
+                }
+            }
+            Handle::Manual(function) => {
+                let free = Acknowledge::live(&Arc::new(AtomicU32::new(0)));
+                if let Some(running) = Running::manual(function, delivery, place, consumer) {
+                    self.run(running, free, cx);
+                }
+            }
+            Handle::Actor(recipient) => {
+                if recipient.connected() {
+                    // The capacity bounds what is in the mailbox.
+                    recipient.do_send(Consume::new(delivery, place));
+                } else {
+                    self.gone(consumer);
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, mut running: Running, place: Acknowledge, cx: &mut Context<'_>) {
+        if Pin::new(&mut running).poll(cx).is_pending() {
+            self.running.push(Busy { running, _place: place });
+        }
+    }
+
+    fn beat(&mut self, now: Duration) {
+        let gone: Vec<_> =
+            self.consumers.iter().filter(|(_, it)| !it.handle.is_connected()).map(|(id, _)| *id).collect();
+        gone.into_iter().for_each(|consumer| self.gone(consumer));
+        let actors = self.consumers.values().any(|it| matches!(it.handle, Handle::Actor(_)));
+        self.next_beat = actors.then(|| now + self.parts.heartbeat);
+    }
+
+    fn gone(&mut self, consumer: ConsumerId) {
+        self.state.remove(consumer);
+        if let Some(connected) = self.consumers.remove(&consumer) {
+            logging::consumer_gone(&self.parts.config.name, &connected.name);
+        }
+    }
+
+    pub(super) fn pushed(&mut self, pushed: &Pushed) {
+        for record in pushed.records.iter() {
+            let entry = &record.entry;
+            if entry.available_at.is_none() && entry.expires_at.is_none() {
+                self.ready.push(record.clone());
+                continue;
+            }
+            let now = self.parts.clock.now();
+            let due = entry.available_at.map(|time| self.parts.clock.at(time, now)).filter(|due| *due > now);
+            let expired = entry.expires_at.is_some_and(|time| time <= self.parts.clock.wall());
+            match due {
+                _ if expired => self.dropped_late += 1,
+                Some(_) if self.delayed.len() >= self.parts.config.max_aside => self.dropped_late += 1,
+                Some(due) => {
+                    self.number += 1;
+                    self.delayed.insert((due, self.number), record.clone());
+                }
+                None => self.ready.push(record.clone()),
+            }
+        }
+        if self.paused {
+            let missed = self.ready.len() as u64;
+            self.ready.clear();
+            self.dropped_late += missed;
+        }
+    }
+
+    pub(super) fn add_topic(&mut self, add: AddTopic) {
+        self.topics.push(add.topic);
+    }
+
+    pub(super) fn connect(&mut self, connect: Connect) {
+        let Connect { name, keys, make, reply } = connect;
+        self.next_consumer += 1;
+        let consumer = ConsumerId(self.next_consumer);
+        if !self.state.add(consumer, keys.as_deref()) {
+            let _ = reply.send(None);
+            return;
+        }
+        self.idle_since = None;
+        let handle = make();
+        if matches!(handle, Handle::Actor(_)) && self.next_beat.is_none() {
+            self.next_beat = Some(self.parts.clock.now() + self.parts.heartbeat);
+        }
+        self.consumers.insert(consumer, Connected { name, handle, before: Arc::new(AtomicU32::new(0)) });
+        let _ = reply.send(Some(consumer));
+    }
+
+    pub(super) fn disconnect(&mut self, consumer: ConsumerId) {
+        self.state.remove(consumer);
+        self.consumers.remove(&consumer);
+        let running = std::mem::take(&mut self.running);
+        self.running = running.into_iter().filter(|busy| busy.running.consumer() != consumer).collect();
+    }
+
+    pub(super) fn pause_consumer(&mut self, pause: &PauseConsumer) {
+        self.state.pause(pause.consumer, pause.paused);
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.paused = true;
+    }
+
+    /// Whether no function of a consumer is at work.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    pub(super) fn report(&self) -> StopReport {
+        StopReport { unacknowledged: self.running.len(), ..StopReport::default() }
+    }
+
+    pub(super) fn command(&mut self, command: Command) {
+        let no = || BusError::AtMostOnce { name: self.parts.config.name.clone() };
+        match command {
+            Command::Pause(paused) => self.paused = paused,
+            Command::Info(reply) => {
+                let _ = reply.send(self.info());
+            }
+            Command::Flush(reply) => {
+                let _ = reply.send(());
+            }
+            Command::Seek { reply, .. } => {
+                let _ = reply.send(Err(no()));
+            }
+            Command::Resolve { reply, .. } => {
+                let _ = reply.send(Err(no()));
+            }
+            Command::Replay { reply, .. } => {
+                let _ = reply.send(Err(no()));
+            }
+            Command::Window(_) | Command::Stop { .. } => {}
+        }
+    }
+
+    fn info(&self) -> SubscriptionInfo {
+        let mut status = SubscriptionStatus::default();
+        status.consumers = self.consumers.len();
+        status.in_flight = self.consumers.values().map(|it| it.before.load(Ordering::Relaxed) as usize).sum();
+        status.aside = self.delayed.len();
+        status.paused = self.paused;
+        status.counters = self.state.counters();
+        status.counters.expired += self.dropped_late;
+        let active = self.state.active();
+        let info = |(id, connected): (&ConsumerId, &Connected)| ConsumerInfo {
+            id: *id,
+            name: connected.name.clone(),
+            active: active == Some(*id),
+        };
+        SubscriptionInfo {
+            config: self.parts.config.clone(),
+            status,
+            topics: self.topics.iter().map(|topic| (topic.clone(), TopicStatus::default())).collect(),
+            consumers: self.consumers.iter().map(info).collect(),
+            oldest_unacknowledged: None,
+            last_error: None,
+        }
+    }
+}

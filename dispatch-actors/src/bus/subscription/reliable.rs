@@ -1,0 +1,628 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use dispatch_core::log::{Cursor, LogEntry, LogError, LogRecord, Offset, ReadLimit, TopicLog};
+use dispatch_core::subscription::{
+    ConsumerId, DeliveryToken, Effect, Event, Exhaustion, Fetch, Load, Message, MessageKey, SavedCursor,
+    SubscriptionState, SubscriptionType, TopicSlot,
+};
+use dispatch_core::{DeadLetter, DeadLetterOrigin, Topic};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{mpsc, oneshot};
+
+use super::actor::Parts;
+use super::{
+    AddTopic, Command, Connect, ConsumerInfo, HeadMoved, PauseConsumer, Pushed, SeekTo, StopReport,
+    SubscriptionInfo, logging,
+};
+use crate::bus::BusError;
+use crate::bus::consumer::{Acknowledge, Answer, Connected, Consume, Delivery, Handle, Running, Verdict};
+use crate::bus::keep;
+use crate::bus::time::BusClock;
+
+/// How long to wait before the log, or a dead-letter target, is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Most events in one turn, so that others on the thread have theirs.
+const TURN: usize = 512;
+
+/// An at-least-once subscription at work.
+pub(super) struct Reliable {
+    parts: Parts,
+    state: SubscriptionState<LogRecord>,
+    topics: Vec<Topic>,
+    events: VecDeque<Event<LogRecord>>,
+    effects: Vec<Effect<LogRecord>>,
+    consumers: BTreeMap<ConsumerId, Connected>,
+    next_consumer: u64,
+    /// Who waits to hear whether they are connected.
+    connecting: BTreeMap<ConsumerId, oneshot::Sender<Option<ConsumerId>>>,
+    running: FuturesUnordered<Running>,
+    io: FuturesUnordered<BoxFuture<'static, Done>>,
+    answer: mpsc::UnboundedSender<Answer>,
+    answers: mpsc::UnboundedReceiver<Answer>,
+    flushes: Vec<oneshot::Sender<()>>,
+    /// Who wants to know how it is, once everything that came before has been worked off.
+    infos: Vec<oneshot::Sender<SubscriptionInfo>>,
+    next_beat: Option<Duration>,
+    last_error: Option<String>,
+    stopping: bool,
+}
+
+/// What a future beside the mailbox has come to.
+pub(in crate::bus) struct Done {
+    pub(in crate::bus) event: Option<Event<LogRecord>>,
+    pub(in crate::bus) failed: Option<(&'static str, String)>,
+}
+
+impl Done {
+    pub(in crate::bus) const fn event(event: Event<LogRecord>) -> Self {
+        Self { event: Some(event), failed: None }
+    }
+
+    pub(in crate::bus) fn failed(
+        what: &'static str,
+        error: &dyn std::fmt::Display,
+        then: Option<Event<LogRecord>>,
+    ) -> Self {
+        Self { event: then, failed: Some((what, error.to_string())) }
+    }
+}
+
+impl Reliable {
+    pub(super) fn new(parts: Parts) -> Self {
+        let (answer, answers) = mpsc::unbounded_channel();
+        Self {
+            state: SubscriptionState::new(&parts.config, parts.seed, parts.clock.now()),
+            parts,
+            topics: Vec::new(),
+            events: VecDeque::new(),
+            effects: Vec::new(),
+            consumers: BTreeMap::new(),
+            next_consumer: 0,
+            connecting: BTreeMap::new(),
+            running: FuturesUnordered::new(),
+            io: FuturesUnordered::new(),
+            answer,
+            answers,
+            flushes: Vec::new(),
+            infos: Vec::new(),
+            next_beat: None,
+            last_error: None,
+            stopping: false,
+        }
+    }
+
+    /// Works off everything that has come; when there is more to do, if nothing comes until then.
+    pub(super) fn turn(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
+        let mut left = TURN;
+        let mut now = self.parts.clock.now();
+        loop {
+            let moved = self.collect(cx, now);
+            if self.events.is_empty() && self.state.next_deadline(now).is_some_and(|due| due <= now) {
+                self.events.push_back(Event::Tick);
+            }
+            if self.events.is_empty() && !moved {
+                break;
+            }
+            while left > 0
+                && let Some(event) = self.events.pop_front()
+            {
+                left -= 1;
+                let added = match &event {
+                    Event::ConsumerAdded { consumer, .. } => Some(*consumer),
+                    _ => None,
+                };
+                self.state.step(event, now, &mut self.effects);
+                self.apply(cx);
+                if let Some(reply) = added.and_then(|added| self.connecting.remove(&added)) {
+                    // Whoever asked may have gone; then nobody removes the consumer, which is as they left it.
+                    let _ = reply.send(added);
+                }
+            }
+            if left == 0 {
+                cx.waker().wake_by_ref();
+                break;
+            }
+            now = self.parts.clock.now();
+        }
+        if self.state.is_saved() {
+            for flush in self.flushes.drain(..) {
+                let _ = flush.send(());
+            }
+        }
+        if self.events.is_empty() && !self.infos.is_empty() {
+            let info = self.info();
+            for reply in self.infos.drain(..) {
+                let _ = reply.send(info.clone());
+            }
+        }
+        [self.state.next_deadline(now), self.next_beat].into_iter().flatten().min()
+    }
+
+    /// Takes what has come from consumers and from the log.
+    fn collect(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
+        let before = self.events.len();
+        let mut moved = false;
+        while let Poll::Ready(Some(answer)) = self.answers.poll_recv(cx) {
+            self.answered(answer);
+        }
+        while let Poll::Ready(Some((token, verdict))) = self.running.poll_next_unpin(cx) {
+            moved = true;
+            self.finished(token, verdict);
+        }
+        while let Poll::Ready(Some(done)) = self.io.poll_next_unpin(cx) {
+            moved = true;
+            self.done(done);
+        }
+        if self.next_beat.is_some_and(|due| due <= now) {
+            self.beat(now);
+        }
+        moved || self.events.len() > before
+    }
+
+    fn apply(&mut self, cx: &mut Context<'_>) {
+        let mut effects = std::mem::take(&mut self.effects);
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Deliver { token, record } => self.deliver(token, record, cx),
+                Effect::Refused(consumer) => {
+                    self.consumers.remove(&consumer);
+                    if let Some(reply) = self.connecting.remove(&consumer) {
+                        let _ = reply.send(None);
+                    }
+                }
+                Effect::Fetch(request) => {
+                    let read = self.read(request);
+                    self.begin(read, cx);
+                }
+                Effect::Load(load) => {
+                    let read = self.load(load);
+                    self.begin(read, cx);
+                }
+                Effect::Park(exhausted) => {
+                    self.say_exhausted(&exhausted, "park");
+                    let (keep, Some(letter)) = (exhausted.keep, self.letter(exhausted)) else { continue };
+                    let work = keep::park(Arc::clone(&self.parts.log), self.name(), keep, letter, AGAIN);
+                    self.begin(work, cx);
+                }
+                Effect::DeadLetter(exhausted) => {
+                    self.say_exhausted(&exhausted, "dead_letter");
+                    let (keep, Some(letter)) = (exhausted.keep, self.letter(exhausted)) else { continue };
+                    let work = keep::dead_letter(self.parts.dead_letters.clone(), keep, letter, AGAIN);
+                    self.begin(work, cx);
+                }
+                Effect::Blocked(exhausted) => self.say_exhausted(&exhausted, "block"),
+                Effect::Unpark(id) => {
+                    let work = keep::unpark(Arc::clone(&self.parts.log), self.name(), id);
+                    self.begin(work, cx);
+                }
+                Effect::Save(cursors) => {
+                    let work = self.save(cursors);
+                    self.begin(work, cx);
+                }
+                _ => {}
+            }
+        }
+        self.effects = effects;
+    }
+
+    /// Polls a future once; most logs in memory answer at once.
+    fn begin(&mut self, mut work: BoxFuture<'static, Done>, cx: &mut Context<'_>) {
+        match work.as_mut().poll(cx) {
+            Poll::Ready(done) => self.done(done),
+            Poll::Pending => self.io.push(work),
+        }
+    }
+
+    fn done(&mut self, done: Done) {
+        if let Some((what, error)) = done.failed {
+            let error = self.parts.sanitizer.sanitize_text(&error);
+            logging::failed(&self.parts.config.name, what, &error);
+            self.last_error = Some(error);
+        }
+        self.events.extend(done.event);
+    }
+
+    fn deliver(&mut self, token: DeliveryToken, record: LogRecord, cx: &mut Context<'_>) {
+        let Some(connected) = self.consumers.get(&token.consumer) else {
+            self.events.push_back(Event::ConsumerGone { consumer: token.consumer });
+            return;
+        };
+        let delivery = Delivery::new(record, token.attempt);
+        match connected.handle.clone() {
+            Handle::Function(function) => {
+                match Running::answering(&function, delivery, token.consumer, Some(token)) {
+                    Ok(running) => self.run(running, cx),
+                    Err(verdict) => self.finished(Some(token), Some(verdict)),
+                }
+            }
+            Handle::Manual(function) => {
+                let acknowledge = Acknowledge::reliable(token, self.answer.clone());
+                if let Some(running) = Running::manual(&function, delivery, acknowledge, token.consumer) {
+                    self.run(running, cx);
+                }
+            }
+            Handle::Actor(recipient) => {
+                if !recipient.connected() {
+                    self.gone(token.consumer);
+                    return;
+                }
+                let acknowledge = Acknowledge::reliable(token, self.answer.clone());
+                // The window bounds what is in the mailbox.
+                recipient.do_send(Consume::new(delivery, acknowledge));
+            }
+        }
+    }
+
+    fn run(&mut self, mut running: Running, cx: &mut Context<'_>) {
+        match Pin::new(&mut running).poll(cx) {
+            Poll::Ready((token, verdict)) => self.finished(token, verdict),
+            Poll::Pending => self.running.push(running),
+        }
+    }
+
+    fn finished(&mut self, token: Option<DeliveryToken>, verdict: Option<Verdict>) {
+        let (Some(token), Some(verdict)) = (token, verdict) else { return };
+        let event = match verdict {
+            Verdict::Ack => Event::Ack(token),
+            Verdict::Nack { delay, reason } => self.nack(token, delay, &reason, false),
+            Verdict::Reject { reason } => self.nack(token, None, &reason, true),
+        };
+        self.events.push_back(event);
+    }
+
+    fn answered(&mut self, answer: Answer) {
+        let event = match answer {
+            Answer::Ack(token) => Event::Ack(token),
+            Answer::AckUpTo(token) => Event::AckUpTo(token),
+            Answer::Nack { token, delay, reason, terminal } => self.nack(token, delay, &reason, terminal),
+            Answer::Dropped { token, panicking } => {
+                let gone = self.consumers.get(&token.consumer).is_some_and(|it| !it.handle.is_connected());
+                if panicking {
+                    let nack = self.nack(token, None, "the consumer panicked", false);
+                    self.events.push_back(nack);
+                }
+                if gone {
+                    self.gone(token.consumer);
+                }
+                if gone || panicking {
+                    return;
+                }
+                self.nack(token, None, "dropped without an answer", false)
+            }
+        };
+        self.events.push_back(event);
+    }
+
+    fn nack(
+        &self,
+        token: DeliveryToken,
+        delay: Option<Duration>,
+        reason: &str,
+        terminal: bool,
+    ) -> Event<LogRecord> {
+        let reason = self.parts.sanitizer.sanitize_text(reason);
+        Event::Nack { token, delay, reason, terminal }
+    }
+
+    fn gone(&mut self, consumer: ConsumerId) {
+        if let Some(connected) = self.consumers.remove(&consumer) {
+            logging::consumer_gone(&self.parts.config.name, &connected.name);
+            self.events.push_back(Event::ConsumerGone { consumer });
+        }
+    }
+
+    /// Looks whether actors are still there: the only way to notice the death of one that has no messages.
+    fn beat(&mut self, now: Duration) {
+        let gone: Vec<_> =
+            self.consumers.iter().filter(|(_, it)| !it.handle.is_connected()).map(|(id, _)| *id).collect();
+        gone.into_iter().for_each(|consumer| self.gone(consumer));
+        let actors = self.consumers.values().any(|it| matches!(it.handle, Handle::Actor(_)));
+        self.next_beat = actors.then(|| now + self.parts.heartbeat);
+    }
+
+    fn read(&self, request: Fetch) -> BoxFuture<'static, Done> {
+        let Some(topic) = self.topic(request.topic) else { return nothing() };
+        let log = Arc::clone(&self.parts.log);
+        let into = self.intake();
+        Box::pin(async move {
+            let again = |retry_in| Event::FetchFailed { request, retry_in };
+            match log.read(&topic, request.from, ReadLimit::records(request.max)).await {
+                Ok(read)
+                    if read.records.is_empty()
+                        && read.bounds.oldest <= request.from
+                        && request.from < read.bounds.head =>
+                {
+                    // There, and not to be had yet.
+                    Done::event(again(Duration::from_millis(50)))
+                }
+                Ok(read) => {
+                    let messages = into.messages(&read.records);
+                    Done::event(Event::Fetched { request, messages, head: read.bounds.head })
+                }
+                Err(error) => Done::failed("the log cannot be read", &error, Some(again(AGAIN))),
+            }
+        })
+    }
+
+    fn load(&self, load: Load) -> BoxFuture<'static, Done> {
+        let Some(topic) = self.topic(load.topic) else { return nothing() };
+        let log = Arc::clone(&self.parts.log);
+        Box::pin(async move {
+            loop {
+                match log.read(&topic, load.offset, ReadLimit::records(1)).await {
+                    Ok(read) => {
+                        let record = read.records.into_iter().find(|record| record.offset == load.offset);
+                        return Done::event(Event::Loaded { load, record });
+                    }
+                    Err(error) if error.is_retryable() => tokio::time::sleep(AGAIN).await,
+                    Err(error) => {
+                        let gone = Event::Loaded { load, record: None };
+                        return Done::failed("a record cannot be read again", &error, Some(gone));
+                    }
+                }
+            }
+        })
+    }
+
+    fn save(&self, cursors: Vec<SavedCursor>) -> BoxFuture<'static, Done> {
+        let (log, name) = (Arc::clone(&self.parts.log), self.name());
+        let with_topic = |saved: SavedCursor| {
+            let topic = self.topic(saved.topic)?;
+            Some(Cursor { topic, next: saved.next, settled: saved.settled })
+        };
+        let cursors: Vec<_> = cursors.into_iter().filter_map(with_topic).collect();
+        Box::pin(async move {
+            match log.save_cursors(&name, cursors).await {
+                Ok(()) => Done::event(Event::Saved),
+                Err(error) => {
+                    let again = Event::NotSaved { retry_in: AGAIN };
+                    Done::failed("the cursor cannot be saved", &error, Some(again))
+                }
+            }
+        })
+    }
+
+    fn letter(&self, exhausted: Exhaustion<LogRecord>) -> Option<DeadLetter> {
+        let topic = self.topic(exhausted.keep.topic)?;
+        Some(keep::letter(&self.parts, &topic, exhausted))
+    }
+
+    fn say_exhausted(&self, exhausted: &Exhaustion<LogRecord>, then: &str) {
+        if let Some(topic) = self.topic(exhausted.keep.topic) {
+            let name = &self.parts.config.name;
+            let (offset, attempts) = (exhausted.keep.offset, exhausted.attempts);
+            logging::exhausted(name, &topic, offset, attempts, &exhausted.last_reason, then);
+        }
+    }
+
+    fn intake(&self) -> Intake {
+        Intake {
+            keyed: self.parts.config.kind == SubscriptionType::KeyShared,
+            weighed: self.parts.config.bytes_per_second.is_some(),
+            clock: self.parts.clock.clone(),
+        }
+    }
+
+    fn name(&self) -> String {
+        self.parts.config.name.clone()
+    }
+
+    fn topic(&self, slot: TopicSlot) -> Option<Topic> {
+        self.topics.get(slot.0 as usize).cloned()
+    }
+
+    fn slot(&self, topic: &Topic) -> Option<TopicSlot> {
+        let index = self.topics.iter().position(|known| known == topic)?;
+        u32::try_from(index).ok().map(TopicSlot)
+    }
+}
+
+/// What is needed to make messages of records.
+struct Intake {
+    keyed: bool,
+    weighed: bool,
+    clock: BusClock,
+}
+
+impl Intake {
+    fn messages(&self, records: &[LogRecord]) -> Vec<Message<LogRecord>> {
+        records.iter().map(|record| self.message(record)).collect()
+    }
+
+    fn message(&self, record: &LogRecord) -> Message<LogRecord> {
+        let entry = &record.entry;
+        let mut message = Message::new(record.offset, record.clone());
+        if self.keyed {
+            message.key = entry.envelope.key().map(MessageKey::new);
+        }
+        if self.weighed {
+            let bytes = entry.envelope.raw_payload().to_bytes().map_or(0, |(bytes, _)| bytes.len());
+            message.bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        }
+        if entry.available_at.is_some() || entry.expires_at.is_some() {
+            let now = self.clock.now();
+            message.due = entry.available_at.map(|time| self.clock.at(time, now));
+            message.expires = entry.expires_at.map(|time| self.clock.at(time, now));
+        }
+        message
+    }
+}
+
+/// Where in a topic that is.
+pub(in crate::bus) async fn place(log: &dyn TopicLog, topic: &Topic, to: SeekTo) -> Result<Offset, LogError> {
+    let bounds = log.bounds(topic).await?;
+    Ok(match to {
+        SeekTo::Earliest => bounds.oldest,
+        SeekTo::Latest => bounds.head,
+        SeekTo::Offset(offset) => offset.clamp(bounds.oldest, bounds.head),
+        SeekTo::Time(time) => log.offset_at(topic, time).await?,
+    })
+}
+
+fn nothing() -> BoxFuture<'static, Done> {
+    Box::pin(std::future::ready(Done { event: None, failed: None }))
+}
+
+/// What the mailbox brings.
+impl Reliable {
+    pub(super) fn pushed(&mut self, pushed: &Pushed) {
+        let messages = self.intake().messages(&pushed.records);
+        self.events.push_back(Event::Appended { topic: pushed.topic, messages });
+    }
+
+    pub(super) fn head_moved(&mut self, moved: &HeadMoved) {
+        self.events.push_back(Event::HeadMoved { topic: moved.topic, head: moved.head });
+    }
+
+    pub(super) fn add_topic(&mut self, add: AddTopic) {
+        let AddTopic { topic, next, settled, head } = add;
+        self.topics.push(topic);
+        self.events.push_back(Event::TopicAdded { next, settled, head });
+    }
+
+    pub(super) fn connect(&mut self, connect: Connect) {
+        let Connect { name, keys, make, reply } = connect;
+        if self.stopping {
+            return;
+        }
+        self.next_consumer += 1;
+        let consumer = ConsumerId(self.next_consumer);
+        let handle = make();
+        if matches!(handle, Handle::Actor(_)) && self.next_beat.is_none() {
+            self.next_beat = Some(self.parts.clock.now() + self.parts.heartbeat);
+        }
+        let before = Arc::new(AtomicU32::new(0));
+        self.consumers.insert(consumer, Connected { name, handle, before });
+        self.connecting.insert(consumer, reply);
+        self.events.push_back(Event::ConsumerAdded { consumer, keys });
+    }
+
+    pub(super) fn disconnect(&mut self, consumer: ConsumerId) {
+        if self.consumers.remove(&consumer).is_some() {
+            // Its functions are dropped where they stand; what they worked on goes to others.
+            let running = std::mem::take(&mut self.running);
+            self.running = running.into_iter().filter(|running| running.consumer() != consumer).collect();
+            self.events.push_back(Event::ConsumerGone { consumer });
+        }
+    }
+
+    pub(super) fn pause_consumer(&mut self, pause: &PauseConsumer) {
+        let PauseConsumer { consumer, paused } = *pause;
+        self.events.push_back(Event::ConsumerPaused { consumer, paused });
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.stopping = true;
+        self.events.push_back(Event::Paused(true));
+        self.events.push_back(Event::Flush);
+    }
+
+    /// Whether consumers have answered, and what they answered is saved.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.events.is_empty() && self.state.in_flight() == 0 && self.state.is_saved()
+    }
+
+    pub(super) fn report(&self) -> StopReport {
+        StopReport {
+            name: String::new(),
+            unacknowledged: self.state.in_flight(),
+            lag: self.state.status().lag(),
+            unsaved: !self.state.is_saved(),
+        }
+    }
+
+    pub(super) fn command(&mut self, command: Command) {
+        match command {
+            Command::Pause(paused) => self.events.push_back(Event::Paused(paused)),
+            Command::Window(window) => self.events.push_back(Event::Window(window)),
+            Command::Flush(reply) => {
+                self.flushes.push(reply);
+                self.events.push_back(Event::Flush);
+            }
+            Command::Info(reply) => self.infos.push(reply),
+            Command::Seek { topic, to, reply } => self.seek(topic, to, reply),
+            Command::Resolve { topic, offset, resolution, reply } => {
+                let known = self.slot(&topic).filter(|slot| self.state.blocked().contains(&(*slot, offset)));
+                let answer = match known {
+                    Some(topic) => {
+                        self.events.push_back(Event::Resolved { topic, offset, resolution });
+                        Ok(())
+                    }
+                    None => Err(BusError::NotBlocked { name: self.name(), topic: topic.to_string(), offset }),
+                };
+                let _ = reply.send(answer);
+            }
+            Command::Replay { letters, reply } => {
+                let _ = reply.send(self.replay(letters));
+            }
+            Command::Stop { .. } => {}
+        }
+    }
+
+    /// Goes elsewhere in a topic, once it is known where that is.
+    fn seek(&mut self, topic: Topic, to: SeekTo, reply: oneshot::Sender<Result<Offset, BusError>>) {
+        let Some(slot) = self.slot(&topic) else {
+            let _ = reply.send(Err(BusError::UnknownTopic { name: self.name(), topic: topic.to_string() }));
+            return;
+        };
+        let log = Arc::clone(&self.parts.log);
+        self.io.push(Box::pin(async move {
+            match place(&*log, &topic, to).await {
+                Ok(to) => {
+                    let _ = reply.send(Ok(to));
+                    Done::event(Event::Seek { topic: slot, to })
+                }
+                Err(error) => {
+                    let _ = reply.send(Err(error.into()));
+                    Done { event: None, failed: None }
+                }
+            }
+        }));
+    }
+
+    /// Delivers parked messages again; how many.
+    fn replay(&mut self, letters: Vec<Arc<DeadLetter>>) -> Result<usize, BusError> {
+        let mut events = Vec::with_capacity(letters.len());
+        for letter in letters {
+            let DeadLetterOrigin::Subscription { topic, offset, .. } = &letter.origin else { continue };
+            let Some(slot) = self.slot(topic) else {
+                return Err(BusError::UnknownTopic { name: self.name(), topic: topic.to_string() });
+            };
+            let entry = LogEntry::new(letter.envelope.clone());
+            let record = LogRecord::new(*offset, letter.history.first_failed_at, entry);
+            let message = self.intake().message(&record);
+            events.push(Event::Replayed { topic: slot, message, parked: letter.id });
+        }
+        let count = events.len();
+        self.events.extend(events);
+        Ok(count)
+    }
+
+    fn info(&self) -> SubscriptionInfo {
+        let status = self.state.status();
+        let active = self.state.active();
+        let info = |(id, connected): (&ConsumerId, &Connected)| ConsumerInfo {
+            id: *id,
+            name: connected.name.clone(),
+            active: active == Some(*id),
+        };
+        let oldest = self.state.oldest_unacknowledged();
+        SubscriptionInfo {
+            config: self.parts.config.clone(),
+            topics: self.topics.iter().cloned().zip(status.topics.iter().copied()).collect(),
+            status,
+            consumers: self.consumers.iter().map(info).collect(),
+            oldest_unacknowledged: oldest
+                .map(|record| self.parts.clock.wall().duration_since(record.appended_at).unwrap_or_default()),
+            last_error: self.last_error.clone(),
+        }
+    }
+}

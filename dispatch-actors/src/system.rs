@@ -1,0 +1,35 @@
+//! Where actors run: on the thread that is there, or on one of their own.
+
+use std::io;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+/// Starts something made of actors, and gives back its handle: on this thread inside an actix system, else on a new
+/// thread, which ends when `stopped` does.
+pub(crate) fn start<H: Send + 'static>(
+    thread: &str,
+    begin: impl FnOnce() -> (H, oneshot::Receiver<()>) + Send + 'static,
+) -> io::Result<H> {
+    if inside_actix() {
+        let (handle, _stopped) = begin();
+        return Ok(handle);
+    }
+    let (ready, started) = std::sync::mpsc::sync_channel(1);
+    std::thread::Builder::new().name(thread.to_owned()).spawn(move || {
+        System::new().block_on(async move {
+            let (handle, stopped) = begin();
+            // The caller waits for exactly this; without it the handle is dropped and everything stops.
+            let _ = ready.send(handle);
+            let _ = stopped.await;
+        });
+    })?;
+    started.recv().map_err(|_| io::Error::other("the thread ended at once"))
+}
+
+/// Whether actors can be started on the current thread. A thread remembers its system after that has ended, so
+/// the arbiter is asked whether it still takes work.
+fn inside_actix() -> bool {
+    let alive = || Arbiter::try_current().is_some_and(|arbiter| arbiter.spawn(async {}));
+    System::is_registered() && tokio::runtime::Handle::try_current().is_ok() && alive()
+}

@@ -1,0 +1,108 @@
+use std::time::Duration;
+
+use dispatch_actors::bus::Verdict;
+use dispatch_core::subscription::Start;
+use dispatch_tests::support::paused;
+use tokio::time::sleep;
+
+use crate::support::{Seen, TOPIC, bus, log, publish, settle};
+
+#[test]
+fn f3_a_graceful_stop_saves_what_was_acknowledged() {
+    paused(async {
+        let log = log();
+        let first = bus(&log);
+        let subscription = first.reliable_exclusive("s", TOPIC).open().await.unwrap();
+        let seen = Seen::default();
+        seen.connect(&subscription, "a").await;
+        publish(&first, 5).await;
+        settle().await;
+        let report = first.shutdown(Duration::from_secs(1)).await.unwrap();
+        assert!(!report.subscriptions[0].unsaved && report.subscriptions[0].lag == 0);
+        let second = bus(&log);
+        let subscription = second.reliable_exclusive("s", TOPIC).open().await.unwrap();
+        seen.connect(&subscription, "b").await;
+        publish(&second, 1).await;
+        settle().await;
+        assert_eq!(seen.all().last().unwrap(), &("b".to_owned(), 5));
+        assert_eq!(seen.offsets(), [0, 1, 2, 3, 4, 5], "nothing came twice");
+    });
+}
+
+#[test]
+fn a_stop_waits_for_answers_and_says_what_was_left() {
+    paused(async {
+        let bus = bus(&log());
+        let subscription =
+            bus.reliable_shared("s", TOPIC).configure(|it| it.with_window(4)).open().await.unwrap();
+        let slow = |delivery: dispatch_actors::bus::Delivery| async move {
+            let time = if delivery.offset().get() == 0 { 1 } else { 100 };
+            sleep(Duration::from_secs(time)).await;
+        };
+        subscription.consumer("a").run(slow).await.unwrap();
+        publish(&bus, 6).await;
+        settle().await;
+        let report = subscription.stop(Duration::from_secs(10)).await.unwrap();
+        assert_eq!(
+            (report.name.as_str(), report.unacknowledged, report.lag, report.unsaved),
+            ("s", 3, 5, false)
+        );
+    });
+}
+
+#[test]
+fn f2_the_cursor_of_a_quiet_tail_is_saved_by_the_timer() {
+    paused(async {
+        let log = log();
+        let bus = bus(&log);
+        let subscription = bus.reliable_exclusive("s", TOPIC).open().await.unwrap();
+        Seen::default().connect(&subscription, "a").await;
+        sleep(Duration::from_secs(60)).await;
+        publish(&bus, 1).await;
+        settle().await;
+        let saved = || async { log.load("s").await.unwrap().unwrap().cursors[0].next.get() };
+        assert_eq!(saved().await, 1, "the first after a quiet time at once");
+        publish(&bus, 3).await;
+        settle().await;
+        assert_eq!(saved().await, 1);
+        sleep(Duration::from_secs(5)).await;
+        assert_eq!(saved().await, 4);
+    });
+}
+
+#[test]
+fn f4_what_was_not_saved_before_a_crash_comes_again_and_nothing_else() {
+    paused(async {
+        let log = log();
+        let seen = Seen::default();
+        {
+            let first = bus(&log);
+            let subscription =
+                first.reliable_exclusive("s", TOPIC).configure(|it| it.with_window(9)).open().await.unwrap();
+            seen.connect_with(&subscription, "a", |offset| {
+                if offset == 1 {
+                    Verdict::Nack { delay: Some(Duration::from_secs(30)), reason: "later".into() }
+                } else {
+                    Verdict::Ack
+                }
+            })
+            .await;
+            publish(&first, 4).await;
+            settle().await;
+            subscription.flush().await.unwrap();
+            publish(&first, 1).await;
+            settle().await;
+            assert_eq!(seen.offsets(), [0, 1, 2, 3, 4]);
+            // The handles go, and with them the bus; nothing more is saved.
+        }
+        let second = bus(&log);
+        let config = |it: dispatch_core::subscription::SubscriptionConfig| {
+            it.with_window(9).starting_at(Start::Latest)
+        };
+        let subscription = second.reliable_exclusive("s", TOPIC).configure(config).open().await.unwrap();
+        let again = Seen::default();
+        again.connect(&subscription, "b").await;
+        settle().await;
+        assert_eq!(again.offsets(), [1, 4], "2 and 3 were acknowledged out of order, and saved so");
+    });
+}

@@ -1,0 +1,9 @@
+//! The bus: what is published reaches who has subscribed, as its guarantee says.
+
+mod consumers;
+mod durability;
+mod exhausted;
+mod opening;
+mod publishing;
+mod support;
+mod upkeep;

@@ -1,0 +1,182 @@
+use std::time::Duration;
+
+use dispatch_actors::bus::{Bus, BusError, SeekTo};
+use dispatch_core::Envelope;
+use dispatch_core::log::{Cursor, MemoryLog, Offset};
+use dispatch_core::subscription::{Start, SubscriptionConfig, SubscriptionType};
+use dispatch_tests::support::paused;
+use tokio::time::sleep;
+
+use crate::support::{Seen, TOPIC, bus, log, publish, settle};
+
+#[test]
+fn it_begins_where_it_was_told_to() {
+    paused(async {
+        let bus = bus(&log());
+        publish(&bus, 3).await;
+        sleep(Duration::from_secs(10)).await;
+        let time = dispatch_actors::testing::start_of_time() + Duration::from_secs(5);
+        publish(&bus, 2).await;
+        for (name, start, expected) in [
+            ("latest", Start::Latest, vec![]),
+            ("earliest", Start::Earliest, vec![0, 1, 2, 3, 4]),
+            ("offset", Start::Offset(Offset::new(2)), vec![2, 3, 4]),
+            ("time", Start::Time(time), vec![3, 4]),
+        ] {
+            let config = SubscriptionConfig::new(name, TOPIC).starting_at(start);
+            let subscription = bus.subscription(config).open().await.unwrap();
+            let seen = Seen::default();
+            seen.connect(&subscription, "a").await;
+            settle().await;
+            assert_eq!(seen.offsets(), expected, "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_name_is_one_subscription_and_keeps_its_type() {
+    paused(async {
+        let log = log();
+        let bus = bus(&log);
+        let first = bus.reliable_exclusive("s", TOPIC).open().await.unwrap();
+        let again = bus.reliable_exclusive("s", TOPIC).open().await.unwrap();
+        Seen::default().connect(&first, "a").await;
+        assert_eq!(again.info().await.unwrap().consumers.len(), 1);
+        let refused = bus.reliable_shared("s", TOPIC).open().await.unwrap_err();
+        assert!(matches!(refused, BusError::Conflict(_)), "{refused}");
+        first.stop(Duration::ZERO).await.unwrap();
+        let refused = bus.reliable_shared("s", TOPIC).open().await.unwrap_err();
+        assert!(matches!(refused, BusError::Conflict(_)), "also when it is stored only: {refused}");
+        let (a, b) = tokio::join!(
+            bus.reliable_exclusive("s", TOPIC).open(),
+            bus.reliable_exclusive("s", TOPIC).open()
+        );
+        assert!(a.is_ok() && b.is_ok());
+    });
+}
+
+#[test]
+fn a_pattern_picks_up_topics_that_come_later_from_their_beginning() {
+    paused(async {
+        let log = log();
+        let bus = bus(&log);
+        publish(&bus, 2).await;
+        let subscription =
+            bus.reliable_exclusive("s", "shop.**").configure(|it| it.with_window(10)).open().await.unwrap();
+        let seen = Seen::default();
+        seen.connect(&subscription, "a").await;
+        bus.publish("shop.invoice.events", Envelope::empty("Invoiced")).await.unwrap();
+        publish(&bus, 1).await;
+        bus.publish("other.events.x", Envelope::empty("No")).await.unwrap();
+        settle().await;
+        assert_eq!(seen.offsets(), [0, 2]);
+        subscription.stop(Duration::from_secs(1)).await.unwrap();
+        bus.publish("shop.refund.events", Envelope::empty("While it was stopped")).await.unwrap();
+        let subscription = bus.reliable_exclusive("s", "shop.**").open().await.unwrap();
+        seen.connect(&subscription, "a").await;
+        settle().await;
+        assert_eq!(seen.offsets(), [0, 2, 0]);
+        assert_eq!(subscription.info().await.unwrap().topics.len(), 3);
+    });
+}
+
+#[test]
+fn f10_unsubscribing_forgets_everything_unless_there_are_consumers() {
+    paused(async {
+        let log = log();
+        let bus = bus(&log);
+        let subscription = bus.reliable_exclusive("s", TOPIC).open().await.unwrap();
+        let consumer = Seen::default().connect(&subscription, "a").await;
+        let refused = bus.unsubscribe("s").await.unwrap_err();
+        assert!(matches!(refused, BusError::HasConsumers { consumers: 1, .. }), "{refused}");
+        consumer.remove().await.unwrap();
+        bus.unsubscribe("s").await.unwrap();
+        assert!(log.load("s").await.unwrap().is_none());
+        let refused = bus.unsubscribe("s").await.unwrap_err();
+        assert!(matches!(refused, BusError::UnknownSubscription { .. }), "{refused}");
+        bus.reliable_shared("s", TOPIC).open().await.unwrap();
+    });
+}
+
+#[test]
+fn seeking_goes_back_and_forth() {
+    paused(async {
+        let bus = bus(&log());
+        let config = SubscriptionConfig::new("s", TOPIC).of_type(SubscriptionType::Failover).with_window(5);
+        let subscription = bus.subscription(config).open().await.unwrap();
+        let seen = Seen::default();
+        seen.connect(&subscription, "a").await;
+        publish(&bus, 4).await;
+        settle().await;
+        assert_eq!(subscription.replay(TOPIC, Offset::new(2)).await.unwrap(), Offset::new(2));
+        settle().await;
+        assert_eq!(seen.offsets(), [0, 1, 2, 3, 2, 3]);
+        subscription.pause();
+        publish(&bus, 4).await;
+        assert_eq!(subscription.seek(TOPIC, SeekTo::Latest).await.unwrap(), Offset::new(8));
+        subscription.resume();
+        publish(&bus, 1).await;
+        settle().await;
+        assert_eq!(seen.offsets(), [0, 1, 2, 3, 2, 3, 8]);
+        let refused = subscription.seek("no.such.events", SeekTo::Latest).await.unwrap_err();
+        assert!(matches!(refused, BusError::UnknownTopic { .. }), "{refused}");
+    });
+}
+
+#[test]
+fn a_log_that_ends_below_a_cursor_is_reported_and_opened_only_knowingly() {
+    paused(async {
+        let log = log();
+        let first = bus(&log);
+        first.reliable_exclusive("s", TOPIC).open().await.unwrap();
+        publish(&first, 2).await;
+        first.shutdown(Duration::ZERO).await.unwrap();
+        let topic = TOPIC.parse().unwrap();
+        log.save_cursors("s", vec![Cursor::at(topic, Offset::new(7))]).await.unwrap();
+        let second = bus(&log);
+        let refused = second.reliable_exclusive("s", TOPIC).open().await.unwrap_err();
+        let text =
+            "the log of topic 'shop.order.events' ends at 2, but subscription 's' has already passed 7";
+        assert!(refused.to_string().starts_with(text), "{refused}");
+        let subscription = second.reliable_exclusive("s", TOPIC).accept_loss().open().await.unwrap();
+        let seen = Seen::default();
+        seen.connect(&subscription, "a").await;
+        publish(&second, 1).await;
+        settle().await;
+        assert_eq!(seen.offsets(), [2]);
+    });
+}
+
+#[test]
+fn it_runs_in_a_plain_tokio_program_too() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let bus = Bus::builder(MemoryLog::new()).start().unwrap();
+        let subscription =
+            bus.reliable_shared("s", TOPIC).configure(|it| it.with_window(16)).open().await.unwrap();
+        let (seen, mut offsets) = tokio::sync::mpsc::unbounded_channel();
+        let run = move |delivery: dispatch_actors::bus::Delivery| {
+            let sent = seen.send(delivery.offset().get());
+            async move { sent }
+        };
+        subscription.consumer("a").run(run).await.unwrap();
+        let publishers = (0..4).map(|_| {
+            let bus = bus.clone();
+            tokio::spawn(async move {
+                for _ in 0..100 {
+                    bus.publish(TOPIC, Envelope::empty("OrderPlaced")).await.unwrap();
+                }
+            })
+        });
+        for publisher in publishers {
+            publisher.await.unwrap();
+        }
+        let mut all = Vec::new();
+        while all.len() < 400 {
+            all.push(offsets.recv().await.unwrap());
+        }
+        all.sort_unstable();
+        assert_eq!(all, (0..400).collect::<Vec<_>>());
+        bus.shutdown(Duration::from_secs(5)).await.unwrap();
+    });
+}

@@ -1,0 +1,161 @@
+use std::time::Duration;
+
+use dispatch_actors::bus::BusError;
+use dispatch_core::Envelope;
+use dispatch_core::log::{LogEntry, Offset, ReadLimit};
+use dispatch_tests::support::paused;
+
+use crate::support::{Seen, TOPIC, builder, bus, log, publish, settle};
+
+#[test]
+fn a_message_is_published_when_the_log_has_it_whoever_has_subscribed() {
+    paused(async {
+        let log = log();
+        let bus = bus(&log);
+        let published = bus.publish(TOPIC, Envelope::empty("OrderPlaced")).await.unwrap();
+        assert_eq!((published.offset, published.duplicate), (Some(Offset::ZERO), false));
+        let published = bus.publish_batch(TOPIC, [Envelope::empty("A"), Envelope::empty("B")]).await.unwrap();
+        let offsets: Vec<_> = published.iter().map(|published| published.offset.unwrap().get()).collect();
+        assert_eq!(offsets, [1, 2]);
+        let topic = TOPIC.parse().unwrap();
+        let read = log.read(&topic, Offset::ZERO, ReadLimit::records(10)).await.unwrap();
+        assert_eq!(read.records.len(), 3);
+        assert_eq!(read.records[2].entry.envelope.message_type_str(), "B");
+        assert_eq!(read.records[2].entry.envelope.topic(), Some(&topic));
+    });
+}
+
+#[test]
+fn h1_what_many_publish_at_once_is_delivered_in_the_order_of_the_log() {
+    paused(async {
+        let bus = bus(&log());
+        let subscription =
+            bus.reliable_exclusive("s", TOPIC).configure(|it| it.with_window(100)).open().await.unwrap();
+        let seen = Seen::default();
+        seen.connect(&subscription, "a").await;
+        let publishers = (0..8).map(|_| async {
+            for _ in 0..50 {
+                bus.publish(TOPIC, Envelope::empty("OrderPlaced")).await.unwrap();
+            }
+        });
+        futures_util::future::join_all(publishers).await;
+        settle().await;
+        assert_eq!(seen.offsets(), (0..400).collect::<Vec<_>>());
+        assert_eq!(subscription.lag().await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn h2_a_publisher_that_is_faster_than_the_consumer_loses_nothing() {
+    paused(async {
+        let bus = bus(&log());
+        let subscription =
+            bus.reliable_shared("s", "shop.**").configure(|it| it.with_window(4)).open().await.unwrap();
+        let seen = Seen::default();
+        for name in ["a", "b", "c"] {
+            seen.connect(&subscription, name).await;
+        }
+        for _ in 0..100 {
+            publish(&bus, 100).await;
+        }
+        settle().await;
+        let mut offsets = seen.offsets();
+        offsets.sort_unstable();
+        assert_eq!(offsets, (0..10_000).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn an_envelope_that_is_published_again_is_stored_once() {
+    paused(async {
+        let log = log();
+        let bus = builder(&log).configure(|config| config.dedup_capacity = 100).start().unwrap();
+        let envelope = Envelope::empty("OrderPlaced");
+        let first = bus.publish(TOPIC, envelope.clone()).await.unwrap();
+        let again = bus.publish(TOPIC, envelope.clone()).await.unwrap();
+        assert!(!first.duplicate && again.duplicate);
+        let other = bus.publish("shop.invoice.events", envelope.clone()).await.unwrap();
+        assert!(!other.duplicate, "each topic has a window of its own");
+        tokio::time::sleep(Duration::from_secs(121)).await;
+        assert!(!bus.publish(TOPIC, envelope).await.unwrap().duplicate);
+        assert_eq!(log.bounds(&TOPIC.parse().unwrap()).await.unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn g4_what_is_too_large_or_has_no_valid_topic_is_refused_and_nothing_is_stored() {
+    paused(async {
+        let log = log();
+        let bus = builder(&log).configure(|config| config.max_payload = 10).start().unwrap();
+        let large = Envelope::bytes("Blob", vec![0; 11], "application/octet-stream");
+        let error = bus.publish(TOPIC, large).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the payload has 11 bytes, the bus takes 10: send less, or raise max_payload"
+        );
+        let error = bus.publish("shop..events", Envelope::empty("A")).await.unwrap_err();
+        assert!(matches!(error, BusError::Topic { .. }), "{error}");
+        assert!(log.topics().await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn delayed_messages_come_when_they_are_due_and_old_ones_never() {
+    paused(async {
+        let bus = bus(&log());
+        let subscription = bus.reliable_exclusive("s", TOPIC).open().await.unwrap();
+        let seen = Seen::default();
+        seen.connect(&subscription, "a").await;
+        let now = dispatch_actors::testing::start_of_time();
+        let later = LogEntry::new(Envelope::empty("Later")).available_at(now + Duration::from_secs(60));
+        bus.publish(TOPIC, later).await.unwrap();
+        let old = LogEntry::new(Envelope::empty("Old")).expires_at(now - Duration::from_secs(1));
+        bus.publish(TOPIC, old).await.unwrap();
+        publish(&bus, 1).await;
+        settle().await;
+        assert_eq!(seen.offsets(), [2]);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(seen.offsets(), [2, 0]);
+        let info = subscription.info().await.unwrap();
+        assert_eq!((info.lag(), info.status.counters.expired), (0, 1));
+    });
+}
+
+#[test]
+fn a_transient_topic_has_no_log_and_is_heard_by_whoever_is_there() {
+    paused(async {
+        let log = log();
+        let bus = builder(&log).transient("telemetry.**").start().unwrap();
+        let subscription = bus.non_reliable_shared("dashboard", "telemetry.**").open().await.unwrap();
+        let published = bus.publish("telemetry.cpu", Envelope::empty("Load")).await.unwrap();
+        assert_eq!(published.offset, None);
+        let seen = Seen::default();
+        seen.connect(&subscription, "a").await;
+        seen.connect(&subscription, "b").await;
+        bus.publish_batch("telemetry.cpu", (0..4).map(|_| Envelope::empty("Load"))).await.unwrap();
+        settle().await;
+        let who: Vec<_> = seen.all().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(who, ["a", "b", "a", "b"]);
+        assert_eq!(subscription.info().await.unwrap().status.counters.no_consumer, 1);
+        assert!(log.topics().await.unwrap().is_empty());
+        let refused = bus.reliable_exclusive("s", "telemetry.cpu").open().await.unwrap_err();
+        assert!(matches!(refused, BusError::Transient { .. }), "{refused}");
+    });
+}
+
+#[test]
+fn after_a_shutdown_nothing_is_taken_and_what_was_taken_is_in_the_log() {
+    paused(async {
+        let log = log();
+        let bus = bus(&log);
+        let subscription = bus.reliable_exclusive("s", TOPIC).open().await.unwrap();
+        let publishing = bus.publish(TOPIC, Envelope::empty("OrderPlaced"));
+        let (published, report) = tokio::join!(publishing, bus.shutdown(Duration::from_secs(1)));
+        assert_eq!(published.unwrap().offset, Some(Offset::ZERO));
+        assert_eq!(report.unwrap().subscriptions[0].lag, 1);
+        let error = bus.publish(TOPIC, Envelope::empty("OrderPlaced")).await.unwrap_err();
+        assert!(matches!(error, BusError::Stopped), "{error}");
+        assert!(matches!(subscription.info().await, Err(BusError::Stopped)));
+        assert_eq!(log.bounds(&TOPIC.parse().unwrap()).await.unwrap().len(), 1);
+    });
+}
