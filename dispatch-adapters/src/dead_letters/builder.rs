@@ -57,8 +57,8 @@ impl<A: Adapter> DeadLettersBuilder<A> {
             let text = "dead letters: there is no target: name at least one adapter";
             problems.push(Problem::new(ErrorCode::InvalidConfiguration, text));
         }
-        if self.capacity == 0 {
-            let text = "dead letters: the capacity is 0: use at least 1";
+        if self.capacity == 0 || self.capacity > Semaphore::MAX_PERMITS {
+            let text = format!("dead letters: the capacity is {}: use at least 1", self.capacity);
             problems.push(Problem::new(ErrorCode::InvalidParameter, text));
         }
         problems.extend(self.adapters.iter().filter_map(|adapter| adapter.validate().err()).flatten());
@@ -83,7 +83,8 @@ impl<A: Adapter> DeadLettersBuilder<A> {
             let telemetry = Telemetry::new(labels).with_observers(observers);
             let (mailbox, commands) = mpsc::unbounded_channel();
             runtime.spawn(actor::run(adapter, delays.clone(), telemetry, commands));
-            Target { name, mailbox, room: Arc::new(Semaphore::new(capacity)), capacity }
+            let [room, over] = [capacity; 2].map(|permits| Arc::new(Semaphore::new(permits)));
+            Target { name, mailbox, room, capacity, over }
         });
         Ok(DeadLetters { targets: targets.collect() })
     }

@@ -5,7 +5,9 @@
 //!   one is tried meanwhile, so that one letter that a target cannot take does not keep back the rest.
 //! - Nothing that happens to a dead letter makes another one: a target is only ever tried again, and an envelope
 //!   that holds a dead letter is not dead-lettered by a [`Delivery`](crate::Delivery) either.
-//! - What is kept is bounded. At the bound [`put`](DeadLetters::put) waits, and so do the deliveries that fail.
+//! - What is kept is bounded. At the bound [`put`](DeadLetters::put) waits, and so do the deliveries that fail. A letter
+//!   whose caller is dropped while it waits is kept all the same: twice the bound at most. Over that, the log has its
+//!   ids, as an error.
 //! - [`close`](DeadLetters::close) hands back whatever no target has taken.
 
 mod actor;
@@ -19,7 +21,7 @@ use std::time::Duration;
 use dispatch_core::RegistrationError;
 use dispatch_core::delivery::{Adapter, DeadLetter};
 use dispatch_core::policy::RetryPolicy;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 pub use builder::DeadLettersBuilder;
 use protocol::{Command, Kept};
@@ -53,6 +55,8 @@ struct Target {
     /// What bounds the mailbox: one permit for each letter that the target has not taken.
     room: Arc<Semaphore>,
     capacity: usize,
+    /// One permit for each letter that may be kept over the bound, because nobody waits with it any more.
+    over: Arc<Semaphore>,
 }
 
 impl DeadLetters {
@@ -88,17 +92,20 @@ impl DeadLetters {
 
     /// Hands a dead letter to the targets; waits while one of them keeps as many as it may.
     ///
+    /// If the future is dropped while it waits, the letter has been handed over all the same.
+    ///
     /// # Errors
     /// The letter, if the targets have been closed.
     pub async fn put(&self, letter: DeadLetter) -> Result<(), Box<DeadLetter>> {
-        let letter = Arc::new(letter);
-        for target in &*self.targets {
-            let kept = match Arc::clone(&target.room).acquire_owned().await {
-                Ok(permit) => Kept::new(Arc::clone(&letter), permit),
-                Err(_) => return Err(Box::new(DeadLetter::clone(&letter))),
-            };
-            if target.mailbox.send(Command::Put(kept)).is_err() {
-                return Err(Box::new(DeadLetter::clone(&letter)));
+        let mut handover = Handover { letter: Arc::new(letter), targets: &self.targets };
+        while let Some((target, rest)) = handover.targets.split_first() {
+            let permit = Arc::clone(&target.room).acquire_owned().await;
+            let taken = permit.is_ok_and(|permit| target.keep(&handover.letter, permit));
+            handover.targets = rest;
+            if !taken {
+                // The caller has it from here on.
+                handover.targets = &[];
+                return Err(Box::new(DeadLetter::clone(&handover.letter)));
             }
         }
         Ok(())
@@ -118,6 +125,7 @@ impl DeadLetters {
             let (reply, left) = oneshot::channel();
             let asked = target.mailbox.send(Command::Close { until, reply });
             target.room.close();
+            target.over.close();
             let left = if asked.is_ok() { left.await.unwrap_or_default() } else { Vec::new() };
             (target.name.clone(), left)
         });
@@ -126,9 +134,37 @@ impl DeadLetters {
     }
 }
 
+/// A letter and the targets that do not have it yet; dropped before they all do, it is given to the rest at once.
+struct Handover<'a> {
+    letter: Arc<DeadLetter>,
+    targets: &'a [Target],
+}
+
+impl Drop for Handover<'_> {
+    fn drop(&mut self) {
+        for target in self.targets {
+            let room = [&target.room, &target.over];
+            let permit = room.into_iter().find_map(|room| Arc::clone(room).try_acquire_owned().ok());
+            if !permit.is_some_and(|permit| target.keep(&self.letter, permit)) {
+                tracing::error!(
+                    dead_letter_id = %self.letter.id, envelope_id = %self.letter.envelope.id(), target = target.name,
+                    "a dead letter was lost: its caller gave up waiting for room, and twice the capacity is kept \
+                     already, or the target is closed; raise the capacity"
+                );
+            }
+        }
+    }
+}
+
 impl Target {
+    /// Gives it a letter; whether it takes any.
+    fn keep(&self, letter: &Arc<DeadLetter>, permit: OwnedSemaphorePermit) -> bool {
+        self.mailbox.send(Command::Put(Kept::new(Arc::clone(letter), permit))).is_ok()
+    }
+
     fn pending(&self) -> usize {
-        self.capacity.saturating_sub(self.room.available_permits())
+        let free = self.room.available_permits().saturating_add(self.over.available_permits());
+        self.capacity.saturating_mul(2).saturating_sub(free)
     }
 }
 

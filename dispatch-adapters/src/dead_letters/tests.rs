@@ -88,12 +88,27 @@ async fn a_full_target_makes_those_wait_who_bring_more() {
     let letters = DeadLetters::with_options([Arc::clone(&archive)], RetryPolicy::forever(), 2).unwrap();
     letters.put(letter(1)).await.unwrap();
     letters.put(letter(2)).await.unwrap();
-    let third = tokio::time::timeout(Duration::from_secs(100), letters.put(letter(3))).await;
-    assert!(third.is_err(), "it waits");
+    let third = letters.clone();
+    let third = tokio::spawn(async move { third.put(letter(3)).await });
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    assert!(!third.is_finished(), "it waits");
     archive.up.store(true, Ordering::SeqCst);
-    letters.put(letter(3)).await.unwrap();
+    third.await.unwrap().unwrap();
     until(|| letters.pending() == 0).await;
     assert_eq!(archive.taken.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_whose_caller_gives_up_waiting_is_kept() {
+    let archives = [Arc::new(Archive::default()), Arc::new(Archive::default())];
+    let letters = DeadLetters::with_options(archives.clone(), RetryPolicy::forever(), 1).unwrap();
+    letters.put(letter(1)).await.unwrap();
+    let second = tokio::time::timeout(Duration::from_secs(1), letters.put(letter(2))).await;
+    assert!(second.is_err(), "it waited");
+    assert_eq!(letters.pending(), 4, "both targets keep both");
+    archives.iter().for_each(|archive| archive.up.store(true, Ordering::SeqCst));
+    assert!(letters.close(Duration::from_secs(60)).await.is_empty());
+    assert!(archives.iter().all(|archive| archive.taken.load(Ordering::SeqCst) == 2));
 }
 
 #[test]
