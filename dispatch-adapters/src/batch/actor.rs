@@ -1,77 +1,86 @@
 use std::sync::Arc;
 
 use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryEvent};
-use dispatch_core::policy::{Batch, BatchPolicy};
+use dispatch_core::policy::{BatchPolicy, RefusedBy};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::line::Line;
 use super::protocol::{Command, Item};
-use super::wrong_count;
+use super::{Sends, wrong_count};
 use crate::policy::Telemetry;
 
 /// Collects and sends until the last handle is gone and everything has its result.
 pub(super) async fn run<A: Adapter>(
     policy: BatchPolicy,
+    sends: Sends,
     adapter: Arc<A>,
     telemetry: Telemetry,
     mut commands: mpsc::UnboundedReceiver<Command>,
 ) {
+    let Sends { at_once, hold } = sends;
     let origin = Instant::now();
-    let mut batch = Batch::new(policy);
+    let mut line = Line::new(policy);
     let mut sending = FuturesUnordered::new();
-    let mut flushes: Vec<oneshot::Sender<()>> = Vec::new();
+    // Who waits until every batch up to a number has its results.
+    let mut flushes: Vec<(u64, oneshot::Sender<()>)> = Vec::new();
     let (mut open, mut draining) = (true, false);
-    while open || !sending.is_empty() || !batch.is_empty() {
-        if sending.is_empty() && batch.is_empty() {
-            flushed(&mut flushes);
+    loop {
+        while sending.len() < at_once
+            && let Some((number, items)) = line.next()
+        {
+            sending.push(send(Arc::clone(&adapter), telemetry.clone(), number, items));
         }
-        let due = batch.due().map(|due| origin + due);
-        let ready = tokio::select! {
+        for (_, done) in flushes.extract_if(.., |(number, _)| line.is_past(*number)) {
+            // Whoever asked may have gone.
+            let _ = done.send(());
+        }
+        if !open && line.is_empty() {
+            break;
+        }
+        // While as many are on their way as may be, the next one goes on collecting.
+        let due = line.due().filter(|_| sending.len() < at_once).map(|due| origin + due);
+        tokio::select! {
             biased;
-            Some(()) = sending.next() => None,
+            Some(number) = sending.next() => line.finished(number),
             command = commands.recv(), if open => match command {
                 Some(Command::Add(item)) => {
-                    let full = batch.push(item, origin.elapsed());
-                    full.or_else(|| (draining && commands.is_empty()).then(|| batch.take()))
+                    line.push(item, origin.elapsed());
+                    if draining && commands.is_empty() {
+                        line.cut();
+                    }
                 }
                 Some(Command::Drain) => {
                     draining = true;
-                    Some(batch.take())
+                    line.cut();
                 }
-                Some(Command::Flush(done)) => {
-                    flushes.push(done);
-                    Some(batch.take())
-                }
+                Some(Command::Flush(done)) => flushes.push((line.cut(), done)),
                 None => {
                     open = false;
-                    Some(batch.take())
+                    line.cut();
                 }
             },
-            () = tokio::time::sleep_until(due.unwrap_or(origin)), if due.is_some() => batch.take_due(origin.elapsed()),
-        };
-        if let Some(items) = ready.filter(|items| !items.is_empty()) {
-            sending.push(send(Arc::clone(&adapter), telemetry.clone(), items));
+            () = tokio::time::sleep_until(due.unwrap_or(origin)), if due.is_some() => line.cut_due(origin.elapsed()),
+        }
+        if let Some(hold) = &hold
+            && let Some(remaining) = hold.breaker.refuses()
+        {
+            for item in line.take_back(hold.most) {
+                // Whoever has gone need not be told.
+                let _ = item.reply.send(Err(telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining))));
+            }
         }
     }
-    flushed(&mut flushes);
 }
 
-/// Answers those who wait for a flush.
-fn flushed(waiting: &mut Vec<oneshot::Sender<()>>) {
-    for done in waiting.drain(..) {
-        // Whoever asked may have gone.
-        let _ = done.send(());
-    }
-}
-
-async fn send<A: Adapter>(adapter: Arc<A>, telemetry: Telemetry, items: Vec<Item>) {
+async fn send<A: Adapter>(adapter: Arc<A>, telemetry: Telemetry, number: u64, items: Vec<Item>) -> u64 {
     // Whoever has gone does not want it any more.
     let items = items.into_iter().filter(|item| !item.reply.is_closed());
     let (envelopes, replies): (Vec<_>, Vec<_>) =
         items.map(|Item { envelope, reply, _permit }| (envelope, (reply, _permit))).unzip();
     if envelopes.is_empty() {
-        return;
+        return number;
     }
     telemetry.emit(DeliveryEvent::Batched { size: envelopes.len() });
     let mut results = adapter.deliver_batch(&envelopes).await;
@@ -85,6 +94,7 @@ async fn send<A: Adapter>(adapter: Arc<A>, telemetry: Telemetry, items: Vec<Item
         // The caller may have gone meanwhile.
         let _ = reply.send(result);
     }
+    number
 }
 
 #[cfg(test)]
@@ -168,5 +178,66 @@ mod tests {
         assert!(given_up.is_err());
         batched.flush().await;
         assert_eq!(batched.inner().0.load(Ordering::SeqCst), 0);
+    }
+
+    /// Takes a second for each batch, and remembers what came.
+    #[derive(Default)]
+    struct Slow(std::sync::Mutex<Vec<dispatch_core::uuid::Uuid>>, AtomicUsize, AtomicUsize);
+
+    #[async_trait]
+    impl Adapter for Slow {
+        fn name(&self) -> &str {
+            "slow"
+        }
+
+        async fn deliver(&self, _: &Envelope) -> Result<Receipt, DeliveryError> {
+            Err(DeliveryError::permanent("batches only"))
+        }
+
+        async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
+            let now = self.1.fetch_add(1, Ordering::SeqCst) + 1;
+            self.2.fetch_max(now, Ordering::SeqCst);
+            // The first takes longest: were the second sent meanwhile, it would overtake.
+            let first = self.0.lock().unwrap().is_empty();
+            tokio::time::sleep(Duration::from_secs(if first { 3 } else { 1 })).await;
+            self.0.lock().unwrap().extend(envelopes.iter().map(Envelope::id));
+            self.1.fetch_sub(1, Ordering::SeqCst);
+            envelopes.iter().map(|_| Ok(Receipt::taken())).collect()
+        }
+    }
+
+    fn slow() -> Batched<Slow> {
+        let policy = BatchPolicy { max_size: 10, max_age: Duration::from_secs(5) };
+        let telemetry = Telemetry::new(DeliveryLabels::new("slow", "slow"));
+        Batched::start(policy, Slow::default(), telemetry).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn batches_are_sent_one_at_a_time_and_arrive_in_order() {
+        let (batched, envelopes) = (slow(), [(); 45].map(|()| Envelope::empty("Good")));
+        let results = futures_util::future::join_all(envelopes.iter().map(|it| batched.deliver(it))).await;
+        assert!(results.iter().all(Result::is_ok));
+        assert_eq!(*batched.inner().0.lock().unwrap(), envelopes.each_ref().map(Envelope::id));
+        assert_eq!(batched.inner().2.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flush_returns_under_steady_load() {
+        let batched = Arc::new(slow());
+        let load = Arc::clone(&batched);
+        let load = tokio::spawn(async move {
+            loop {
+                let load = Arc::clone(&load);
+                tokio::spawn(async move { load.deliver(&Envelope::empty("Good")).await });
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(1550)).await;
+        let before = Instant::now();
+        tokio::time::timeout(Duration::from_secs(60), batched.flush()).await.expect("it returns");
+        // One is on its way, the rest of what came before follows it.
+        assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+        assert!(batched.inner().0.lock().unwrap().len() >= 15);
+        load.abort();
     }
 }

@@ -3,10 +3,14 @@
 //! - A batch leaves when it is full, when its first envelope has waited long enough, when it is flushed, or when
 //!   the last handle is gone.
 //! - Every caller gets the result of its own envelope; what failed can be tried again alone.
+//! - Batches are sent one at a time, in order; meanwhile the next one is collected. A
+//!   [`Delivery`](crate::Delivery) that was told to work on several envelopes at once sends several.
 //! - An envelope whose caller has gone is not sent.
-//! - Callers wait while `capacity` envelopes are on their way: nothing is collected without bound.
+//! - Callers wait while ten batches are inside: nothing is collected without bound. While the circuit breaker of a
+//!   delivery refuses, no more envelopes than it may hold are inside; the others are refused.
 
 mod actor;
+mod line;
 mod protocol;
 
 use std::sync::Arc;
@@ -14,11 +18,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dispatch_core::delivery::{Adapter, DeliveryError, Health, Receipt};
 use dispatch_core::error::{ErrorCode, Problem};
-use dispatch_core::policy::BatchPolicy;
+use dispatch_core::policy::{BatchPolicy, RefusedBy};
 use dispatch_core::{Envelope, RegistrationError};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::policy::Telemetry;
+use crate::policy::{Breaker, Telemetry};
 use protocol::{Command, Item};
 
 /// An adapter that delivers in batches.
@@ -31,6 +35,23 @@ pub struct Batched<A> {
     /// What bounds the mailbox: one permit for each envelope that has no result yet.
     room: Arc<Semaphore>,
     capacity: usize,
+    hold: Option<Hold>,
+    telemetry: Telemetry,
+}
+
+/// How batches are sent.
+pub(crate) struct Sends {
+    /// So many at once.
+    pub(crate) at_once: usize,
+    /// How many envelopes may wait for a breaker.
+    pub(crate) hold: Option<Hold>,
+}
+
+/// While a breaker refuses, so many envelopes may wait.
+#[derive(Debug, Clone)]
+pub(crate) struct Hold {
+    pub(crate) breaker: Breaker,
+    pub(crate) most: usize,
 }
 
 impl<A: Adapter> Batched<A> {
@@ -42,16 +63,31 @@ impl<A: Adapter> Batched<A> {
     /// # Errors
     /// Everything that is wrong with the policy; that there is no runtime.
     pub fn start(policy: BatchPolicy, adapter: A, telemetry: Telemetry) -> Result<Self, RegistrationError> {
+        Self::start_with(policy, Sends { at_once: 1, hold: None }, adapter, telemetry)
+    }
+
+    /// Like [`start`](Self::start), with more to say about how batches are sent.
+    pub(crate) fn start_with(
+        policy: BatchPolicy,
+        sends: Sends,
+        adapter: A,
+        telemetry: Telemetry,
+    ) -> Result<Self, RegistrationError> {
         RegistrationError::check(policy.problems())?;
         let runtime = crate::runtime::current()?;
         let inner = Arc::new(adapter);
         let (mailbox, commands) = mpsc::unbounded_channel();
-        runtime.spawn(actor::run(policy, Arc::clone(&inner), telemetry, commands));
-        let capacity = policy.max_size.saturating_mul(Self::BATCHES).min(Semaphore::MAX_PERMITS);
-        Ok(Self { inner, mailbox, room: Arc::new(Semaphore::new(capacity)), capacity })
+        let hold = sends.hold.clone();
+        let batches = policy.max_size.saturating_mul(sends.at_once.max(Self::BATCHES));
+        // With room for all that may be held, whoever waits for room is one too many.
+        let capacity = batches.max(hold.as_ref().map_or(0, |hold| hold.most)).min(Semaphore::MAX_PERMITS);
+        runtime.spawn(actor::run(policy, sends, Arc::clone(&inner), telemetry.clone(), commands));
+        let room = Arc::new(Semaphore::new(capacity));
+        Ok(Self { inner, mailbox, room, capacity, hold, telemetry })
     }
 
-    /// Sends what there is, and waits until everything that came before has its result.
+    /// Sends what there is, and waits until everything that came before has its result. What comes afterwards does not
+    /// keep it waiting.
     pub async fn flush(&self) {
         let (done, flushed) = oneshot::channel();
         if self.mailbox.send(Command::Flush(done)).is_ok() {
@@ -95,6 +131,11 @@ impl<A: Adapter> Adapter for Batched<A> {
 
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
         let stopped = || DeliveryError::retry("the batch in front of the destination has been stopped");
+        if let Some(hold) = self.hold.as_ref().filter(|hold| self.pending() >= hold.most)
+            && let Some(remaining) = hold.breaker.refuses()
+        {
+            return Err(self.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining)));
+        }
         let permit = Arc::clone(&self.room).acquire_owned().await.map_err(|_| stopped())?;
         let (reply, result) = oneshot::channel();
         let item = Item { envelope: envelope.clone(), reply, _permit: permit };

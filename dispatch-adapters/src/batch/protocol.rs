@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 pub(super) enum Command {
     /// Put this into the batch.
     Add(Item),
-    /// Send the batch, and answer when nothing is on its way any more.
+    /// Send the batch, and answer when it has its results and so has everything before it.
     Flush(oneshot::Sender<()>),
     /// From now on send what there is as soon as nothing more waits in the mailbox.
     Drain,

@@ -45,10 +45,11 @@ impl ReadyTarget {
         if let Some(max_held) = config.max_held {
             delivery = delivery.max_held(max_held);
         }
-        if config.queue.is_some() || config.concurrency.is_some() {
-            let (queue, concurrency) = (DeliveryBuilder::QUEUE, DeliveryBuilder::CONCURRENCY);
-            delivery =
-                delivery.queue(config.queue.unwrap_or(queue), config.concurrency.unwrap_or(concurrency));
+        if let Some(queue) = config.queue {
+            delivery = delivery.queue_capacity(queue);
+        }
+        if let Some(concurrency) = config.concurrency {
+            delivery = delivery.concurrency(concurrency);
         }
         if let Some(fallback) = &self.fallback {
             delivery = delivery.fallback(Fallback::To(Arc::clone(fallback)));

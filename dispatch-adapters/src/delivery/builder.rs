@@ -7,13 +7,14 @@ use dispatch_core::error::{ErrorCode, Problem};
 use dispatch_core::policy::{BatchPolicy, BreakerConfig, RateLimit, RetryPolicy};
 use dispatch_core::{Clock, RegistrationError, SystemClock};
 use dispatch_metrics::DeliveryRecorder;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
+use super::actor::Pace;
 use super::route::{Attempt, Route};
 use super::shared::Shared;
 use super::vitals::Vitals;
 use super::{Delivery, Fallback, actor};
-use crate::batch::Batched;
+use crate::batch::{Batched, Hold, Sends};
 use crate::dead_letters::DeadLetters;
 use crate::policy::{
     Around, Breaker, InFlight, KeyedRate, Observe, Policy, Rate, Retry, Stack, Telemetry, Timeout,
@@ -38,7 +39,7 @@ pub struct DeliveryBuilder {
     fallback: Option<Fallback>,
     dead_letters: Option<DeadLetters>,
     queue: usize,
-    concurrency: usize,
+    concurrency: Option<usize>,
     observers: Vec<Arc<dyn DeliveryObserver>>,
     metrics: Option<DeliveryRecorder>,
     clock: Arc<dyn Clock>,
@@ -47,8 +48,6 @@ pub struct DeliveryBuilder {
 impl DeliveryBuilder {
     /// How many envelopes [`enqueue`](Delivery::enqueue) takes before it refuses, unless something else is asked for.
     pub const QUEUE: usize = 10_000;
-    /// How many of them are worked on at once, unless something else is asked for.
-    pub const CONCURRENCY: usize = 256;
 
     pub(super) fn new(adapter: Arc<dyn Adapter>) -> Self {
         Self {
@@ -66,7 +65,7 @@ impl DeliveryBuilder {
             fallback: None,
             dead_letters: None,
             queue: Self::QUEUE,
-            concurrency: Self::CONCURRENCY,
+            concurrency: None,
             observers: Vec::new(),
             metrics: None,
             clock: Arc::new(SystemClock),
@@ -98,8 +97,8 @@ impl DeliveryBuilder {
         self
     }
 
-    /// How many deliveries an open breaker holds, 1,000 unless given; the others are refused. With 0, or with a
-    /// fallback, all are.
+    /// How many envelopes an open breaker holds, those in batches included, 1,000 unless given; the others are refused.
+    /// With 0, or with a fallback, all are.
     pub fn max_held(mut self, max_held: usize) -> Self {
         self.max_held = max_held;
         self
@@ -149,9 +148,24 @@ impl DeliveryBuilder {
     }
 
     /// How many envelopes [`enqueue`](Delivery::enqueue) takes before it refuses, and how many of them are worked
-    /// on at once; 10,000 and 256 unless given.
-    pub fn queue(mut self, capacity: usize, concurrency: usize) -> Self {
-        (self.queue, self.concurrency) = (capacity, concurrency);
+    /// on at once: [`queue_capacity`](Self::queue_capacity) and [`concurrency`](Self::concurrency) together.
+    pub fn queue(self, capacity: usize, concurrency: usize) -> Self {
+        self.queue_capacity(capacity).concurrency(concurrency)
+    }
+
+    /// How many envelopes [`enqueue`](Delivery::enqueue) takes before it refuses; 10,000 unless given.
+    pub fn queue_capacity(mut self, capacity: usize) -> Self {
+        self.queue = capacity;
+        self
+    }
+
+    /// Works on so many of the queued envelopes at once. Unless this is asked for, they are delivered in order: one
+    /// after the other, or one batch after the other.
+    ///
+    /// More than one finish in any order. With a batch, as many batches are on their way at once as it takes for so
+    /// many envelopes.
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = Some(concurrency);
         self
     }
 
@@ -185,11 +199,10 @@ impl DeliveryBuilder {
             problems.extend(refused.problems().iter().cloned());
         }
         problems.extend(Timeout::new(self.timeout).problems());
-        if self.queue == 0 || self.queue > Semaphore::MAX_PERMITS || self.concurrency == 0 {
-            let text = format!(
-                "the queue takes {} and works on {}: use at least 1 for each",
-                self.queue, self.concurrency
-            );
+        let concurrency = self.concurrency.unwrap_or(1);
+        if self.queue == 0 || self.queue > Semaphore::MAX_PERMITS || concurrency == 0 {
+            let text =
+                format!("the queue takes {} and works on {concurrency}: use at least 1 for each", self.queue);
             problems.push(Problem::new(ErrorCode::InvalidParameter, text));
         }
         problems
@@ -228,14 +241,24 @@ impl DeliveryBuilder {
             }
             Some(batch) => {
                 let behind = Around::new(Stack(breaker.clone(), attempt), self.adapter);
-                let batched =
-                    Batched::start(batch, behind.with_telemetry(telemetry.clone()), telemetry.clone())?;
+                let sends = Sends {
+                    at_once: self.concurrency.map_or(1, |envelopes| envelopes.div_ceil(batch.max_size)),
+                    hold: breaker.clone().map(|breaker| Hold { breaker, most: max_held }),
+                };
+                let behind = behind.with_telemetry(telemetry.clone());
+                let batched = Batched::start_with(batch, sends, behind, telemetry.clone())?;
                 Route::Batched(Around::new(Stack(retry, limits), batched).with_telemetry(telemetry.clone()))
             }
         };
-        // Jobs that wait for their batch to fill must not keep the others from filling it.
-        let concurrency =
-            self.concurrency.max(self.batch.map_or(0, |batch| batch.max_size.saturating_mul(2)));
+        let batch_size = self.batch.map_or(1, |batch| batch.max_size);
+        let pace = match (self.concurrency, self.batch) {
+            (None | Some(1), None) => Pace::InOrder { round: 1, max_age: Duration::MAX },
+            (Some(envelopes), None) => Pace::AtOnce(envelopes),
+            (None | Some(1), Some(batch)) => Pace::InOrder { round: batch.max_size, max_age: batch.max_age },
+            // Jobs that wait for their batch to fill must not keep the others from filling it.
+            (Some(envelopes), Some(_)) => Pace::AtOnce(envelopes.max(batch_size.saturating_mul(2))),
+        };
+        let (ended, abandoned) = watch::channel(None);
         let (mailbox, commands) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             telemetry,
@@ -248,8 +271,10 @@ impl DeliveryBuilder {
             vitals: Vitals::start(),
             room: Arc::new(Semaphore::new(self.queue)),
             queue: self.queue,
+            batch_size,
+            abandoned,
         });
-        runtime.spawn(actor::run(Arc::clone(&shared), concurrency, commands));
+        runtime.spawn(actor::run(Arc::clone(&shared), pace, commands, ended));
         Ok(Delivery::new(shared, mailbox))
     }
 }

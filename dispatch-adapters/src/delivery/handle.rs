@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use dispatch_core::Envelope;
 use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryLabels, Health, Receipt};
 use dispatch_core::policy::RefusedBy;
+use futures_util::future::{join, join_all};
 use tokio::sync::{mpsc, oneshot};
 
 use super::protocol::{Command, Job};
@@ -57,7 +58,10 @@ impl Delivery {
 
     /// Queues an envelope and answers at once. The ticket waits for the outcome; dropping it changes nothing.
     ///
-    /// Work is begun in the order it was queued.
+    /// One envelope after the other is delivered, in the order they were queued: each has its outcome, retries
+    /// included, before the next is begun. With a batch, one batch after the other is; what of it fails is tried again
+    /// alone, after the rest of its batch and before the next one. Whoever asked for
+    /// [concurrency](DeliveryBuilder::concurrency) has no more than that work is begun in order.
     ///
     /// # Errors
     /// A refusal, if the queue is full or the delivery has been shut down; the envelope was not taken.
@@ -80,9 +84,19 @@ impl Delivery {
         self.shared.queue - self.shared.room.available_permits()
     }
 
-    /// Sends a batch that is being collected, if there is one, and waits for its results.
+    /// If there is a batch: waits for nobody to fill it, until everything that was taken before this call has its
+    /// result. What comes afterwards does not keep it waiting.
     pub async fn flush(&self) {
+        if !matches!(self.shared.route, Route::Batched(_)) {
+            return;
+        }
+        let (done, flushed) = oneshot::channel();
+        let asked = self.mailbox.send(Command::Flush(done));
         self.shared.route.flush().await;
+        if asked.is_ok() {
+            // An error says that the actor has ended, and what it has left is in the report.
+            let _ = flushed.await;
+        }
     }
 
     /// Whether the destination has said that it wants nothing more.
@@ -98,16 +112,21 @@ impl Delivery {
 
     /// Takes nothing more, and waits until everything has an outcome, for `deadline` at most.
     ///
+    /// Asked twice, at once or later, it is shut down once, at the earlier deadline, and both reports hold the same
+    /// envelopes.
+    ///
     /// The dead letters are left open, since others may use them: see [`DeadLetters::close`](crate::DeadLetters::close).
     pub async fn shutdown(&self, deadline: Duration) -> DeliveryReport {
         let until = crate::runtime::after(deadline);
         self.shared.stopped.store(true, Ordering::Release);
-        let (reply, left) = oneshot::channel();
-        let asked = self.mailbox.send(Command::Stop { until, reply });
-        let abandoned = if asked.is_ok() { left.await.unwrap_or_default() } else { Vec::new() };
+        // An error says that it has been stopped before; what was left then is told again.
+        let _ = self.mailbox.send(Command::Stop { until });
+        let mut abandoned = self.shared.abandoned.clone();
+        // Only a runtime that has gone ends the actor without a word.
+        let abandoned = abandoned.wait_for(Option::is_some).await.ok().and_then(|left| left.clone());
         // Whoever still runs is counted below.
         let _ = tokio::time::timeout_at(until, self.shared.vitals.wait_until_quiet()).await;
-        DeliveryReport { abandoned, running: self.shared.vitals.running() }
+        DeliveryReport { abandoned: abandoned.unwrap_or_default(), running: self.shared.vitals.running() }
     }
 }
 
@@ -128,11 +147,19 @@ impl Adapter for Delivery {
         self.shared.deliver(envelope).await
     }
 
-    /// Delivers them one after the other, or together if there is a batch.
+    /// Delivers them in order: one after the other, or one batch after the other if there is one, without waiting for
+    /// others to fill the last. What of a batch fails is tried again alone, before the next one.
     async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
         match self.shared.route {
             Route::Batched(_) => {
-                futures_util::future::join_all(envelopes.iter().map(|envelope| self.deliver(envelope))).await
+                let mut results = Vec::with_capacity(envelopes.len());
+                for batch in envelopes.chunks(self.shared.batch_size) {
+                    let each = join_all(batch.iter().map(|envelope| self.deliver(envelope)));
+                    // Asked second, when all of them have come to their batch.
+                    let (each, ()) = join(each, self.shared.route.flush()).await;
+                    results.extend(each);
+                }
+                results
             }
             Route::Single(_) => {
                 let mut results = Vec::with_capacity(envelopes.len());

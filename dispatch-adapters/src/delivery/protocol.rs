@@ -7,8 +7,10 @@ use tokio::time::Instant;
 pub(super) enum Command {
     /// Deliver this.
     Deliver(Job),
+    /// Hurry, and answer when everything that was queued before has its outcome.
+    Flush(oneshot::Sender<()>),
     /// Finish what there is until then, and report the rest.
-    Stop { until: Instant, reply: oneshot::Sender<Vec<Envelope>> },
+    Stop { until: Instant },
 }
 
 /// An envelope that was taken and has no result yet.

@@ -9,7 +9,7 @@ use dispatch_core::delivery::{
 use dispatch_core::policy::{BreakerPhase, RefusedBy};
 use dispatch_core::uuid::Uuid;
 use futures_util::FutureExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tracing::{Instrument, Level};
 
 use super::Fallback;
@@ -31,6 +31,10 @@ pub(super) struct Shared {
     /// What bounds the mailbox: one permit for each job that has no result.
     pub(super) room: Arc<Semaphore>,
     pub(super) queue: usize,
+    /// How many envelopes fit into a batch; 1 without one.
+    pub(super) batch_size: usize,
+    /// What its actor left behind, once it has ended.
+    pub(super) abandoned: watch::Receiver<Option<Vec<Envelope>>>,
 }
 
 impl Shared {

@@ -162,6 +162,7 @@ async fn ten_minutes_of_outage_lose_nothing_and_fill_no_dead_letters() {
         .retry(RetryPolicy::default())
         .circuit_breaker(BreakerConfig::default())
         .max_in_flight(8)
+        .concurrency(256)
         .dead_letters(&letters)
         .observe(Arc::clone(&counts) as Arc<dyn DeliveryObserver>)
         .start()
@@ -264,8 +265,11 @@ async fn a_rate_limit_delays_and_loses_nothing() {
 #[tokio::test(start_paused = true)]
 async fn each_key_has_a_rate_of_its_own() {
     let puppet = Arc::new(Puppet::default());
-    let delivery =
-        Delivery::to(Arc::clone(&puppet)).key_rate_limit(RateLimit::per_second(1)).start().unwrap();
+    let delivery = Delivery::to(Arc::clone(&puppet))
+        .key_rate_limit(RateLimit::per_second(1))
+        .concurrency(8)
+        .start()
+        .unwrap();
     let before = Instant::now();
     for key in ["a", "a", "b"] {
         drop(delivery.enqueue(event().with_key(key)).unwrap());
@@ -447,4 +451,223 @@ async fn a_batch_has_time_for_all_its_envelopes() {
     }
     assert!(delivery.shutdown(s(60)).await.is_complete());
     assert_eq!((puppet.taken(), puppet.calls()), (100, 100), "each once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_who_shut_down_get_the_same_report() {
+    let puppet = Arc::new(Puppet::default());
+    puppet.hangs.store(true, Ordering::SeqCst);
+    let delivery = Delivery::to(Arc::clone(&puppet)).timeout(s(3600)).start().unwrap();
+    let ids: Vec<_> = (0..5)
+        .map(|_| {
+            let envelope = event();
+            let id = envelope.id();
+            drop(delivery.enqueue(envelope).unwrap());
+            id
+        })
+        .collect();
+    let before = Instant::now();
+    let (first, second) = tokio::join!(delivery.shutdown(s(60)), delivery.shutdown(s(5)));
+    assert_eq!(before.elapsed(), s(5), "the earlier deadline counts");
+    let third = delivery.shutdown(s(5)).await;
+    for report in [first, second, third] {
+        assert_eq!(report.abandoned.iter().map(Envelope::id).collect::<Vec<_>>(), ids);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn over_the_bound_envelopes_are_refused_also_in_front_of_a_batch() {
+    let puppet = Arc::new(Puppet::default());
+    puppet.down.store(true, Ordering::SeqCst);
+    let config = BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() };
+    let delivery = Delivery::to(Arc::clone(&puppet))
+        .circuit_breaker(config)
+        .max_held(15)
+        .batch(BatchPolicy { max_size: 10, max_age: s(1) })
+        .start()
+        .unwrap();
+    let deliver = |count: usize| -> Vec<_> {
+        let one = || {
+            let delivery = delivery.clone();
+            tokio::spawn(async move { delivery.deliver(&event()).await })
+        };
+        (0..count).map(|_| one()).collect()
+    };
+    // The first ten open it; of the others that are inside by then, what is over the bound is refused.
+    let first = deliver(40);
+    tokio::time::sleep(s(5)).await;
+    assert_eq!(delivery.breaker().unwrap().phase(), BreakerPhase::Open);
+    assert_eq!(first.iter().filter(|call| !call.is_finished()).count(), 15);
+    let more = deliver(20);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(more.iter().all(tokio::task::JoinHandle::is_finished), "refused at once");
+    for refused in more {
+        assert_eq!(refused.await.unwrap().unwrap_err().refusal().unwrap().by, RefusedBy::CircuitOpen);
+    }
+    puppet.down.store(false, Ordering::SeqCst);
+    let mut delivered = 0;
+    for call in first {
+        delivered += usize::from(call.await.unwrap().is_ok());
+    }
+    assert_eq!((delivered, puppet.taken()), (15, 15));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_held_ends_when_the_retries_give_up_and_what_is_queued_stays_held() {
+    let (puppet, grave) = (Arc::new(Puppet::default()), Arc::new(Puppet::default()));
+    puppet.down.store(true, Ordering::SeqCst);
+    let letters = DeadLetters::to([Arc::clone(&grave)]).unwrap();
+    let delivery = Delivery::to(Arc::clone(&puppet))
+        .retry(RetryPolicy { give_up_after: Some(s(20)), ..RetryPolicy::default() })
+        .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
+        .dead_letters(&letters)
+        .start()
+        .unwrap();
+    let before = Instant::now();
+    let error = delivery.deliver(&event()).await.unwrap_err();
+    assert_eq!((before.elapsed(), error.refusal().unwrap().by), (s(20), RefusedBy::CircuitOpen));
+    assert_eq!(error.history().unwrap().attempts, 1, "it tells of the attempt that opened the breaker");
+    let queued = delivery.enqueue(event()).unwrap();
+    tokio::time::sleep(s(300)).await;
+    assert_eq!((letters.pending(), grave.calls()), (0, 0), "nothing is dead-lettered");
+    puppet.down.store(false, Ordering::SeqCst);
+    assert!(queued.await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_told_to_wait_prolongs_the_wait() {
+    struct Busy(Instant, std::sync::Mutex<Vec<u64>>);
+
+    #[async_trait]
+    impl Adapter for Busy {
+        fn name(&self) -> &str {
+            "busy"
+        }
+
+        async fn deliver(&self, _: &Envelope) -> Result<Receipt, DeliveryError> {
+            let mut calls = self.1.lock().unwrap();
+            calls.push(self.0.elapsed().as_secs());
+            match calls.len() {
+                1 => Err(DeliveryError::retry("down")),
+                2 => Err(DeliveryError::retry_after(s(200), "busy")),
+                _ => Ok(Receipt::taken()),
+            }
+        }
+    }
+
+    let busy = Arc::new(Busy(Instant::now(), std::sync::Mutex::default()));
+    let delivery = Delivery::to(Arc::clone(&busy))
+        .retry(RetryPolicy::default())
+        .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
+        .start()
+        .unwrap();
+    delivery.deliver(&event()).await.unwrap();
+    assert_eq!(*busy.1.lock().unwrap(), [0, 60, 260]);
+}
+
+/// Fails every third call, takes its time, and remembers the order of what it took.
+#[derive(Default)]
+struct Moody(AtomicUsize, std::sync::Mutex<Vec<dispatch_core::uuid::Uuid>>);
+
+#[async_trait]
+impl Adapter for Moody {
+    fn name(&self) -> &str {
+        "moody"
+    }
+
+    async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+        let call = self.0.fetch_add(1, Ordering::SeqCst) as u64;
+        tokio::time::sleep(Duration::from_millis(call % 7)).await;
+        if call % 3 == 0 {
+            return Err(DeliveryError::retry("not now"));
+        }
+        self.1.lock().unwrap().push(envelope.id());
+        Ok(Receipt::taken())
+    }
+
+    /// All or nothing.
+    async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
+        let call = self.0.fetch_add(1, Ordering::SeqCst) as u64;
+        tokio::time::sleep(Duration::from_millis(call % 7)).await;
+        if call % 3 == 0 {
+            return envelopes.iter().map(|_| Err(DeliveryError::retry("not now"))).collect();
+        }
+        self.1.lock().unwrap().extend(envelopes.iter().map(Envelope::id));
+        envelopes.iter().map(|_| Ok(Receipt::taken())).collect()
+    }
+}
+
+fn fixed_delays() -> RetryPolicy {
+    RetryPolicy { jitter: dispatch_core::policy::Jitter::None, ..RetryPolicy::default() }.without_budget()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_queued_arrives_in_order_also_when_attempts_fail() {
+    for batch in [None, Some(BatchPolicy { max_size: 4, max_age: s(1) })] {
+        let moody = Arc::new(Moody::default());
+        let mut delivery = Delivery::to(Arc::clone(&moody)).retry(fixed_delays());
+        if let Some(batch) = batch {
+            delivery = delivery.batch(batch);
+        }
+        let delivery = delivery.start().unwrap();
+        let mut ids = Vec::new();
+        for number in 0..30u64 {
+            let envelope = event();
+            ids.push(envelope.id());
+            drop(delivery.enqueue(envelope).unwrap());
+            tokio::time::sleep(Duration::from_millis(number * 37 % 400)).await;
+        }
+        assert!(delivery.shutdown(s(600)).await.is_complete());
+        assert_eq!(*moody.1.lock().unwrap(), ids, "with batch {batch:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_envelopes_arrives_in_order_through_batches_and_waits_for_nobody() {
+    let moody = Arc::new(Moody::default());
+    let delivery = Delivery::to(Arc::clone(&moody))
+        .retry(fixed_delays())
+        .batch(BatchPolicy { max_size: 4, max_age: s(5) })
+        .start()
+        .unwrap();
+    let envelopes: Vec<_> = (0..10).map(|_| event()).collect();
+    assert!(delivery.deliver_batch(&envelopes).await.iter().all(Result::is_ok));
+    assert_eq!(*moody.1.lock().unwrap(), envelopes.iter().map(Envelope::id).collect::<Vec<_>>());
+    let before = Instant::now();
+    assert!(delivery.deliver_batch(&envelopes[..1]).await.iter().all(Result::is_ok));
+    assert!(before.elapsed() < s(1), "{:?}", before.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_for_concurrency_gets_it() {
+    for batch in [None, Some(BatchPolicy { max_size: 5, max_age: s(1) })] {
+        let puppet = Arc::new(Puppet::default());
+        puppet.hangs.store(true, Ordering::SeqCst);
+        let mut delivery = Delivery::to(Arc::clone(&puppet)).timeout(s(3600)).concurrency(20);
+        if let Some(batch) = batch {
+            delivery = delivery.batch(batch);
+        }
+        let delivery = delivery.start().unwrap();
+        for _ in 0..40 {
+            drop(delivery.enqueue(event()).unwrap());
+        }
+        tokio::time::sleep(s(10)).await;
+        // A batch delivers its envelopes one after the other here.
+        assert_eq!(puppet.calls(), if batch.is_some() { 4 } else { 20 });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_covers_what_was_queued_before_and_no_more() {
+    let puppet = Arc::new(Puppet::default());
+    let batch = BatchPolicy { max_size: 10, max_age: s(600) };
+    let delivery = Delivery::to(Arc::clone(&puppet)).batch(batch).start().unwrap();
+    for _ in 0..25 {
+        drop(delivery.enqueue(event()).unwrap());
+    }
+    tokio::time::timeout(s(1), delivery.flush()).await.expect("it hurries");
+    assert_eq!(puppet.taken(), 25);
+    drop(delivery.enqueue(event()).unwrap());
+    tokio::time::sleep(s(1)).await;
+    assert_eq!(puppet.taken(), 25, "what comes later waits for others again");
 }

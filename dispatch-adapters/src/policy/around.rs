@@ -162,7 +162,8 @@ impl<P: Policy, A: Adapter> Adapter for Around<P, A> {
             moment.forget();
             batch::judge(results)
         };
-        match self.policy.apply(Call::new(&self.telemetry).at(&moment), attempt).await {
+        let call = Call::new(&self.telemetry).at(&moment).with_envelopes(envelopes.len());
+        match self.policy.apply(call, attempt).await {
             Ok(results) => results,
             Err(failed) => failed.into_results(envelopes.len()),
         }
@@ -192,7 +193,12 @@ impl<P: Policy, D: Dispatcher> Dispatcher for Around<P, D> {
     }
 
     async fn handle(&self, envelope: Envelope, context: Context) -> Result<Outputs, DispatcherError> {
-        let attempt = || self.inner.handle(envelope.clone(), context.clone());
-        self.policy.apply(self.call(&envelope), attempt).await
+        let moment = Moment::start();
+        let attempt = || async {
+            let result = self.inner.handle(envelope.clone(), context.clone()).await;
+            moment.forget();
+            result
+        };
+        self.policy.apply(self.call(&envelope).at(&moment), attempt).await
     }
 }

@@ -13,6 +13,8 @@ pub(crate) struct Moment {
     origin: Instant,
     /// Nanoseconds since the origin.
     reading: AtomicU64,
+    /// Nanoseconds from the origin to when the call is to be given up.
+    end: AtomicU64,
 }
 
 impl Moment {
@@ -20,7 +22,7 @@ impl Moment {
 
     /// The time now, which is the first reading.
     pub(crate) fn start() -> Self {
-        Self { origin: Instant::now(), reading: AtomicU64::new(0) }
+        Self { origin: Instant::now(), reading: AtomicU64::new(0), end: AtomicU64::new(Self::NONE) }
     }
 
     /// When it was made.
@@ -40,6 +42,18 @@ impl Moment {
             }
             nanos => self.origin + Duration::from_nanos(nanos),
         }
+    }
+
+    /// Says when the call is to be given up, unless that is sooner already.
+    pub(crate) fn give_up_at(&self, end: Instant) {
+        let nanos = end.saturating_duration_since(self.origin).as_nanos();
+        self.end.fetch_min(u64::try_from(nanos).unwrap_or(Self::NONE), Ordering::Relaxed);
+    }
+
+    /// When the call is to be given up, if ever.
+    pub(crate) fn end(&self) -> Option<Instant> {
+        let nanos = self.end.load(Ordering::Relaxed);
+        (nanos != Self::NONE).then(|| self.origin.checked_add(Duration::from_nanos(nanos))).flatten()
     }
 
     /// Makes the next reading a new one.

@@ -17,6 +17,8 @@ use super::{Call, Policy};
 ///
 /// - What trying again cannot help is not tried again.
 /// - A refusal by a policy further inside is handed on as it is: nothing was attempted.
+/// - `give_up_after` also ends a call that a breaker further inside holds: it is refused. (Around an adapter, a dispatcher
+///   and in a [`Delivery`](crate::Delivery) without a batch; a batch is held for all its envelopes together.)
 /// - The error at the end carries the [`History`] of the attempts.
 #[derive(Debug, Clone)]
 pub struct Retry {
@@ -102,6 +104,9 @@ impl Policy for Retry {
         async move {
             self.first_attempt();
             let started = self.policy.give_up_after.map(|_| Instant::now());
+            if let (Some(started), Some(limit)) = (started, self.policy.give_up_after) {
+                call.give_up_by(started.checked_add(limit));
+            }
             let mut first: Option<First> = None;
             let mut retries = 0;
             loop {

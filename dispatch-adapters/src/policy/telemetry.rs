@@ -102,13 +102,14 @@ pub struct Call<'a> {
     /// What the limits that go by key go by.
     pub key: Option<&'a str>,
     moment: Option<&'a Moment>,
+    envelopes: usize,
 }
 
 impl<'a> Call<'a> {
     /// A call without a key.
     #[must_use]
     pub const fn new(telemetry: &'a Telemetry) -> Self {
-        Self { telemetry, key: None, moment: None }
+        Self { telemetry, key: None, moment: None, envelopes: 1 }
     }
 
     /// Adds what the limits that go by key go by.
@@ -116,6 +117,17 @@ impl<'a> Call<'a> {
     pub const fn with_key(mut self, key: Option<&'a str>) -> Self {
         self.key = key;
         self
+    }
+
+    /// Says that it is a batch of so many.
+    pub(crate) const fn with_envelopes(mut self, count: usize) -> Self {
+        self.envelopes = count;
+        self
+    }
+
+    /// How many envelopes it is for.
+    pub(crate) const fn envelopes(&self) -> usize {
+        self.envelopes
     }
 
     /// Lets the policies share readings of the clock. Whoever makes the attempts must [forget](Moment::forget) the
@@ -130,6 +142,18 @@ impl<'a> Call<'a> {
     #[must_use]
     pub fn clock(&self) -> Instant {
         self.moment.map_or_else(Instant::now, Moment::now)
+    }
+
+    /// Says when policies further inside stop waiting.
+    pub(crate) fn give_up_by(&self, end: Option<Instant>) {
+        if let (Some(moment), Some(end)) = (self.moment, end) {
+            moment.give_up_at(end);
+        }
+    }
+
+    /// When a policy that holds the call stops waiting.
+    pub(crate) fn give_up_at(&self) -> Option<Instant> {
+        self.moment.and_then(Moment::end)
     }
 
     /// Time has passed: the next reading of the [`clock`](Self::clock) is a new one. For policies, after they have

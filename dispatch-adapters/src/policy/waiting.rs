@@ -18,9 +18,14 @@ impl WaitingRoom {
 
     /// A seat, given back when it is dropped; `None` if all are taken.
     pub(crate) fn enter(&self) -> Option<Seat<'_>> {
-        let taken = self.waiting.fetch_add(1, Ordering::AcqRel);
-        let seat = Seat(self);
-        (taken < self.seats).then_some(seat)
+        self.enter_together(1)
+    }
+
+    /// Seats for several who come together; `None` if there are not enough for all of them.
+    pub(crate) fn enter_together(&self, count: usize) -> Option<Seat<'_>> {
+        let taken = self.waiting.fetch_add(count, Ordering::AcqRel);
+        let seat = Seat(self, count);
+        (taken.saturating_add(count) <= self.seats).then_some(seat)
     }
 
     pub(crate) fn waiting(&self) -> usize {
@@ -28,10 +33,10 @@ impl WaitingRoom {
     }
 }
 
-pub(crate) struct Seat<'a>(&'a WaitingRoom);
+pub(crate) struct Seat<'a>(&'a WaitingRoom, usize);
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+        self.0.waiting.fetch_sub(self.1, Ordering::AcqRel);
     }
 }

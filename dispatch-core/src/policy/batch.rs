@@ -92,6 +92,11 @@ impl<T> Batch<T> {
         std::mem::replace(&mut self.items, Vec::with_capacity(capacity))
     }
 
+    /// Takes back the item that came last.
+    pub fn pop(&mut self) -> Option<T> {
+        self.items.pop()
+    }
+
     /// Items that wait.
     #[must_use]
     pub fn len(&self) -> usize {

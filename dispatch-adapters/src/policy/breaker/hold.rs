@@ -4,8 +4,9 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use dispatch_core::delivery::DeliveryEvent;
-use dispatch_core::policy::{Failure, Passage, RefusedBy, Verdict};
+use dispatch_core::delivery::{DeliveryErrorKind, DeliveryEvent};
+use dispatch_core::policy::{BreakerPhase, Failure, Passage, RefusedBy, Verdict};
+use tokio::time::Instant;
 
 use super::Breaker;
 use crate::policy::{Call, Policy};
@@ -22,7 +23,7 @@ impl Breaker {
             Ok(passage) => return Ok(permit(passage)),
             Err(remaining) => remaining,
         };
-        let Some(_seat) = self.shared.held.enter() else {
+        let Some(_seat) = self.shared.held.enter_together(call.envelopes()) else {
             return Err(call.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining)));
         };
         call.telemetry.emit(DeliveryEvent::Held { remaining });
@@ -35,10 +36,16 @@ impl Breaker {
                 Ok(passage) => return Ok(permit(passage)),
                 Err(left) => remaining = left,
             }
+            let next = tokio::time::sleep(remaining + manners);
+            let end = call.give_up_at();
             tokio::select! {
                 biased;
                 () = changed => {}
-                () = tokio::time::sleep(remaining + manners) => {}
+                () = tokio::time::sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => {
+                    call.waited();
+                    return Err(call.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining)));
+                }
+                () = next => {}
             }
             call.waited();
         }
@@ -64,7 +71,11 @@ impl Policy for Breaker {
                     Err(error) if error.is_fault() => Verdict::Failure,
                     Err(_) => Verdict::Unknown,
                 };
-                permit.settle(verdict);
+                let wait = result.as_ref().err().and_then(|error| match error.kind() {
+                    DeliveryErrorKind::RetryAfter(wait) => Some(wait),
+                    _ => None,
+                });
+                permit.settle(verdict, wait);
                 if probe
                     && verdict == Verdict::Failure
                     && self.shared.held.seats() > 0
@@ -91,14 +102,23 @@ impl Permit<'_> {
         self.passage.is_some_and(Passage::is_probe)
     }
 
-    fn settle(mut self, verdict: Verdict) {
-        self.report(verdict);
+    fn settle(mut self, verdict: Verdict, wait: Option<Duration>) {
+        self.report(verdict, wait);
     }
 
-    fn report(&mut self, verdict: Verdict) {
+    /// `wait` is what the destination has asked for; whoever opens the breaker, or a probe that failed, asks for all.
+    fn report(&mut self, verdict: Verdict, wait: Option<Duration>) {
         if let Some(passage) = self.passage.take() {
             let config = self.breaker.shared.config;
-            self.breaker.step(self.call, |state, now| state.settle(&config, passage, verdict, now));
+            self.breaker.step(self.call, |state, now| {
+                let before = state.phase();
+                state.settle(&config, passage, verdict, now);
+                if before != BreakerPhase::Open
+                    && let Some(wait) = wait
+                {
+                    state.postpone(&config, wait, now);
+                }
+            });
         }
     }
 }
@@ -109,6 +129,6 @@ impl Drop for Permit<'_> {
             // It was given up; nobody knows how long it had waited.
             self.call.waited();
         }
-        self.report(Verdict::Unknown);
+        self.report(Verdict::Unknown, None);
     }
 }

@@ -11,6 +11,7 @@ use dispatch_core::policy::{
 };
 use dispatch_core::uuid::Uuid;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::waiting::WaitingRoom;
 use super::word::{Ticks, Word};
@@ -27,7 +28,11 @@ use super::{Call, Telemetry};
 /// # Holding
 /// With [`holding`](Self::holding), calls that an open breaker refuses wait for it to close, and a probe that fails
 /// goes back to waiting. Neither costs an attempt of a [`Retry`](super::Retry) around it. Over the bound, calls are
-/// refused.
+/// refused; so is a call whose retry policy has a `give_up_after`, when that time is up. A refusal is never
+/// dead-lettered.
+///
+/// A failure that opens it, a failed probe included, and names a delay (`Retry-After`) prolongs the time it stays open to
+/// that delay, up to ten recovery timeouts.
 ///
 /// ```
 /// use dispatch_adapters::model::policy::BreakerConfig;
@@ -92,7 +97,7 @@ impl Breaker {
         Self::holding(config, 0)
     }
 
-    /// A closed breaker that holds at most `max_held` calls while it is open.
+    /// A closed breaker that holds at most `max_held` calls while it is open; a batch counts as many as it has envelopes.
     ///
     /// # Errors
     /// Everything that is wrong with the configuration.
@@ -127,7 +132,14 @@ impl Breaker {
         self.state().phase()
     }
 
-    /// Calls that are held.
+    /// For how long at most it would refuse a call now, without letting one pass.
+    pub(crate) fn refuses(&self) -> Option<Duration> {
+        let now = self.shared.ticks.at(Instant::now());
+        // A step on a copy: nothing is changed.
+        self.state().admit(&self.shared.config, now).err()
+    }
+
+    /// Calls that are held; a batch counts as many as it has envelopes.
     #[must_use]
     pub fn held(&self) -> usize {
         self.shared.held.waiting()

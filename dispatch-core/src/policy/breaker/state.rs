@@ -91,6 +91,9 @@ impl Default for BreakerState {
 }
 
 impl BreakerState {
+    /// For how many recovery timeouts at most it stays open because the destination has asked for it.
+    pub const MOST_WINDOWS: u32 = 10;
+
     const SINCE_BITS: u32 = 40;
     const SUCCESS_BITS: u32 = 10;
     const CALL_BITS: u32 = 12;
@@ -166,6 +169,18 @@ impl BreakerState {
         }
     }
 
+    /// A breaker that is open stays open for at least `wait` from now, because the destination has asked for that; for
+    /// [`MOST_WINDOWS`](Self::MOST_WINDOWS) recovery timeouts at most.
+    pub fn postpone(&mut self, config: &BreakerConfig, wait: Duration, now: Duration) {
+        if self.phase != BreakerPhase::Open {
+            return;
+        }
+        let most = config.recovery_timeout.saturating_mul(Self::MOST_WINDOWS);
+        let since = now.saturating_add(wait.min(most)).saturating_sub(config.recovery_timeout);
+        let since_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        self.since_ms = since_ms.max(self.since_ms).min((1 << Self::SINCE_BITS) - 1);
+    }
+
     /// Closes it, whatever it was.
     pub fn reset(&mut self, now: Duration) {
         self.enter(BreakerPhase::Closed, now);
@@ -174,7 +189,10 @@ impl BreakerState {
     fn enter(&mut self, phase: BreakerPhase, now: Duration) {
         // Two phases of one kind never begin in the same millisecond as far as a passage can tell.
         let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        let since_ms = now_ms.max(self.since_ms.saturating_add(u64::from(phase == BreakerPhase::Closed)));
+        // No passage tells of an open phase, so what has been postponed may be forgotten.
+        let postponed = self.phase == BreakerPhase::Open && self.since_ms > now_ms;
+        let before = if postponed { now_ms.saturating_add(1) } else { self.since_ms };
+        let since_ms = now_ms.max(before.saturating_add(u64::from(phase == BreakerPhase::Closed)));
         *self = Self { phase, calls: 0, successes: 0, since_ms: since_ms & ((1 << Self::SINCE_BITS) - 1) };
     }
 

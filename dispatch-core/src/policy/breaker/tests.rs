@@ -57,6 +57,28 @@ fn probes_that_nobody_reports_are_given_up() {
 }
 
 #[test]
+fn a_destination_that_asks_for_time_gets_it_up_to_a_bound() {
+    let config = config();
+    for (wait, window) in [(40, 100), (250, 250), (999_999, 1000)] {
+        let mut breaker = BreakerState::default();
+        breaker.postpone(&config, ms(wait), ms(0));
+        assert_eq!(breaker, BreakerState::default(), "only what is open stays open");
+        breaker.record(&config, Verdict::Failure, ms(5));
+        breaker.record(&config, Verdict::Failure, ms(5));
+        breaker.postpone(&config, ms(wait), ms(5));
+        assert_eq!(breaker.admit(&config, ms(5)), Err(ms(window)));
+        assert_eq!(BreakerState::from_bits(breaker.to_bits()), breaker);
+        let mut early = breaker;
+        early.reset(ms(6));
+        early.record(&config, Verdict::Failure, ms(7));
+        early.record(&config, Verdict::Failure, ms(8));
+        assert!(early.admit(&config, ms(8)).is_err());
+        assert!(early.admit(&config, ms(109)).is_ok(), "a reset forgets what was asked for");
+        assert!(breaker.admit(&config, ms(5 + window)).is_ok_and(Passage::is_probe));
+    }
+}
+
+#[test]
 fn impossible_values_are_all_named() {
     let config = BreakerConfig {
         failure_threshold: 0,
