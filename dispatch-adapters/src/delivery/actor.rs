@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_core::Envelope;
-use dispatch_core::delivery::{DeliveryError, Receipt};
+use dispatch_core::delivery::{DeliveryError, Progress, Receipt};
 use dispatch_core::policy::RefusedBy;
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -154,8 +154,9 @@ async fn work(shared: Arc<Shared>, number: u64, job: Job) -> u64 {
 
 /// Delivers what was taken: a refusal is not for the one who queued it, so it is tried again.
 async fn deliver(shared: &Shared, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+    let progress = Progress::new();
     loop {
-        let result = shared.deliver(envelope).await;
+        let result = shared.deliver(envelope, &progress).await;
         let refusal = result.as_ref().err().and_then(DeliveryError::refusal);
         match refusal {
             Some(refusal) if refusal.by != RefusedBy::Stopped => {

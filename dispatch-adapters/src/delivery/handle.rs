@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dispatch_core::Envelope;
-use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryLabels, Health, Receipt};
+use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryLabels, Health, Progress, Receipt};
 use dispatch_core::policy::RefusedBy;
 use futures_util::future::{join, join_all};
 use tokio::sync::{mpsc, oneshot};
@@ -141,10 +141,18 @@ impl Adapter for Delivery {
     }
 
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+        // Not by way of deliver_rest, which would be a second box.
         if self.shared.is_stopped() {
             return Err(self.shared.telemetry.refuse(RefusedBy::Stopped, None));
         }
-        self.shared.deliver(envelope).await
+        self.shared.deliver(envelope, &Progress::new()).await
+    }
+
+    async fn deliver_rest(&self, envelope: &Envelope, progress: &Progress) -> Result<Receipt, DeliveryError> {
+        if self.shared.is_stopped() {
+            return Err(self.shared.telemetry.refuse(RefusedBy::Stopped, None));
+        }
+        self.shared.deliver(envelope, progress).await
     }
 
     /// Delivers them in order: one after the other, or one batch after the other if there is one, without waiting for

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use dispatch_core::Envelope;
-use dispatch_core::delivery::{Adapter, DeliveryError, Health, Receipt};
+use dispatch_core::delivery::{Adapter, DeliveryError, Health, Progress, Receipt};
 
 use crate::batch::Batched;
 use crate::policy::{Around, Breaker, InFlight, KeyedRate, Moment, Observe, Rate, Retry, Stack, Timeout};
@@ -31,10 +31,11 @@ impl Route {
         &self,
         envelope: &Envelope,
         moment: &Moment,
+        progress: &Progress,
     ) -> Result<Receipt, DeliveryError> {
         match self {
-            Self::Single(adapter) => adapter.deliver_at(envelope, moment).await,
-            Self::Batched(adapter) => adapter.deliver_at(envelope, moment).await,
+            Self::Single(adapter) => adapter.deliver_at(envelope, moment, progress).await,
+            Self::Batched(adapter) => adapter.deliver_at(envelope, moment, progress).await,
         }
     }
 

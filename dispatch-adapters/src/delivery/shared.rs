@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dispatch_core::Envelope;
 use dispatch_core::delivery::{
     DeadLetter, DeadLetterOrigin, DeliveryError, DeliveryErrorKind, DeliveryEvent, DeliveryLabels, Health,
-    HealthStatus, Receipt,
+    HealthStatus, Progress, Receipt,
 };
 use dispatch_core::policy::{BreakerPhase, RefusedBy};
 use dispatch_core::uuid::Uuid;
@@ -43,9 +43,13 @@ impl Shared {
     }
 
     /// Delivers, with everything that comes after a failure, in a span if anybody looks.
-    pub(super) async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+    pub(super) async fn deliver(
+        &self,
+        envelope: &Envelope,
+        progress: &Progress,
+    ) -> Result<Receipt, DeliveryError> {
         if !tracing::span_enabled!(Level::INFO) {
-            return self.deliver_or_bury(envelope).await;
+            return self.deliver_or_bury(envelope, progress).await;
         }
         let DeliveryLabels { adapter, destination } = self.telemetry.labels();
         let span = tracing::info_span!(
@@ -53,16 +57,20 @@ impl Shared {
             %adapter, %destination, envelope_id = %envelope.id(), message_type = envelope.message_type_str()
         );
         // In a box, so that it takes no room in the future of those who do not look.
-        self.deliver_or_bury(envelope).instrument(span).boxed().await
+        self.deliver_or_bury(envelope, progress).instrument(span).boxed().await
     }
 
-    async fn deliver_or_bury(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+    async fn deliver_or_bury(
+        &self,
+        envelope: &Envelope,
+        progress: &Progress,
+    ) -> Result<Receipt, DeliveryError> {
         let _running = self.vitals.enter();
         let result = if self.disabled.load(Ordering::Acquire) {
             Err(DeliveryError::disabled("the destination wants nothing more; enable() delivers to it again"))
         } else {
             let moment = Moment::start();
-            let result = self.route.deliver(envelope, &moment).await;
+            let result = self.route.deliver(envelope, &moment, progress).await;
             self.vitals.note(&result, &moment);
             result
         };

@@ -20,7 +20,8 @@ use super::{CloudEventsMode, HttpError, HttpOptions, HttpPool};
 /// - A batch is one request in [batched mode](CloudEventsMode::Batched), or several if one would be too long, and each
 ///   envelope gets the answer of its request. In other modes it is one request after the other, in order, or as many
 ///   at once as the options say.
-/// - [`health`](Adapter::health) is that of the last call; nothing is sent to find out.
+/// - [`health`](Adapter::health) is that of the last call; nothing is sent to find out. A destination that answers is
+///   healthy, also if it answers that a request is not valid; not with 408, 410, 425, 429 or 5xx.
 ///
 /// It is made from any options; [`validate`](Adapter::validate) lists everything that is wrong with them, and as long
 /// as something is, every delivery fails for good.
@@ -106,7 +107,7 @@ impl Http {
         let target = self.ready()?;
         let started = Instant::now();
         let result = exchange(&self.pool, target, &message, &*self.clock).await;
-        self.record.note(result.is_ok(), started.elapsed(), self.clock.now());
+        self.record.note(std::iter::once(&result), started.elapsed(), self.clock.now());
         result
     }
 

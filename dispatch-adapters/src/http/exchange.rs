@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dispatch_core::Clock;
 use dispatch_core::delivery::{Answer, DeliveryError, DeliveryErrorKind, Receipt};
+use dispatch_core::policy::{Refusal, RefusedBy};
 use flate2::write::GzEncoder;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::time::{Instant, timeout_at};
@@ -32,7 +33,7 @@ pub(crate) async fn exchange(
     }
     *request.body_mut() = Some(body.into());
 
-    let _seat = pool.check_out().await.map_err(|error| error.into_delivery(DeliveryErrorKind::Retry))?;
+    let _seat = pool.check_out().await.map_err(|error| exhausted(error, target, pool))?;
     let deadline = Instant::now() + target.timeout;
     let response = match timeout_at(deadline, target.client.execute(request)).await {
         Ok(Ok(response)) => response,
@@ -50,6 +51,16 @@ pub(crate) async fn exchange(
         None => Ok(Receipt::answered(Answer::new(Some(status), body))),
         Some(kind) => Err(HttpError::Status { url: Arc::clone(&target.shown), status }.into_delivery(kind)),
     }
+}
+
+/// Our own limit, and no fault of the destination.
+fn exhausted(error: HttpError, target: &Target, pool: &HttpPool) -> DeliveryError {
+    error.into_delivery(DeliveryErrorKind::Retry).with_refusal(Refusal {
+        by: RefusedBy::PoolExhausted,
+        service: Arc::clone(&target.shown),
+        transport: pool.name().into(),
+        retry_in: None,
+    })
 }
 
 fn asked_to_wait(headers: &HeaderMap, clock: &dyn Clock) -> Option<std::time::Duration> {

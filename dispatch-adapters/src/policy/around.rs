@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 
 use async_trait::async_trait;
-use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryLabels, Health, Receipt};
+use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryLabels, Health, Progress, Receipt};
 use dispatch_core::dispatcher::{Context, Dispatcher, DispatcherError, Outputs};
 use dispatch_core::error::Problem;
 use dispatch_core::policy::Failure;
@@ -122,10 +122,11 @@ impl<P: Policy, A: Adapter> Around<P, A> {
         &'a self,
         envelope: &'a Envelope,
         moment: &'a Moment,
+        progress: &'a Progress,
     ) -> impl Future<Output = Result<Receipt, DeliveryError>> + Send + 'a {
         async move {
             let attempt = || async {
-                let result = self.inner.deliver(envelope).await;
+                let result = self.inner.deliver_rest(envelope, progress).await;
                 moment.forget();
                 result
             };
@@ -151,7 +152,11 @@ impl<P: Policy, A: Adapter> Adapter for Around<P, A> {
     }
 
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
-        self.deliver_at(envelope, &Moment::start()).await
+        self.deliver_at(envelope, &Moment::start(), &Progress::new()).await
+    }
+
+    async fn deliver_rest(&self, envelope: &Envelope, progress: &Progress) -> Result<Receipt, DeliveryError> {
+        self.deliver_at(envelope, &Moment::start(), progress).await
     }
 
     /// The whole batch is one call: it fails if every envelope in it failed and trying again may help.

@@ -15,10 +15,15 @@ pub(super) struct BatchFailed {
 
 /// Whether a batch counts as a failure of its destination.
 pub(super) fn judge(results: Results) -> Result<Results, BatchFailed> {
-    let all_failed = results.iter().all(|result| result.as_ref().is_err_and(Failure::is_fault));
-    match results.first() {
-        Some(Err(first)) if all_failed => Err(BatchFailed { error: first.repeat(), results: Some(results) }),
-        _ => Ok(results),
+    let errors = || results.iter().filter_map(|result| result.as_ref().err());
+    // Where nothing was sent, nothing was found out.
+    let unanswered = |error: &&DeliveryError| error.is_fault() || error.refusal().is_some();
+    if errors().filter(unanswered).count() < results.len() {
+        return Ok(results);
+    }
+    match errors().find(|error| error.is_fault()).or_else(|| errors().next()).map(DeliveryError::repeat) {
+        Some(error) => Err(BatchFailed { error, results: Some(results) }),
+        None => Ok(results),
     }
 }
 

@@ -3,7 +3,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
 use dispatch_core::delivery::{DeliveryEvent, DeliveryLabels};
-use dispatch_core::policy::Failure;
+use dispatch_core::policy::{Failure, RefusedBy};
 use futures_util::FutureExt;
 use tokio::time::Instant;
 use tracing::Level;
@@ -63,6 +63,10 @@ impl<'a> Running<'a> {
         let failed = result.as_ref().err().map(Failure::kind);
         self.call.telemetry.emit(DeliveryEvent::Attempted { failed, latency });
         if let Err(error) = result {
+            if let Some(refusal) = error.refusal().filter(|refusal| refusal.by == RefusedBy::PoolExhausted) {
+                // Made by the adapter, which tells nobody.
+                self.call.telemetry.emit(DeliveryEvent::Refused { by: refusal.by });
+            }
             let DeliveryLabels { adapter, destination } = self.call.telemetry.labels();
             tracing::debug!(
                 %adapter,

@@ -16,7 +16,8 @@ use super::{Call, Policy};
 /// Makes failed attempts again.
 ///
 /// - What trying again cannot help is not tried again.
-/// - A refusal by a policy further inside is handed on as it is: nothing was attempted.
+/// - A refusal by a policy further inside is handed on as it is: nothing was attempted. Only where a pool of connections
+///   was exhausted is it tried again, and counted as an attempt.
 /// - `give_up_after` also ends a call that a breaker further inside holds: it is refused. (Around an adapter, a dispatcher
 ///   and in a [`Delivery`](crate::Delivery) without a batch; a batch is held for all its envelopes together.)
 /// - The error at the end carries the [`History`] of the attempts.
@@ -112,7 +113,7 @@ impl Policy for Retry {
             loop {
                 let error = match attempt().await {
                     Ok(done) => return Ok(done),
-                    Err(error) if error.refusal().is_some() => {
+                    Err(error) if error.refusal().is_some() && !error.is_worth_retrying() => {
                         // Refused now, but attempts were made before: whoever is told has to know.
                         return Err(match first {
                             None => error,
@@ -129,9 +130,11 @@ impl Policy for Retry {
                 let wall = call.telemetry.now();
                 let first = first.get_or_insert_with(|| First { text: error.text(), wall });
                 let delay =
-                    error.is_fault().then(|| self.delay(error.kind(), retries)).flatten().filter(|delay| {
-                        self.policy.has_time(started.map_or(Duration::ZERO, |at| at.elapsed()), *delay)
-                    });
+                    error.is_worth_retrying().then(|| self.delay(error.kind(), retries)).flatten().filter(
+                        |delay| {
+                            self.policy.has_time(started.map_or(Duration::ZERO, |at| at.elapsed()), *delay)
+                        },
+                    );
                 let Some(delay) = delay else {
                     return Err(error.with_history(History {
                         attempts: retries.saturating_add(1),

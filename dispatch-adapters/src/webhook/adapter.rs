@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryLabels, Health, Receipt};
+use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryLabels, Health, Progress, Receipt};
 use dispatch_core::error::{ErrorCode, Problem};
 use dispatch_core::{Clock, Envelope, SystemClock};
 use futures_util::{StreamExt, stream};
@@ -22,6 +22,9 @@ const PARALLEL: usize = 8;
 ///
 /// It is made from any options; [`validate`](Adapter::validate) lists everything that is wrong with them, and as long
 /// as something is, every delivery fails for good.
+///
+/// Tried again by a policy around it, it asks only the URLs that have not taken the envelope yet. (Behind a batch it asks
+/// all of them again.)
 pub struct Webhook {
     name: Arc<str>,
     options: WebhookOptions,
@@ -101,27 +104,48 @@ impl Webhook {
     /// # Errors
     /// If nothing was sent at all: the options are not valid, or the envelope cannot be written.
     pub async fn deliver_each(&self, envelope: &Envelope) -> Result<Vec<UrlResult>, DeliveryError> {
+        self.deliver_open(envelope, &Progress::new()).await
+    }
+
+    /// Asks the URLs that have not taken it yet.
+    async fn deliver_open(
+        &self,
+        envelope: &Envelope,
+        progress: &Progress,
+    ) -> Result<Vec<UrlResult>, DeliveryError> {
         let ready = self.checked().as_ref().map_err(|problems| HttpError::options(problems))?;
         let message = self.sign(&ready.signer, envelope)?;
         let started = Instant::now();
         let results = if self.options.parallel {
-            let asked: Vec<_> = ready.targets.iter().map(|target| self.ask(target, &message)).collect();
+            let open = ready.targets.iter().enumerate().filter(|(part, _)| !progress.is_taken(*part));
+            let asked: Vec<_> = open.map(|part| self.ask(part, &message, progress)).collect();
             stream::iter(asked).buffered(PARALLEL).collect().await
         } else {
             // Without the machinery of streams, which costs more than a signature.
             let mut results = Vec::with_capacity(ready.targets.len());
-            for target in &ready.targets {
-                results.push(self.ask(target, &message).await);
+            for part in ready.targets.iter().enumerate().filter(|(part, _)| !progress.is_taken(*part)) {
+                results.push(self.ask(part, &message, progress).await);
             }
             results
         };
-        let delivered = results.iter().all(|each: &UrlResult| each.result.is_ok());
-        self.record.note(delivered, started.elapsed(), self.clock.now());
+        self.record.note(
+            results.iter().map(|each: &UrlResult| &each.result),
+            started.elapsed(),
+            self.clock.now(),
+        );
         Ok(results)
     }
 
-    async fn ask(&self, target: &Target, message: &Message) -> UrlResult {
+    async fn ask(
+        &self,
+        (part, target): (usize, &Target),
+        message: &Message,
+        progress: &Progress,
+    ) -> UrlResult {
         let result = exchange(&self.pool, target, message, &*self.clock).await;
+        if result.is_ok() {
+            progress.note(part);
+        }
         UrlResult { destination: Arc::clone(&target.label), result }
     }
 
@@ -162,6 +186,11 @@ impl Webhook {
             let text =
                 "cloud_events is 'batched', but a webhook has one id and one signature: use another mode";
             add(ErrorCode::InvalidConfiguration, text.to_owned());
+        }
+        if options.urls.len() > Progress::PARTS {
+            let text =
+                format!("{} urls: use {} at most, or several webhooks", options.urls.len(), Progress::PARTS);
+            add(ErrorCode::InvalidParameter, text);
         }
         if options.urls.is_empty() {
             add(ErrorCode::InvalidParameter, "urls is empty: give at least one".to_owned());
@@ -253,7 +282,12 @@ impl Adapter for Webhook {
     }
 
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
-        fold(self.deliver_each(envelope).await?)
+        fold(self.deliver_each(envelope).await?, self.options.urls.len())
+    }
+
+    /// Asks only the URLs that have not taken it in earlier attempts.
+    async fn deliver_rest(&self, envelope: &Envelope, progress: &Progress) -> Result<Receipt, DeliveryError> {
+        fold(self.deliver_open(envelope, progress).await?, self.options.urls.len())
     }
 
     async fn health(&self) -> Health {

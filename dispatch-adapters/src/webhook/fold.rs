@@ -13,14 +13,14 @@ pub struct UrlResult {
     pub result: Result<Receipt, DeliveryError>,
 }
 
-/// One result for all URLs:
+/// One result for all URLs, `count` in number; those that were not asked again have taken it before:
 ///
 /// - Delivered, with the answer of the first URL, if all of them took it.
 /// - One URL: its own error.
+/// - Nothing was sent to any that failed, for want of a connection: a refusal, as that of the first.
 /// - Else an error that names each URL that failed. It may be tried again if one of them may, after the longest time
 ///   that was asked for; it is `Disabled` if every URL wants nothing more, else permanent.
-pub(super) fn fold(results: Vec<UrlResult>) -> Result<Receipt, DeliveryError> {
-    let count = results.len();
+pub(super) fn fold(results: Vec<UrlResult>, count: usize) -> Result<Receipt, DeliveryError> {
     let (mut taken, mut errors) = (None, Vec::new());
     for UrlResult { result, .. } in results {
         match result {
@@ -28,14 +28,20 @@ pub(super) fn fold(results: Vec<UrlResult>) -> Result<Receipt, DeliveryError> {
             Err(error) => errors.push(error),
         }
     }
-    match (errors.len(), taken) {
-        (0, taken) => Ok(taken.unwrap_or_default()),
-        (1, None) => Err(errors.remove(0)),
-        (failed, _) => {
+    match errors.len() {
+        0 => Ok(taken.unwrap_or_default()),
+        1 if count == 1 => Err(errors.remove(0)),
+        failed => {
             let texts: Vec<_> = errors.iter().map(DeliveryError::message).collect();
             let text = format!("{failed} of {count} urls failed: {}", texts.join("; "));
             let kind = together(errors.iter().map(DeliveryError::kind), failed == count);
-            Err(DeliveryError::new(kind, text).with_source(errors.remove(0)))
+            let refusal = errors.first().and_then(DeliveryError::refusal).cloned();
+            let refusal = refusal.filter(|_| errors.iter().all(|error| error.refusal().is_some()));
+            let error = DeliveryError::new(kind, text).with_source(errors.remove(0));
+            Err(match refusal {
+                Some(refusal) => error.with_refusal(refusal),
+                None => error,
+            })
         }
     }
 }
@@ -70,7 +76,9 @@ mod tests {
             Some(kind) => Err(DeliveryError::new(*kind, "no")),
         };
         let results = results.iter().map(|kind| UrlResult { destination: "u".into(), result: result(kind) });
-        fold(results.collect()).err().map(|error| error.kind())
+        let results: Vec<_> = results.collect();
+        let count = results.len();
+        fold(results, count).err().map(|error| error.kind())
     }
 
     #[test]

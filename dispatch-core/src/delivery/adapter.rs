@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{DeliveryError, Receipt};
+use super::{DeliveryError, Progress, Receipt};
 use crate::envelope::Envelope;
 use crate::error::Problem;
 
@@ -45,6 +45,27 @@ pub trait Adapter: Send + Sync + 'static {
     /// [`DeliveryError`], which says whether to try again.
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError>;
 
+    /// Delivers what earlier attempts have left open: for an adapter that asks several places for one envelope. It notes
+    /// in `progress` which have taken it, and does not ask those again. By default the same as [`deliver`](Self::deliver).
+    ///
+    /// # Errors
+    /// Like [`deliver`](Self::deliver).
+    fn deliver_rest<'a, 'b, 'c, 'f>(
+        &'a self,
+        envelope: &'b Envelope,
+        progress: &'c Progress,
+    ) -> Boxed<'f, Result<Receipt, DeliveryError>>
+    where
+        'a: 'f,
+        'b: 'f,
+        'c: 'f,
+        Self: 'f,
+    {
+        let _ = progress;
+        // Not an async function, which would be a second box around this one.
+        self.deliver(envelope)
+    }
+
     /// Delivers several envelopes; one result per envelope, in order. By default one after the other.
     async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
         let mut results = Vec::with_capacity(envelopes.len());
@@ -81,6 +102,20 @@ impl<A: Adapter + ?Sized> Adapter for Arc<A> {
         Self: 'f,
     {
         (**self).deliver(envelope)
+    }
+
+    fn deliver_rest<'a, 'b, 'c, 'f>(
+        &'a self,
+        envelope: &'b Envelope,
+        progress: &'c Progress,
+    ) -> Boxed<'f, Result<Receipt, DeliveryError>>
+    where
+        'a: 'f,
+        'b: 'f,
+        'c: 'f,
+        Self: 'f,
+    {
+        (**self).deliver_rest(envelope, progress)
     }
 
     fn deliver_batch<'a, 'b, 'f>(

@@ -81,6 +81,26 @@ impl DeliveryError {
         self
     }
 
+    /// Says that nothing was sent, because of a limit on our side: no circuit breaker counts it, and nothing is
+    /// dead-lettered for it.
+    ///
+    /// ```
+    /// use dispatch_core::delivery::DeliveryError;
+    /// use dispatch_core::policy::{Failure, Refusal, RefusedBy};
+    ///
+    /// let refusal = Refusal {
+    ///     by: RefusedBy::PoolExhausted, service: "crm".into(), transport: "grpc".into(), retry_in: None,
+    /// };
+    /// let error = DeliveryError::retry("no channel was free: raise channels").with_refusal(refusal);
+    /// assert!(!error.is_fault() && error.is_worth_retrying());
+    /// assert_eq!(error.to_string(), "no channel was free: raise channels");
+    /// ```
+    #[must_use]
+    pub fn with_refusal(mut self, refusal: Refusal) -> Self {
+        self.0.refusal = Some(refusal);
+        self
+    }
+
     /// What may be done next.
     #[must_use]
     pub const fn kind(&self) -> DeliveryErrorKind {

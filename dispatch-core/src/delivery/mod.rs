@@ -7,6 +7,7 @@ pub mod conformance;
 mod dead_letter;
 mod error;
 mod event;
+mod progress;
 mod receipt;
 
 pub use adapter::{Adapter, Health, HealthStatus};
@@ -14,4 +15,5 @@ pub use address::{Cidr, InvalidCidr, is_public, not_public};
 pub use dead_letter::{DeadLetter, DeadLetterOrigin};
 pub use error::{DeliveryError, DeliveryErrorKind};
 pub use event::{DeliveryEvent, DeliveryLabels, DeliveryObserver};
+pub use progress::Progress;
 pub use receipt::{Answer, Receipt, SkippedDelivery};

@@ -34,12 +34,20 @@ pub enum RefusedBy {
     QueueFull,
     /// The destination was shut down.
     Stopped,
+    /// Every connection of the pool was in use for too long. This alone is tried again by a retry policy.
+    PoolExhausted,
 }
 
 impl RefusedBy {
     /// Every policy that refuses.
-    pub const ALL: [Self; 5] =
-        [Self::CircuitOpen, Self::RateLimit, Self::InFlightLimit, Self::QueueFull, Self::Stopped];
+    pub const ALL: [Self; 6] = [
+        Self::CircuitOpen,
+        Self::RateLimit,
+        Self::InFlightLimit,
+        Self::QueueFull,
+        Self::Stopped,
+        Self::PoolExhausted,
+    ];
 
     /// As it is written in logs, metrics and errors.
     #[must_use]
@@ -50,6 +58,7 @@ impl RefusedBy {
             Self::InFlightLimit => "in_flight_limit",
             Self::QueueFull => "queue_full",
             Self::Stopped => "stopped",
+            Self::PoolExhausted => "pool_exhausted",
         }
     }
 }
@@ -67,6 +76,9 @@ impl fmt::Display for Refusal {
             }
             RefusedBy::QueueFull => write!(f, "the queue of {service} ({transport}) is full"),
             RefusedBy::Stopped => write!(f, "{service} ({transport}) has been shut down"),
+            RefusedBy::PoolExhausted => {
+                write!(f, "no connection to {service} ({transport}) was free in time")
+            }
         }?;
         match self.retry_in {
             Some(wait) => write!(f, ": try again in {} ms", wait.as_micros().div_ceil(1000)),
@@ -115,6 +127,12 @@ pub trait Failure: Sized + Send {
     /// Adds what was tried.
     #[must_use]
     fn with_history(self, history: History) -> Self;
+
+    /// Whether a retry policy makes another attempt: after a fault of the destination, and where it was not asked for want
+    /// of a connection of our own.
+    fn is_worth_retrying(&self) -> bool {
+        self.is_fault() || self.refusal().is_some_and(|refusal| refusal.by == RefusedBy::PoolExhausted)
+    }
 
     /// Whether the destination has failed, and may do better later.
     fn is_fault(&self) -> bool {

@@ -100,6 +100,23 @@ async fn user_information_of_the_url_becomes_a_header() {
 }
 
 #[tokio::test]
+async fn a_destination_that_says_no_is_reachable() {
+    for (status, health) in [
+        (400, HealthStatus::Healthy),
+        (422, HealthStatus::Healthy),
+        (410, HealthStatus::Unhealthy),
+        (429, HealthStatus::Unhealthy),
+        (500, HealthStatus::Unhealthy),
+    ] {
+        let server = answering(ResponseTemplate::new(status)).await;
+        let http = Http::new(HttpOptions::new(server.uri()));
+        http.deliver(&order()).await.unwrap_err();
+        let told = http.health().await;
+        assert_eq!((told.status, told.last_success), (health, None), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn health_is_that_of_the_last_call() {
     let server = answering(ResponseTemplate::new(200)).await;
     let http = Http::new(HttpOptions::new(server.uri())).with_clock(Arc::new(At(NOW)));
@@ -110,6 +127,13 @@ async fn health_is_that_of_the_last_call() {
     assert!(health.latency.is_some() && health.last_success.is_some());
     server.reset().await;
     assert!(http.deliver(&order()).await.is_err(), "now it answers 404");
+    let after = http.health().await;
+    assert_eq!((after.status, after.last_success), (HealthStatus::Healthy, health.last_success));
+    wiremock::Mock::given(wiremock::matchers::any())
+        .respond_with(ResponseTemplate::new(500))
+        .mount(&server)
+        .await;
+    assert!(http.deliver(&order()).await.is_err(), "now it answers 500");
     let after = http.health().await;
     assert_eq!((after.status, after.last_success), (HealthStatus::Unhealthy, health.last_success));
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use dispatch_adapters::Delivery;
 use dispatch_adapters::http::{Http, HttpError, HttpOptions, HttpPool, PoolOptions};
-use dispatch_core::{Adapter, DeliveryErrorKind};
+use dispatch_core::policy::{BreakerConfig, BreakerPhase, RefusedBy, RetryPolicy};
+use dispatch_core::{Adapter, DeliveryErrorKind, HealthStatus};
 use tokio::io::AsyncWriteExt;
 
 use super::server::{Server, hold, read_request};
@@ -34,6 +36,34 @@ async fn waiting_too_long_for_a_connection_is_an_error_of_its_own() {
         "no connection of pool 'p' was free within 80 ms: give it more, or send less"
     );
     assert_eq!(idle.connections(), 0, "nothing was sent");
+    assert_eq!(error.refusal().unwrap().by, RefusedBy::PoolExhausted);
+    assert_eq!(other.health().await.status, HealthStatus::Unknown);
+}
+
+#[tokio::test]
+async fn an_exhausted_pool_is_tried_again_and_opens_no_breaker() {
+    let (busy, idle) = (Server::start(hold).await, Server::start(hold).await);
+    let pool = pool(1);
+    let slow = Http::new(HttpOptions::new(busy.url()).with_timeout(Duration::from_secs(20))).in_pool(&pool);
+    let retry = RetryPolicy::default().with_max_retries(2).with_base(Duration::from_millis(1));
+    let recorder = dispatch_adapters::metrics::DeliveryRecorder::new();
+    let other = Delivery::to(Http::new(HttpOptions::new(idle.url())).in_pool(&pool))
+        .metrics(&recorder)
+        .retry(retry)
+        .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
+        .start()
+        .unwrap();
+    let envelope = order();
+    let error = tokio::select! {
+        biased;
+        _ = slow.deliver(&envelope) => unreachable!("it never answers"),
+        result = other.deliver(&envelope) => result.unwrap_err(),
+    };
+    assert_eq!(error.history().unwrap().attempts, 3);
+    assert_eq!(other.breaker().unwrap().phase(), BreakerPhase::Closed);
+    let told = recorder.snapshot();
+    let (_, _, told) = told.destinations().next().unwrap();
+    assert_eq!(told.refused_by(RefusedBy::PoolExhausted), 3);
 }
 
 #[tokio::test]

@@ -165,6 +165,30 @@ async fn every_url_is_asked_and_has_its_own_result() {
 }
 
 #[tokio::test]
+async fn tried_again_only_the_urls_that_failed_are_asked() {
+    for parallel in [false, true] {
+        let server = MockServer::start().await;
+        Mock::given(path("/b"))
+            .respond_with(ResponseTemplate::new(503))
+            .up_to_n_times(2)
+            .mount(&server)
+            .await;
+        Mock::given(wiremock::matchers::any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
+        let base = server.uri();
+        let options = WebhookOptions { parallel, ..options(format!("{base}/a")) };
+        let options = ["/b", "/c"].iter().fold(options, |it, path| it.with_url(format!("{base}{path}")));
+        let retry = RetryPolicy::default().with_base(Duration::from_millis(1));
+        let hook = dispatch_adapters::Delivery::to(Webhook::new(options)).retry(retry).start().unwrap();
+        hook.deliver(&order()).await.unwrap();
+        let mut asked: Vec<_> = requests(&server).await.iter().map(|it| it.url.path().to_owned()).collect();
+        asked.sort();
+        assert_eq!(asked, ["/a", "/b", "/b", "/b", "/c"]);
+        hook.deliver(&order()).await.unwrap();
+        assert_eq!(requests(&server).await.len(), 8, "another envelope goes to all of them");
+    }
+}
+
+#[tokio::test]
 async fn the_guard_is_on_unless_told_otherwise() {
     let server = Server::writing("HTTP/1.1 204 No Content\r\n\r\n").await;
     let literal = Webhook::new(WebhookOptions::new(server.url(), secret("s")));
