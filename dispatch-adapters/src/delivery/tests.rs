@@ -578,7 +578,7 @@ impl Adapter for Moody {
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
         let call = self.0.fetch_add(1, Ordering::SeqCst) as u64;
         tokio::time::sleep(Duration::from_millis(call % 7)).await;
-        if call % 3 == 0 {
+        if call.is_multiple_of(3) {
             return Err(DeliveryError::retry("not now"));
         }
         self.1.lock().unwrap().push(envelope.id());
@@ -589,7 +589,7 @@ impl Adapter for Moody {
     async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
         let call = self.0.fetch_add(1, Ordering::SeqCst) as u64;
         tokio::time::sleep(Duration::from_millis(call % 7)).await;
-        if call % 3 == 0 {
+        if call.is_multiple_of(3) {
             return envelopes.iter().map(|_| Err(DeliveryError::retry("not now"))).collect();
         }
         self.1.lock().unwrap().extend(envelopes.iter().map(Envelope::id));
@@ -670,4 +670,24 @@ async fn a_flush_covers_what_was_queued_before_and_no_more() {
     drop(delivery.enqueue(event()).unwrap());
     tokio::time::sleep(s(1)).await;
     assert_eq!(puppet.taken(), 25, "what comes later waits for others again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_held_in_order_if_there_are_as_many_retries_as_open_the_breaker() {
+    let (puppet, grave) = (Arc::new(Puppet::default()), Arc::new(Puppet::default()));
+    let letters = DeadLetters::to([Arc::clone(&grave)]).unwrap();
+    let delivery = Delivery::to(Arc::clone(&puppet))
+        .retry(RetryPolicy::default().with_max_retries(5))
+        .circuit_breaker(BreakerConfig::default())
+        .dead_letters(&letters)
+        .start()
+        .unwrap();
+    puppet.down.store(true, Ordering::SeqCst);
+    for _ in 0..600 {
+        drop(delivery.enqueue(event()).unwrap());
+        tokio::time::sleep(s(1)).await;
+    }
+    puppet.down.store(false, Ordering::SeqCst);
+    assert!(delivery.shutdown(s(120)).await.is_complete());
+    assert_eq!((puppet.taken(), grave.calls(), letters.pending()), (600, 0, 0));
 }
