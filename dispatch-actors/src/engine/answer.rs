@@ -73,12 +73,15 @@ impl<T> Answer<T> {
 impl<T> Future for Answer<T> {
     type Output = Result<T, RecvError>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // Handed on as it is: a result is large, and each change of its wrapping would be a copy.
-        let polled = Pin::new(&mut self.answer).poll(cx);
-        match &mut self.patience {
-            Some(patience) if polled.is_pending() => patience.poll(cx).map(Ok),
-            _ => polled,
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { answer, patience } = self.get_mut();
+        match patience {
+            // Handed on as it is: a result is large, and to look at it first would be a copy.
+            None => Pin::new(answer).poll(cx),
+            Some(patience) => match Pin::new(answer).poll(cx) {
+                Poll::Pending => patience.poll(cx).map(Ok),
+                answered => answered,
+            },
         }
     }
 }
