@@ -102,6 +102,18 @@ impl Flight {
         }
     }
 
+    /// Makes a job for each of its dispatchers, in rank order.
+    #[inline]
+    pub(crate) fn hand_out(self: &Rc<Self>, envelope: Envelope, mut hand: impl FnMut(&Link, Job)) {
+        let Some((last, others)) = self.way.links.split_last() else { return };
+        let mut index = 0;
+        for link in others {
+            hand(link, Job::new(envelope.clone(), Rc::clone(self), index));
+            index += 1;
+        }
+        hand(last, Job::new(envelope, Rc::clone(self), index));
+    }
+
     /// Takes the outcome of one dispatcher; the last one settles the dispatch.
     #[inline]
     fn put(self: &Rc<Self>, index: u32, outcome: Outcome, now: Tick) {

@@ -7,6 +7,7 @@
 //!
 //! - A message is in the queue, with its receiver, or back with its sender; never dropped in silence.
 //! - A reader that has taken everything is woken by the next message, once.
+//! - A sender may do what the reader would do, but only in the place of one that sleeps and has no message before it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -42,6 +43,7 @@ pub(crate) fn inbox<T>() -> (Outlet<T>, Inbox<T>) {
 
 impl<T> Outlet<T> {
     /// Sends a message; it comes back if the reader is gone.
+    #[inline]
     pub(crate) fn send(&self, message: T) -> Result<(), T> {
         let shared = &*self.0;
         if !shared.open.get() {
@@ -57,6 +59,26 @@ impl<T> Outlet<T> {
             shared.wake();
         }
         Ok(())
+    }
+}
+
+impl<T> Outlet<T> {
+    /// Does something in the place of a reader that sleeps and has no message before it, with its waker; `None` if
+    /// there is no such reader. The work must not panic.
+    pub(crate) fn in_place<R>(&self, work: impl FnOnce(&mut Context<'_>) -> R) -> Option<R> {
+        let shared = &*self.0;
+        if !shared.queue.borrow().is_empty() {
+            return None;
+        }
+        let waker = shared.waker.take()?;
+        let done = work(&mut Context::from_waker(&waker));
+        if shared.queue.borrow().is_empty() {
+            shared.waker.set(Some(waker));
+        } else {
+            // What was sent meanwhile found no waker.
+            waker.wake();
+        }
+        Some(done)
     }
 }
 
@@ -127,6 +149,36 @@ mod tests {
         assert_eq!(batch, [0, 1, 2, 3]);
         outlet.send(4).unwrap();
         assert_eq!(count.0.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_sender_takes_the_place_of_a_reader_that_has_nothing_before_it() {
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let cx = Context::from_waker(&waker);
+        let (outlet, inbox) = inbox();
+        let mut batch = Vec::new();
+        assert_eq!(outlet.in_place(|_| ()), None, "it has not slept yet");
+        inbox.take(&mut batch, &cx);
+        assert_eq!(outlet.in_place(|cx| cx.waker().will_wake(&waker)), Some(true));
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+        outlet.send(1).unwrap();
+        assert_eq!(count.0.load(Ordering::Relaxed), 1, "it sleeps as before");
+        assert_eq!(outlet.in_place(|_| ()), None, "a message is before it");
+    }
+
+    #[test]
+    fn a_reader_is_woken_for_what_came_while_another_was_in_its_place() {
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let cx = Context::from_waker(&waker);
+        let (outlet, inbox) = inbox();
+        let mut batch = Vec::new();
+        inbox.take(&mut batch, &cx);
+        outlet.in_place(|_| outlet.send(1).unwrap()).unwrap();
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        inbox.take(&mut batch, &cx);
+        assert_eq!(batch, [1]);
     }
 
     #[test]

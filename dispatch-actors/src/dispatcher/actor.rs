@@ -5,8 +5,10 @@ use std::task::{Context as TaskContext, Poll};
 use actix::prelude::*;
 
 use super::Limits;
+use super::desk::Desk;
 use super::handler::Condition;
-use crate::guard::guarded;
+use crate::clock::Tick;
+use crate::flight::Job;
 use crate::shard::Shard;
 
 /// The actor of one dispatcher. Its work comes through an [inbox](crate::inbox); its mailbox is for control.
@@ -15,7 +17,7 @@ use crate::shard::Shard;
 /// under a guard, in [`Driving`] and in [`Abandon`], and so is what the guard itself logs; the other messages only set
 /// or read a field. So nobody watches it. What could die is the user's own actor, which has a restart policy.
 pub(crate) struct DispatcherActor {
-    lane: Box<dyn Drive>,
+    desk: Rc<Desk>,
     shard: Rc<Shard>,
     retiring: bool,
 }
@@ -24,6 +26,8 @@ pub(crate) struct DispatcherActor {
 pub(crate) trait Drive {
     /// Does everything that can be done now.
     fn drive(&mut self, cx: &mut TaskContext<'_>);
+    /// Begins a job, and takes it, if nothing is before it. Says when that had come so far.
+    fn start_now(&mut self, job: &mut Option<Job>, cx: &mut TaskContext<'_>) -> Option<Tick>;
     /// Takes new limits; work under way keeps its deadlines.
     fn set_limits(&mut self, limits: Limits);
     /// Answers everything that is under way with an error.
@@ -35,8 +39,9 @@ pub(crate) trait Drive {
 }
 
 impl DispatcherActor {
-    pub(crate) fn new(lane: Box<dyn Drive>, shard: Rc<Shard>) -> Self {
-        Self { lane, shard, retiring: false }
+    /// The lane is on the desk.
+    pub(crate) fn new(desk: Rc<Desk>, shard: Rc<Shard>) -> Self {
+        Self { desk, shard, retiring: false }
     }
 }
 
@@ -60,17 +65,19 @@ impl ActorFuture<DispatcherActor> for Driving {
         ctx: &mut Context<DispatcherActor>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<()> {
-        let DispatcherActor { lane, shard, retiring } = actor;
-        let done = guarded(|| match &shard.subscriber {
-            None => lane.drive(cx),
-            Some(_) => shard.traced(|| lane.drive(cx)),
+        let DispatcherActor { desk, shard, retiring } = actor;
+        let idle = desk.with(|lane| {
+            match &shard.subscriber {
+                None => lane.drive(cx),
+                Some(_) => shard.traced(|| lane.drive(cx)),
+            }
+            lane.is_idle()
         });
-        if !done {
+        match idle {
             // What was not reached is not announced again.
-            cx.waker().wake_by_ref();
-        }
-        if *retiring && lane.is_idle() {
-            ctx.stop();
+            None => cx.waker().wake_by_ref(),
+            Some(true) if *retiring => ctx.stop(),
+            Some(_) => {}
         }
         Poll::Pending
     }
@@ -85,7 +92,7 @@ impl actix::Handler<SetLimits> for DispatcherActor {
     type Result = ();
 
     fn handle(&mut self, SetLimits(limits): SetLimits, _: &mut Self::Context) {
-        self.lane.set_limits(limits);
+        self.desk.with(|lane| lane.set_limits(limits));
     }
 }
 
@@ -111,7 +118,7 @@ impl actix::Handler<Abandon> for DispatcherActor {
     type Result = ();
 
     fn handle(&mut self, _: Abandon, ctx: &mut Self::Context) {
-        guarded(|| self.lane.abandon());
+        self.desk.with(|lane| lane.abandon());
         ctx.stop();
     }
 }
@@ -125,6 +132,6 @@ impl actix::Handler<AskCondition> for DispatcherActor {
     type Result = MessageResult<AskCondition>;
 
     fn handle(&mut self, _: AskCondition, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.lane.condition())
+        MessageResult(self.desk.with(|lane| lane.condition()).unwrap_or(Condition::Up))
     }
 }

@@ -79,6 +79,7 @@ impl<F, Args> FunctionHandler<F, Args> {
 
 impl<F: HandlerFn<Args>, Args: 'static> Handler for FunctionHandler<F, Args> {
     type Future = FunctionFuture<F::Future>;
+    const MAY_ANSWER_AT_ONCE: bool = true;
 
     fn call(&mut self, envelope: Envelope, call: &Call<'_>) -> Self::Future {
         let context = if F::WANTS_CONTEXT { call.context(&envelope) } else { None };

@@ -58,6 +58,8 @@ impl Fault {
 /// A registered dispatcher, as its actor sees it.
 pub(crate) trait Handler: 'static {
     type Future: Future<Output = Answer> + 'static;
+    /// Whether it may answer at once, and is always ready.
+    const MAY_ANSWER_AT_ONCE: bool = false;
 
     /// Whether it can take work; polled whenever its actor runs. While it is not ready, work waits.
     fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {

@@ -4,6 +4,7 @@
 //! - A piece is answered once: by its handler, by its deadline, or because the dispatcher is gone.
 //! - Its time runs from the moment the router handed it over, so waiting counts.
 //! - Handlers run under `catch_unwind`, in their first part, in every poll and while they are dropped.
+//! - A turn is taken in the task of the dispatcher's actor, or in that of the router for a piece that nothing is before.
 //! - A handler that answers at once costs no allocation, no timer and no queue.
 //!
 //! Durations: the clock is read once for a run of handlers that answered at once. A run is cut when it took
@@ -92,7 +93,7 @@ impl<H: Handler> Lane<H> {
     }
 
     /// Starts a single job, which is all there is when callers wait for one another: no run, no list.
-    fn start_one(&mut self, job: Job, cx: &mut Context<'_>) {
+    fn start_one(&mut self, job: Job, cx: &mut Context<'_>) -> Tick {
         let pulse = Arc::clone(&self.shard.pulse);
         let beat = pulse.enter(self.link.slot);
         let answered = self.start(job, cx);
@@ -101,6 +102,7 @@ impl<H: Handler> Lane<H> {
         if let Some((job, span, answer)) = answered {
             self.settle(job, span.as_deref(), answer, self.limits.timeout, now);
         }
+        now
     }
 
     /// Starts jobs in runs and settles those that answered at once. What is over the budget is left.
@@ -301,6 +303,19 @@ impl<H: Handler> Drive for Lane<H> {
                 return;
             }
         }
+    }
+
+    fn start_now(&mut self, job: &mut Option<Job>, cx: &mut Context<'_>) -> Option<Tick> {
+        if !H::MAY_ANSWER_AT_ONCE || !self.waiting.is_empty() || !self.has_room() {
+            return None;
+        }
+        let running = self.running.len();
+        let now = self.start_one(job.take()?, cx);
+        if self.running.len() > running {
+            // It goes on in the dispatcher's own turn.
+            cx.waker().wake_by_ref();
+        }
+        Some(now)
     }
 
     fn set_limits(&mut self, limits: Limits) {

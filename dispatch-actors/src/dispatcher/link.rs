@@ -1,10 +1,13 @@
 use std::cell::Cell;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::task::Context;
 
 use dispatch_core::{DispatcherId, NodeKind};
 use dispatch_metrics::DispatcherSlot;
 
+use super::desk::Desk;
+use crate::clock::Tick;
 use crate::flight::Job;
 use crate::inbox::Outlet;
 
@@ -14,6 +17,7 @@ pub(crate) struct Link {
     pub(crate) slot: DispatcherSlot,
     kind: Cell<Option<NodeKind>>,
     jobs: Outlet<Job>,
+    desk: Weak<Desk>,
     in_flight: Cell<u64>,
     retired: Cell<bool>,
     /// A clone is held wherever something of the dispatcher's may outlive its actor, on any thread.
@@ -26,6 +30,7 @@ impl Link {
         slot: DispatcherSlot,
         kind: Option<NodeKind>,
         jobs: Outlet<Job>,
+        desk: &Rc<Desk>,
     ) -> Self {
         let kind = Cell::new(kind);
         Self {
@@ -33,6 +38,7 @@ impl Link {
             slot,
             kind,
             jobs,
+            desk: Rc::downgrade(desk),
             in_flight: Cell::new(0),
             retired: Cell::new(false),
             in_use: Arc::default(),
@@ -49,9 +55,29 @@ impl Link {
     }
 
     /// Hands a piece of work to the dispatcher. If its actor is gone, the piece answers by itself.
+    #[inline]
     pub(crate) fn hand(&self, job: Job) {
-        self.in_flight.set(self.in_flight.get() + 1);
+        self.handed();
         drop(self.jobs.send(job));
+    }
+
+    /// The same, but if the dispatcher has nothing before this piece it begins at once, in its caller's turn. Says
+    /// when that had come so far; `None` if the piece has to wait.
+    pub(crate) fn hand_at_once(&self, job: Job) -> Option<Tick> {
+        self.handed();
+        let mut job = Some(job);
+        let begun = self.desk.upgrade().and_then(|desk| {
+            let turn = |cx: &mut Context<'_>| desk.with(|lane| lane.start_now(&mut job, cx));
+            self.jobs.in_place(turn).flatten().flatten()
+        });
+        if let Some(job) = job {
+            drop(self.jobs.send(job));
+        }
+        begun
+    }
+
+    fn handed(&self) {
+        self.in_flight.set(self.in_flight.get() + 1);
     }
 
     /// The dispatcher is not in the table any more.

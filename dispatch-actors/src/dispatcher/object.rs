@@ -14,6 +14,7 @@ pub(crate) struct ObjectHandler(pub(crate) Arc<dyn Dispatcher>);
 
 impl Handler for ObjectHandler {
     type Future = LocalBoxFuture<'static, Answer>;
+    const MAY_ANSWER_AT_ONCE: bool = true;
 
     fn call(&mut self, envelope: Envelope, call: &Call<'_>) -> Self::Future {
         let Some(context) = call.context(&envelope) else {
@@ -28,6 +29,7 @@ pub(crate) struct AdapterHandler(pub(crate) Arc<dyn Adapter>);
 
 impl Handler for AdapterHandler {
     type Future = LocalBoxFuture<'static, Answer>;
+    const MAY_ANSWER_AT_ONCE: bool = true;
 
     fn call(&mut self, envelope: Envelope, _: &Call<'_>) -> Self::Future {
         let adapter = Arc::clone(&self.0);

@@ -16,6 +16,11 @@ const BUDGET: Duration = Duration::from_millis(1);
 /// A run that takes longer is cut.
 const SLOW_RUN: Duration = Duration::from_micros(50);
 
+/// Whether what began then has used up its turn by now.
+pub(crate) fn is_over_budget(began: Tick, now: Tick) -> bool {
+    now.since(began) > BUDGET
+}
+
 pub(super) struct Pace {
     run: usize,
     /// When the clock was first read in this turn.
@@ -37,7 +42,7 @@ impl Pace {
     #[inline]
     pub(super) fn looked(&mut self, now: Tick) {
         let began = *self.turn_began.get_or_insert(now);
-        self.exhausted = now.since(began) > BUDGET;
+        self.exhausted = is_over_budget(began, now);
     }
 
     /// Whether this turn has used up its budget.

@@ -15,8 +15,9 @@ use super::protocol::{Ping, Submit};
 use super::resolve::Resolver;
 use crate::aggregator::Aggregator;
 use crate::clock::Tick;
+use crate::dispatcher::{Link, is_over_budget};
 use crate::engine::{Refused, TopicArg};
-use crate::flight::{Batch, Extras, Flight, Job, ReplyTo, Way};
+use crate::flight::{Batch, Extras, Flight, ReplyTo, Way};
 use crate::guard::guarded;
 use crate::interceptor::{Interceptors, Verdict};
 use crate::observer::{Event, Observers};
@@ -37,6 +38,8 @@ pub(crate) struct Router {
     pub(super) observers: Rc<RefCell<Observers>>,
     arrivals: VecDeque<Submit>,
     traced: bool,
+    /// Whether the envelope in hand is the only one of this turn.
+    alone: bool,
     /// How many interceptors have seen the envelope in hand.
     intercepted: usize,
     /// Dropped with the router, which tells the thread that the engine owns that it can end.
@@ -71,6 +74,7 @@ impl Router {
             observers: parts.observers,
             arrivals: VecDeque::new(),
             traced: false,
+            alone: false,
             intercepted: 0,
             _alive: parts.alive,
         }
@@ -84,6 +88,8 @@ impl Router {
         let now = self.shard.clock.now();
         self.shard.clock.keep_up(now);
         self.traced = trace::wanted();
+        // With more than one, dispatchers get them together, which costs less.
+        self.alone = self.arrivals.len() == 1;
         while let Some(submit) = self.arrivals.pop_front() {
             match submit {
                 Submit::One { topic, envelope, route_only, reply } => {
@@ -91,6 +97,7 @@ impl Router {
                     guarded(|| self.accept(topic, envelope, caller));
                 }
                 Submit::Many { batch, reply } => {
+                    self.alone = false;
                     let replies = Batch::new(batch.len(), reply);
                     for (index, (topic, envelope)) in (0..).zip(batch) {
                         let reply = ReplyTo::Batch(Rc::clone(&replies), index);
@@ -174,13 +181,18 @@ impl Router {
             let legs = &flight.way.path.legs;
             self.observers.borrow_mut().notify(&Event::Routed { topic, envelope: &envelope, legs });
         }
-        let Some((last, others)) = flight.way.links.split_last() else { return };
-        let mut index = 0;
-        for link in others {
-            link.hand(Job::new(envelope.clone(), Rc::clone(flight), index));
-            index += 1;
+        if !self.alone {
+            return flight.hand_out(envelope, Link::hand);
         }
-        last.hand(Job::new(envelope, Rc::clone(flight), index));
+        let mut at_once = true;
+        flight.hand_out(envelope, |link, job| {
+            if at_once {
+                // Dispatchers begin in rank order: once one has to wait, so do all behind it.
+                at_once = link.hand_at_once(job).is_some_and(|now| !is_over_budget(flight.started, now));
+            } else {
+                link.hand(job);
+            }
+        });
     }
 
     /// Answers an envelope that has no way.

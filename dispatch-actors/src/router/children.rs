@@ -8,7 +8,7 @@ use dispatch_core::{DispatcherId, DispatcherSpec, EngineConfig};
 
 use crate::collector::{Collector, Notice, Tell};
 use crate::dispatcher::{
-    Deliver, DispatcherActor, Limits, Link, Parts, Pools, Registration, Retire, SetLimits,
+    Deliver, Desk, DispatcherActor, Limits, Link, Parts, Pools, Registration, Retire, SetLimits,
 };
 use crate::inbox::inbox;
 use crate::shard::Shard;
@@ -148,7 +148,8 @@ impl Nursery {
             watchdog.name(slot, spec.id.as_str());
         }
         let (outlet, inbox) = inbox();
-        let link = Rc::new(Link::new(spec.id.clone(), slot, spec.node_kind, outlet));
+        let desk = Rc::<Desk>::default();
+        let link = Rc::new(Link::new(spec.id.clone(), slot, spec.node_kind, outlet, &desk));
         self.shard.notify(Notice::Started(Rc::clone(&link)));
         let collector: Recipient<Tell> = self.collector.clone().recipient();
         let lane = registration.make(Parts {
@@ -161,7 +162,8 @@ impl Nursery {
             restart: self.restart.clone(),
             guardian: Rc::clone(&self.guardian),
         })?;
-        let address = DispatcherActor::new(lane, Rc::clone(&self.shard)).start();
+        desk.put(lane);
+        let address = DispatcherActor::new(desk, Rc::clone(&self.shard)).start();
         Some(Running { address, link, kind, spec, limits, recipient })
     }
 }

@@ -4,6 +4,7 @@
 //! - It resolves once for each topic and type and remembers the way, in bounded memory.
 //! - It reads the clock once for everything that waits in its mailbox, so that is the resolution of the start
 //!   of a dispatch.
+//! - What it does for a single envelope may include the first part of handlers; for more than one it never does.
 //! - It answers what no dispatcher will: invalid messages, unmatched ones, filtered ones.
 
 mod actor;

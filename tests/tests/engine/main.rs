@@ -22,6 +22,7 @@ mod reload_in_place;
 mod routing;
 mod shutdown;
 mod threads;
+mod turns;
 mod typed;
 
 use dispatch_core::{Category, DispatchResult, Route};
