@@ -122,8 +122,8 @@ impl Flight {
         }
         if self.way.links.len() == 1 {
             if !self.shard.supervised_results {
-                // The short way to the caller: the fold of one outcome is that outcome, and nobody else wants
-                // to see it.
+                // The short way to the caller, since nobody else wants to see the result. The fold of one outcome
+                // is that outcome.
                 return self.finish_single(outcome, now);
             }
             self.outcomes.borrow_mut().push(outcome);
@@ -132,8 +132,13 @@ impl Flight {
         }
         let open = self.open.get().saturating_sub(1);
         self.open.set(open);
-        if open == 0 {
+        if open > 0 {
+            return;
+        }
+        if self.shard.supervised_results {
             self.shard.settle(self, now);
+        } else {
+            self.answer(self.fold(now));
         }
     }
 

@@ -4,8 +4,8 @@
 //! - It lets interceptors and observers see the result, and publishes the outputs, before the caller gets it.
 //! - Publishing is the only thing it waits for; results that publish nothing overtake those that do.
 //!
-//! A dispatch that a single dispatcher answers, in an engine in which nobody else wants to see the result, goes
-//! straight back to the caller: the fold of one outcome is that outcome.
+//! In an engine in which nobody else wants to see the result, it goes straight back to the caller: whoever settles the
+//! dispatch folds its outcomes, and there is nothing left to do here.
 
 mod actor;
 mod publish;
