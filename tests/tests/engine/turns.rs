@@ -58,7 +58,7 @@ fn all_dispatchers_of_a_single_envelope_begin_in_the_routers_turn_in_rank_order(
         let log = Log::default();
         let all = ["a", "b", "c"].map(|id| log.dispatcher(id, Duration::ZERO));
         let engine =
-            all.into_iter().fold(builder(), |builder, one| builder.dispatcher(one)).freeze().unwrap();
+            all.into_iter().fold(builder(), dispatch_actors::EngineBuilder::dispatcher).freeze().unwrap();
         // The first time their actors have not had a turn yet.
         engine.dispatch(TOPIC, empty()).await.unwrap();
         log.take();
@@ -74,7 +74,7 @@ async fn dispatchers_behind_one_that_blocks_let_others_have_their_turn() {
     let log = Log::default();
     let quick = (1..10).map(|n| log.dispatcher(&format!("quick{n}"), Duration::ZERO));
     let all = std::iter::once(log.dispatcher("slow", Duration::from_millis(3))).chain(quick);
-    let engine = all.fold(builder(), |builder, one| builder.dispatcher(one)).freeze().unwrap();
+    let engine = all.fold(builder(), dispatch_actors::EngineBuilder::dispatcher).freeze().unwrap();
     engine.dispatch(TOPIC, empty()).await.unwrap();
     log.take();
     log.dispatch_beside_a_bystander(&engine).await;
