@@ -52,7 +52,7 @@
 //! # Features
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `conformance` | no | `delivery::conformance`: the suite that every [`Adapter`] passes, for dev-dependencies |
+//! | `conformance` | no | `delivery::conformance` and `log::conformance`: the suites that every [`Adapter`] and every [`TopicLog`](log::TopicLog) passes, for dev-dependencies |
 //!
 //! # Guarantees
 //! - The order of the dispatchers for an envelope depends on the table and the envelope alone.
@@ -66,6 +66,8 @@
 //! Needs Rust 1.90.
 
 pub mod config;
+#[cfg(feature = "conformance")]
+mod conformance;
 pub mod delivery;
 pub mod dispatch;
 pub mod dispatcher;

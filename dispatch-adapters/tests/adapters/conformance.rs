@@ -205,7 +205,7 @@ fn the_adapter_of_an_engine_passes() {
             .with_destination(Arc::new(memory));
         let report = suite.run().await;
         report.assert();
-        assert_eq!(report.adapter(), "engine:engine");
+        assert_eq!(report.name(), "engine:engine");
     });
 }
 

@@ -12,6 +12,8 @@
 //! - [`SyncPolicy`] says what an acknowledged append survives.
 //! - [`Retention`] says what may be trimmed, and never more than every cursor has passed.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod cursor;
 mod entry;
 mod error;

@@ -36,7 +36,7 @@ fn a_sound_adapter_passes_every_check() {
     let report = run(&[]);
     report.assert();
     assert_eq!(report.skipped(), Vec::<&str>::new());
-    assert_eq!(report.adapter(), "sound");
+    assert_eq!(report.name(), "sound");
 }
 
 #[test]

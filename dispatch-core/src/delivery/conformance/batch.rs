@@ -1,6 +1,6 @@
 use super::Verdict;
-use super::findings::Findings;
 use super::talk::{BLIND, NOT_PROMISED, Talk};
+use crate::conformance::Findings;
 
 const NO_POISON: Verdict = Verdict::Skipped("no envelope is known that it refuses");
 

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use super::Verdict;
-use super::findings::Findings;
-use super::poll::{abandon, join};
 use super::talk::Talk;
+use crate::conformance::Findings;
+use crate::conformance::{abandon, join};
 
 pub(super) async fn side_by_side(talk: &mut Talk) -> Verdict {
     let mut findings = Findings::default();

@@ -30,17 +30,14 @@
 mod batch;
 mod destination;
 mod features;
-mod findings;
 mod load;
 mod payloads;
-mod poll;
 mod promises;
-mod report;
 mod size;
 mod suite;
 mod talk;
 
+pub use crate::conformance::{Check, Report, Verdict};
 pub use destination::{Arrival, Destination};
 pub use features::Features;
-pub use report::{Check, Report, Verdict};
 pub use suite::Suite;

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::Verdict;
 use super::destination::body_of;
-use super::findings::Findings;
 use super::talk::{PLANTED, Talk};
+use crate::conformance::Findings;
 use crate::delivery::DeliveryErrorKind;
 use crate::envelope::{Envelope, Payload};
 

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use super::Verdict;
-use super::findings::Findings;
 use super::talk::{BLIND, NOT_PROMISED, PLANTED, Talk};
+use crate::conformance::Findings;
 use crate::delivery::HealthStatus;
 
 /// Enough to see an order that is not kept.

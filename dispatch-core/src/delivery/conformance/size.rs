@@ -1,6 +1,6 @@
 use super::Verdict;
-use super::findings::Findings;
 use super::talk::{NOT_PROMISED, Talk};
+use crate::conformance::Findings;
 use crate::delivery::DeliveryErrorKind;
 use crate::envelope::{Envelope, Payload};
 

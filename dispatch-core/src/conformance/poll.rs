@@ -8,7 +8,7 @@ use std::task::Poll;
 type Running<F> = (Pin<Box<F>>, Option<<F as Future>::Output>);
 
 /// Runs futures side by side; their answers, in the order of the futures.
-pub(super) async fn join<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+pub(crate) async fn join<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut running: Vec<Running<F>> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
     poll_fn(|cx| {
         let mut waiting = false;
@@ -25,7 +25,7 @@ pub(super) async fn join<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec
 }
 
 /// Polls a future once and gives it up.
-pub(super) async fn abandon(future: impl Future) {
+pub(crate) async fn abandon(future: impl Future) {
     let mut future = Box::pin(future);
     poll_fn(|cx| {
         let _ = future.as_mut().poll(cx);

@@ -1,11 +1,13 @@
 use std::fmt;
 
-/// What a suite has found out about an adapter.
+/// What a suite has found out about an implementation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a report that nobody reads proves nothing"]
 pub struct Report {
-    pub(super) adapter: String,
-    pub(super) checks: Vec<Check>,
+    /// What is looked at, in one word.
+    pub(crate) kind: &'static str,
+    pub(crate) name: String,
+    pub(crate) checks: Vec<Check>,
 }
 
 /// One check and what came of it.
@@ -31,10 +33,10 @@ pub enum Verdict {
 }
 
 impl Report {
-    /// The name of the adapter.
+    /// The name of what was looked at.
     #[must_use]
-    pub fn adapter(&self) -> &str {
-        &self.adapter
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// All checks, in the order in which they ran.
@@ -81,7 +83,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (failed, count) = (self.failed().len(), self.checks.len());
-        write!(f, "adapter '{}': {failed} of {count} checks failed", self.adapter)?;
+        write!(f, "{} '{}': {failed} of {count} checks failed", self.kind, self.name)?;
         for Check { name, verdict } in &self.checks {
             match verdict {
                 Verdict::Passed => write!(f, "\n  passed   {name}")?,

@@ -2,16 +2,16 @@ use super::Verdict;
 
 /// What a check has found so far.
 #[derive(Debug, Default)]
-pub(super) struct Findings(Vec<String>);
+pub(crate) struct Findings(Vec<String>);
 
 impl Findings {
-    pub(super) fn expect(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
+    pub(crate) fn expect(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
         if !holds {
             self.0.push(otherwise());
         }
     }
 
-    pub(super) fn add(&mut self, finding: impl Into<String>) {
+    pub(crate) fn add(&mut self, finding: impl Into<String>) {
         self.0.push(finding.into());
     }
 }
