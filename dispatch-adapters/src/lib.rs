@@ -48,7 +48,8 @@
 //! |---|---|---|
 //! | `http` | yes | `http`: delivery over HTTP, with the address guard |
 //! | `webhook` | yes | `webhook`: signed webhooks, and their verification; includes `http` |
-//! | `conformance` | no | `conformance`: the suite that every adapter passes; for dev-dependencies |
+//! | `sqlite` | yes | `sqlite`: the topic log in a folder; needs a C compiler |
+//! | `conformance` | no | `conformance` and [`model`]`::log::conformance`: the suites that every adapter and every topic log passes; for dev-dependencies |
 //! | `testing` | no | `conformance` and `testing`: an engine in virtual time, probes and scripted dispatchers; for dev-dependencies |
 //! | `facade` | no | [`metrics`]`::facade`: snapshots through the `metrics` facade |
 //! | `amqp` | no | `amqp`: an adapter for RabbitMQ |
@@ -96,6 +97,8 @@ pub mod pubsub;
 pub mod redis;
 mod runtime;
 pub mod secret;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 mod tame;
 pub mod targets;
 #[cfg(feature = "_tls")]
@@ -123,6 +126,8 @@ pub use logger::LoggerAdapter;
 pub use named::{NamedAdapter, NamedAdapters};
 pub use noop::NoopAdapter;
 pub use pubsub::{PubSub, PubSubAdapter};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteLog, SqliteLogOptions};
 pub use targets::{Target, TargetOutcome, Targets};
 
 #[cfg(feature = "conformance")]

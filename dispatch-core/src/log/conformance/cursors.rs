@@ -19,6 +19,7 @@ async fn expect(talk: &Talk, wanted: &StoredSubscription, found: &mut Findings) 
 
 pub(super) async fn stored(talk: &Talk, found: &mut Findings) -> Checked {
     let (one, two) = (talk.topic("stored.one")?, talk.topic("stored.two")?);
+    talk.fill(&one, 7).await?;
     let definition = json!({ "type": "shared", "window": 16, "nested": { "ratio": 0.1, "none": null } });
     let mut subscription = talk.stored("stored", definition);
     let nothing = talk.log.load(&subscription.name).await?;
@@ -38,6 +39,8 @@ pub(super) async fn stored(talk: &Talk, found: &mut Findings) -> Checked {
 
 pub(super) async fn merged(talk: &Talk, found: &mut Findings) -> Checked {
     let (one, two) = (talk.topic("merged.one")?, talk.topic("merged.two")?);
+    talk.fill(&one, 5).await?;
+    talk.fill(&two, 2).await?;
     let mut subscription = talk.stored("merged", json!({ "version": 1 }));
     subscription.cursors = vec![Cursor::at(one.clone(), Offset::new(1))];
     talk.log.save(&subscription).await?;
@@ -56,6 +59,7 @@ pub(super) async fn merged(talk: &Talk, found: &mut Findings) -> Checked {
 
 pub(super) async fn replaced(talk: &Talk, found: &mut Findings) -> Checked {
     let topic = talk.topic("replaced")?;
+    talk.fill(&topic, 9).await?;
     let mut subscription = talk.stored("replaced", json!({}));
     talk.log.save(&subscription).await?;
     // Back as well: a seek may be.
@@ -69,6 +73,7 @@ pub(super) async fn replaced(talk: &Talk, found: &mut Findings) -> Checked {
 
 pub(super) async fn settled(talk: &Talk, found: &mut Findings) -> Checked {
     let topic = talk.topic("settled")?;
+    talk.fill(&topic, 13).await?;
     let mut subscription = talk.stored("settled", json!({}));
     let mut settled = OffsetRanges::default();
     for offset in [5, 6, 9, 11, 12] {
@@ -100,6 +105,8 @@ pub(super) async fn unknown(talk: &Talk, found: &mut Findings) -> Checked {
 
 pub(super) async fn floor(talk: &Talk, found: &mut Findings) -> Checked {
     let topic = talk.topic("floor")?;
+    talk.fill(&topic, 9).await?;
+    talk.fill(&talk.topic("floor.other")?, 1).await?;
     let nothing = talk.log.floor(&topic).await?;
     found.expect(nothing.is_none(), || format!("without cursors it is {nothing:?}"));
     for (name, next) in [("floor-a", 8), ("floor-b", 5), ("floor-c", 9)] {
@@ -118,6 +125,7 @@ pub(super) async fn floor(talk: &Talk, found: &mut Findings) -> Checked {
 
 pub(super) async fn removed(talk: &Talk, found: &mut Findings) -> Checked {
     let topic = talk.topic("removed")?;
+    talk.fill(&topic, 4).await?;
     let mut subscription = talk.stored("removed", json!({ "version": 1 }));
     subscription.cursors = vec![Cursor::at(topic.clone(), Offset::new(4))];
     talk.log.save(&subscription).await?;
