@@ -8,4 +8,6 @@
 mod conformance;
 mod damage;
 mod faults;
+mod power;
 mod support;
+mod victim;

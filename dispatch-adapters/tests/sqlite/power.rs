@@ -1,0 +1,145 @@
+//! Loss of power: the image of a small file system is copied while the log on it is being written. The copy holds what
+//! was flushed to the disk, and nothing of what the operating system still had in memory.
+//!
+//! It takes a file system that can be mounted from a file, and so root on Linux: the slow lane runs it with
+//! `DISPATCH_POWER=1`, elsewhere it is skipped and says so.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use dispatch_adapters::model::log::SyncPolicy;
+use tempfile::TempDir;
+
+use crate::support::proof;
+use crate::victim::{Heard, Victim, check};
+
+/// Copies that are made of one disk before a new one is taken.
+const A_DISK: usize = 25;
+
+fn command(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A file system in a file.
+struct Disk {
+    image: PathBuf,
+    place: PathBuf,
+}
+
+impl Disk {
+    fn mount(image: PathBuf, place: PathBuf) -> Self {
+        fs::create_dir_all(&place).unwrap();
+        command("mount", &["-o", "loop", image.to_str().unwrap(), place.to_str().unwrap()]);
+        Self { image, place }
+    }
+
+    fn new(folder: &Path) -> Self {
+        let image = folder.join("disk.img");
+        fs::File::create(&image).unwrap().set_len(48 * 1024 * 1024).unwrap();
+        command("mkfs.ext4", &["-q", "-F", image.to_str().unwrap()]);
+        Self::mount(image, folder.join("disk"))
+    }
+
+    /// How much was written to the disk so far.
+    fn written(&self) -> String {
+        let mounts = fs::read_to_string("/proc/mounts").unwrap();
+        let device = mounts.lines().find(|line| line.contains(self.place.to_str().unwrap())).unwrap();
+        let name = device.split(' ').next().unwrap().trim_start_matches("/dev/").to_owned();
+        fs::read_to_string(format!("/sys/block/{name}/stat")).unwrap()
+    }
+
+    /// A copy of what is on the disk at one moment.
+    fn copy(&self, to: &Path) {
+        for _ in 0..100 {
+            let before = self.written();
+            command("cp", &["--sparse=always", self.image.to_str().unwrap(), to.to_str().unwrap()]);
+            if self.written() == before {
+                return;
+            }
+        }
+        panic!("the disk is never quiet");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.place).output();
+    }
+}
+
+/// Cuts the power so many times; the appends that were lost although acknowledged, and what was wrong.
+fn cut(rounds: usize, policy: SyncPolicy) -> (u64, Vec<String>) {
+    let (mut lost, mut wrong, mut acknowledged) = (0, Vec::new(), 0);
+    let mut round = 0;
+    while round < rounds {
+        let folder = TempDir::new().unwrap();
+        let disk = Disk::new(folder.path());
+        let mut victim = Victim::start(&disk.place.join("log"), policy, false);
+        for _ in 0..A_DISK.min(rounds - round) {
+            victim.hear_appends(1 + round * 37 % 150);
+            let heard = victim.heard.clone();
+            // It stands still while the copy is made; whatever it says later is another round's.
+            command("kill", &["-STOP", &victim.id().to_string()]);
+            let copy = folder.path().join("copy.img");
+            disk.copy(&copy);
+            command("kill", &["-CONT", &victim.id().to_string()]);
+            match after(copy, folder.path(), &heard, policy) {
+                Ok(gone) => lost += gone,
+                Err(error) => wrong.push(format!("round {round}: {error}")),
+            }
+            acknowledged += heard.appends.len();
+            round += 1;
+        }
+        victim.kill();
+    }
+    println!("{policy:?}: {rounds} cuts, {acknowledged} acknowledged appends checked, {lost} lost");
+    (lost, wrong)
+}
+
+fn after(copy: PathBuf, folder: &Path, heard: &Heard, policy: SyncPolicy) -> Result<u64, String> {
+    let disk = Disk::mount(copy, folder.join("after"));
+    let log = disk.place.join("log");
+    if policy != SyncPolicy::Always && !log.join("log.lock").exists() {
+        return Ok(heard.appends.len() as u64);
+    }
+    check(&log, heard, policy != SyncPolicy::Always)
+}
+
+/// Whether power can be cut here.
+fn can_cut() -> bool {
+    let wanted = std::env::var("DISPATCH_POWER").is_ok_and(|value| value == "1");
+    if !wanted {
+        println!("skipped: DISPATCH_POWER is not 1");
+    }
+    wanted
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_with_the_power_if_every_commit_is_flushed() {
+    if can_cut() {
+        assert_eq!(cut(10 * proof(), SyncPolicy::Always), (0, Vec::new()));
+    }
+}
+
+#[test]
+fn the_rest_is_without_gaps_if_commits_are_flushed_later() {
+    if can_cut() {
+        let interval = SyncPolicy::Interval { every: Duration::from_millis(20) };
+        for policy in [SyncPolicy::Os, interval] {
+            let (_, wrong) = cut(5 * proof(), policy);
+            assert_eq!(wrong, Vec::<String>::new());
+        }
+    }
+}
+
+#[test]
+fn the_check_finds_a_log_that_is_flushed_too_late() {
+    if can_cut() {
+        // What would be wrong for a log that promises more.
+        let (lost, _) = cut(5, SyncPolicy::Os);
+        assert!(lost > 0, "nothing was lost, so the power was not cut");
+    }
+}
