@@ -31,6 +31,11 @@ impl<R: Clone> SubscriptionState<R> {
         }
         let had = self.entries.places(|entry| entry.phase == Phase::InFlight(consumer));
         for place in had {
+            // Its time to answer ends with the delivery: nobody has it now, so nobody can be late.
+            let stamp = self.next_stamp();
+            if let Some(entry) = self.entries.get_mut(place) {
+                entry.stamp = stamp;
+            }
             self.set_phase(place, Phase::Ready);
             if self.key_of(place).is_none()
                 && let Some(order) = self.entries.get(place).map(|entry| entry.order)

@@ -181,7 +181,8 @@ impl<R: Clone> SubscriptionState<R> {
                     if let Some(entry) = self.entries.get_mut(place) {
                         entry.failures = None;
                     }
-                    self.again(place);
+                    // With keys it has given its place in the window away, and waits for one like a new message.
+                    if self.keyed() { self.go(place, effects) } else { self.again(place) }
                 }
                 Resolution::Skip => self.put(place, Exhausted::Drop, effects),
                 Resolution::Park => self.put(place, Exhausted::Park, effects),
