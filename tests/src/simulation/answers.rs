@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use dispatch_core::subscription::{Effect, Event};
 
-use super::{Published, Simulation};
+use super::{Happened, Published, Simulation};
 
 impl Simulation {
     /// Does what the state asks for, and says what came of it.
@@ -15,10 +15,12 @@ impl Simulation {
             Effect::Load(load) => Event::Loaded { load, record: self.log.get(load.offset).cloned() },
             Effect::Park(exhaustion) => {
                 self.parked.push(exhaustion.keep.offset);
+                self.saw(Happened::Kept(exhaustion.keep.offset));
                 Event::Kept(exhaustion.keep)
             }
             Effect::DeadLetter(exhaustion) => {
                 self.dead.push(exhaustion.keep.offset);
+                self.saw(Happened::Kept(exhaustion.keep.offset));
                 Event::Kept(exhaustion.keep)
             }
             Effect::Save(cursors) => {

@@ -6,8 +6,9 @@
 
 mod answers;
 mod log;
+mod seen;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dispatch_core::log::{Offset, OffsetRanges};
@@ -15,11 +16,13 @@ use dispatch_core::subscription::{
     ConsumerId, DeliveryToken, Effect, Event, Guarantee, LiveState, Resolution, SubscriptionConfig,
     SubscriptionState, SubscriptionStatus, TopicSlot,
 };
+use uuid::Uuid;
 
 pub use log::{Published, SimulatedLog};
+pub use seen::{Happened, Seen};
 
 /// The only topic.
-const TOPIC: TopicSlot = TopicSlot(0);
+pub const TOPIC: TopicSlot = TopicSlot(0);
 
 /// A subscription, and all that is around it.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub struct Simulation {
     /// Everybody who was ever there.
     names: BTreeMap<ConsumerId, String>,
     next_consumer: u64,
+    /// Names of consumers that have no room; only an at-most-once subscription asks.
+    pub full: BTreeSet<String>,
     /// What was handed out, in order.
     pub deliveries: Vec<(String, Offset)>,
     tokens: BTreeMap<(String, Offset), DeliveryToken>,
@@ -47,8 +52,12 @@ pub struct Simulation {
     pub dead: Vec<Offset>,
     /// Consumers that were refused.
     pub refused: Vec<String>,
+    /// What was parked, and is not any more.
+    pub unparked: Vec<Uuid>,
     /// What the state asked for and has no answer to yet.
     pub open: Vec<Effect<Published>>,
+    /// All that could be seen, in order.
+    pub history: Vec<Seen>,
 }
 
 /// The state under test.
@@ -72,13 +81,16 @@ impl Simulation {
             consumers: BTreeMap::new(),
             names: BTreeMap::new(),
             next_consumer: 0,
+            full: BTreeSet::new(),
             deliveries: Vec::new(),
             tokens: BTreeMap::new(),
             saved: (Offset::ZERO, OffsetRanges::default()),
             parked: Vec::new(),
             dead: Vec::new(),
             refused: Vec::new(),
+            unparked: Vec::new(),
             open: Vec::new(),
+            history: Vec::new(),
         };
         simulation.open();
         simulation
@@ -109,13 +121,25 @@ impl Simulation {
         match &mut self.side {
             Side::Live(live) => {
                 for message in messages {
-                    if let Some(consumer) = live.pick(message.key.as_ref(), |_| true) {
+                    let has_room = |consumer| !self.full.contains(&self.names[&consumer]);
+                    if let Some(consumer) = live.pick(message.key.as_ref(), has_room) {
                         self.deliveries.push((self.names[&consumer].clone(), message.offset));
                     }
                 }
             }
             Side::Reliable(_) => self.step(Event::Appended { topic: TOPIC, messages }),
         }
+    }
+
+    /// Appends messages, and nobody tells the subscription.
+    pub fn publish_unheard(&mut self, published: Vec<Published>) {
+        self.log.append(published, self.now);
+    }
+
+    /// The subscription is told how long the log is, as a watchdog does it.
+    pub fn hear(&mut self) {
+        let head = self.log.head();
+        self.step(Event::HeadMoved { topic: TOPIC, head });
     }
 
     /// A consumer connects; the same name may come back.
@@ -180,9 +204,20 @@ impl Simulation {
 
     /// A consumer refuses an offset.
     pub fn nack(&mut self, name: &str, offset: Offset, delay: Option<Duration>) {
+        self.nack_because(name, offset, delay, "no");
+    }
+
+    /// A consumer refuses an offset and says why.
+    pub fn nack_because(&mut self, name: &str, offset: Offset, delay: Option<Duration>, reason: &str) {
         if let Some(token) = self.token(name, offset) {
-            self.step(Event::Nack { token, delay, reason: "no".to_owned(), terminal: false });
+            self.step(Event::Nack { token, delay, reason: reason.to_owned(), terminal: false });
         }
+    }
+
+    /// What a consumer was given last under an offset.
+    #[must_use]
+    pub fn last_token(&self, name: &str, offset: Offset) -> Option<DeliveryToken> {
+        self.tokens.get(&(name.to_owned(), offset)).copied()
     }
 
     /// Somebody decides about a message that blocks.
@@ -225,10 +260,12 @@ impl Simulation {
             let mut effects = Vec::new();
             state.step(event, self.now, &mut effects);
             for effect in effects {
+                self.note(&effect);
                 match effect {
                     Effect::Deliver { token, .. } => self.delivered(token),
                     Effect::Refused(consumer) => self.refused.push(self.names[&consumer].clone()),
                     Effect::Blocked(_) => {}
+                    Effect::Unpark(parked) => self.unparked.push(parked),
                     asked if self.by_hand => self.open.push(asked),
                     asked => events.extend(self.answer(asked)),
                 }
@@ -281,9 +318,41 @@ impl Simulation {
         self.consumers.keys().cloned().collect()
     }
 
+    /// The consumer that will come next.
+    #[must_use]
+    pub const fn next_consumer(&self) -> ConsumerId {
+        ConsumerId(self.next_consumer + 1)
+    }
+
+    /// The consumer of a name, if it is connected.
+    #[must_use]
+    pub fn consumer(&self, name: &str) -> Option<ConsumerId> {
+        self.consumers.get(name).copied()
+    }
+
+    fn note(&mut self, effect: &Effect<Published>) {
+        match effect {
+            Effect::Deliver { token, .. } => self.saw(Happened::Delivered(*token)),
+            Effect::Park(exhaustion) | Effect::DeadLetter(exhaustion) => {
+                self.saw(Happened::Keeping(exhaustion.keep.offset));
+            }
+            Effect::Blocked(exhaustion) => self.saw(Happened::Blocked(exhaustion.keep.offset)),
+            Effect::Save(cursors) => {
+                for cursor in cursors {
+                    self.saw(Happened::Saving(cursor.next, cursor.settled.clone()));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn saw(&mut self, what: Happened) {
+        self.history.push(Seen { at: self.now, what });
+    }
+
     /// What a consumer was given last under an offset; of others, a token that is not theirs.
     fn token(&self, name: &str, offset: Offset) -> Option<DeliveryToken> {
-        let own = self.tokens.get(&(name.to_owned(), offset)).copied();
+        let own = self.last_token(name, offset);
         own.or_else(|| {
             let (_, token) = self.tokens.iter().find(|((_, other), _)| *other == offset)?;
             let mut foreign = *token;
