@@ -38,7 +38,8 @@ pub enum Event<R> {
         request: Fetch,
         /// Records in order. What is missing is gone for good.
         messages: Vec<Message<R>>,
-        /// The next offset that the log will assign.
+        /// The next offset that the log would assign, asked for before the records were read: if there are none, all
+        /// up to it are taken as gone.
         head: Offset,
     },
     /// A read has failed; it is repeated after this time.

@@ -21,7 +21,7 @@ const BATCH: u32 = 500;
 
 #[test]
 fn model_nothing_is_lost_skipped_or_out_of_turn_whatever_happens() {
-    let config = cases(3_000);
+    let config = cases(2_000);
     let first = env_u64("DISPATCH_MODEL_SEED", rand::rng().random::<u32>().into());
     let batches = match std::env::var_os("DISPATCH_MODEL_SEED") {
         Some(_) => 1,

@@ -46,6 +46,12 @@ impl<R: Clone> SubscriptionState<R> {
         let Some(entry) = entry.filter(|entry| entry.stamp == load.stamp) else { return };
         let gone = record.is_none();
         entry.record = record;
+        if let Some(owner) = entry.key.as_ref().and_then(|key| self.members.owner(key))
+            && let Some(member) = self.members.get_mut(owner)
+        {
+            // Those that waited behind their key were not counted: the number is a limit, not a balance.
+            member.beside.loading = member.beside.loading.saturating_sub(1);
+        }
         if gone {
             self.counters.gap += 1;
             self.settle(load.entry, effects);

@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use super::SubscriptionState;
 use super::entries::Phase;
 use super::lane::Lane;
@@ -9,6 +11,10 @@ pub(super) struct Beside {
     pub(super) in_flight: u32,
     /// Messages of its keys.
     pub(super) lane: Lane,
+    /// More of them, which come into the lane when there is room.
+    pub(super) queued: VecDeque<u32>,
+    /// Records that are being read for the lane.
+    pub(super) loading: usize,
 }
 
 impl<R: Clone> SubscriptionState<R> {
@@ -57,13 +63,14 @@ impl<R: Clone> SubscriptionState<R> {
         if !self.keyed() {
             return;
         }
-        self.homeless = Lane::default();
         for member in self.members.iter_mut() {
-            member.beside.lane = Lane::default();
+            let in_flight = member.beside.in_flight;
+            member.beside = Beside { in_flight, ..Beside::default() };
         }
-        let free = self
-            .entries
-            .places(|entry| entry.key.is_some() && matches!(entry.phase, Phase::Fresh | Phase::Ready));
+        // Without consumers they wait in no lane, until one comes.
+        let free = self.entries.places(|entry| {
+            entry.key.is_some() && matches!(entry.phase, Phase::Fresh | Phase::Ready | Phase::Queued)
+        });
         for place in free {
             self.line_up(place);
         }

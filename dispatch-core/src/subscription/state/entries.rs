@@ -34,6 +34,8 @@ pub(super) enum Phase {
     Delayed,
     /// Behind another one of its key.
     Waiting,
+    /// Its consumer has enough before it.
+    Queued,
     /// Its record is being read again.
     Loading,
     /// To be delivered for the first time.
@@ -56,14 +58,14 @@ impl Phase {
         match self {
             Self::InFlight(_) | Self::Backoff | Self::Ready | Self::Keeping => true,
             Self::Blocking => !keyed,
-            Self::Delayed | Self::Waiting | Self::Loading | Self::Fresh => false,
+            Self::Delayed | Self::Waiting | Self::Queued | Self::Loading | Self::Fresh => false,
         }
     }
 
     /// Whether the message is kept in memory beside those that are on their way.
     pub(super) const fn is_aside(self, keyed: bool) -> bool {
         match self {
-            Self::Delayed | Self::Waiting => true,
+            Self::Delayed | Self::Waiting | Self::Queued => true,
             Self::Blocking => keyed,
             _ => false,
         }

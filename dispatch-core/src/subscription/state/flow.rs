@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::SubscriptionState;
+use super::consumers::Beside;
 use super::entries::{Entry, Phase};
 use super::lane::Lane;
 use crate::subscription::{DeliveryToken, Effect, MessageKey};
@@ -40,22 +41,54 @@ impl<R: Clone> SubscriptionState<R> {
     /// Puts a message that may be delivered into the lane that it belongs to.
     pub(super) fn line_up(&mut self, place: u32) {
         let Some(entry) = self.entries.get(place) else { return };
-        let (order, again) = (entry.order, entry.phase == Phase::Ready);
+        let (order, phase) = (entry.order, entry.phase);
+        let most = self.most_in_lane();
         let lane = match &entry.key {
             None => &mut self.common,
-            Some(_) if self.members.is_empty() => &mut self.homeless,
+            Some(_) if self.members.is_empty() => return,
             Some(key) => {
                 let owner = self.members.owner(key);
-                match owner.and_then(|owner| self.members.get_mut(owner)) {
-                    Some(member) => &mut member.beside.lane,
-                    None => {
-                        self.outcasts.push(place);
-                        return;
-                    }
+                let Some(member) = owner.and_then(|owner| self.members.get_mut(owner)) else {
+                    self.outcasts.push(place);
+                    return;
+                };
+                let beside = &mut member.beside;
+                if phase == Phase::Queued || (phase == Phase::Fresh && beside.lane.fresh() >= most) {
+                    beside.queued.push_back(place);
+                    self.set_phase(place, Phase::Queued);
+                    self.lighten(place);
+                    return;
                 }
+                &mut beside.lane
             }
         };
-        if again { lane.push_again(order, place) } else { lane.push_fresh(order, place) }
+        if phase == Phase::Ready { lane.push_again(order, place) } else { lane.push_fresh(order, place) }
+    }
+
+    /// Most new messages that stand ready for one consumer: half of the buffer is for them all, half for what is read.
+    fn most_in_lane(&self) -> usize {
+        self.buffer() / 2 / self.members.len().max(1)
+    }
+
+    /// Moves queued messages into lanes that have room; `false` if there is nothing to move.
+    pub(super) fn refill(&mut self, effects: &mut Vec<Effect<R>>) -> bool {
+        if !self.keyed() {
+            return false;
+        }
+        let most = self.most_in_lane();
+        let mut next = Vec::new();
+        for member in self.members.iter_mut() {
+            let Beside { lane, queued, loading, .. } = &mut member.beside;
+            for place in queued.drain(..most.saturating_sub(lane.fresh() + *loading).min(queued.len())) {
+                let is_light = self.entries.get(place).is_some_and(|entry| entry.record.is_none());
+                *loading += usize::from(is_light);
+                next.push(place);
+            }
+        }
+        for place in &next {
+            self.go(*place, effects);
+        }
+        !next.is_empty()
     }
 
     /// Skips messages with keys that nobody takes: they must not hold the others up.
@@ -121,7 +154,7 @@ impl<R: Clone> SubscriptionState<R> {
         let bytes = entry.bytes;
         self.set_phase(place, Phase::InFlight(consumer));
         self.pace.pass(bytes, now);
-        self.timers.answer_by(now + self.ack_timeout, place, stamp);
+        self.timers.answer_by(now.saturating_add(self.ack_timeout), place, stamp);
         self.counters.delivered += 1;
         self.counters.redelivered += u64::from(again);
         effects.push(Effect::Deliver { token, record });
@@ -199,9 +232,9 @@ impl<R: Clone> SubscriptionState<R> {
         let entries = &self.entries;
         let there = |place: u32| entries.get(place).is_some();
         self.common.retain(there);
-        self.homeless.retain(there);
         for member in self.members.iter_mut() {
             member.beside.lane.retain(there);
+            member.beside.queued.retain(|place| there(*place));
         }
         self.keys.retain(there);
         let held: std::collections::HashSet<_> = entries

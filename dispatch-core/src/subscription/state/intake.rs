@@ -207,8 +207,11 @@ impl<R: Clone> SubscriptionState<R> {
         }
     }
 
-    fn buffer(&self) -> usize {
-        (self.window as usize).clamp(*BUFFER.start(), *BUFFER.end())
+    /// How many new messages are kept ready.
+    pub(super) fn buffer(&self) -> usize {
+        let usual = (self.window as usize).clamp(*BUFFER.start(), *BUFFER.end());
+        // With keys each consumer has its own part.
+        if self.keyed() { usual.max(4 * self.members.len()) } else { usual }
     }
 
     fn room(&self) -> usize {

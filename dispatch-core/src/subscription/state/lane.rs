@@ -16,6 +16,10 @@ impl Lane {
         self.fresh.push_back((order, place));
     }
 
+    pub(super) fn fresh(&self) -> usize {
+        self.fresh.len()
+    }
+
     pub(super) fn has(&self, fresh_too: bool) -> bool {
         !self.again.is_empty() || (fresh_too && !self.fresh.is_empty())
     }

@@ -21,6 +21,8 @@
 //!   window was made smaller, or where a parked message is replayed.
 //! - Of a key at most one entry is past `waiting`; the others wait in the order in which they came.
 //! - What comes again comes before what is new.
+//! - With keys, a consumer that takes nothing has a bounded part of what is ready before it; what more comes for it is
+//!   queued aside, so that the others find theirs.
 //! - A cursor passes an offset only when its message is settled; settled means acknowledged, skipped and counted, or
 //!   kept somewhere by then.
 //! - A token counts once, and only while its delivery is the last of its message.
@@ -90,8 +92,6 @@ pub struct SubscriptionState<R> {
 
     /// What any consumer may have.
     common: Lane,
-    /// Messages with keys that no consumer is there for.
-    homeless: Lane,
     /// Messages with keys that no consumer takes, to be skipped before the step ends.
     outcasts: Vec<u32>,
     keys: Keys,
@@ -128,7 +128,6 @@ impl<R: Clone> SubscriptionState<R> {
             aside_records: 0,
             blocking: 0,
             common: Lane::default(),
-            homeless: Lane::default(),
             outcasts: Vec::new(),
             keys: Keys::default(),
             members: Members::new(config.kind),
@@ -148,7 +147,9 @@ impl<R: Clone> SubscriptionState<R> {
             Event::HeadMoved { topic, head } => self.head_moved(topic, head),
             Event::Appended { topic, messages } => self.appended(topic, messages, now, effects),
             Event::Fetched { request, messages, head } => self.fetched(request, messages, head, now, effects),
-            Event::FetchFailed { request, retry_in } => self.fetch_failed(request, now + retry_in),
+            Event::FetchFailed { request, retry_in } => {
+                self.fetch_failed(request, now.saturating_add(retry_in));
+            }
             Event::Loaded { load, record } => self.loaded(load, record, effects),
             Event::ConsumerAdded { consumer, keys } => self.add_consumer(consumer, keys.as_deref(), effects),
             Event::ConsumerGone { consumer } => self.consumer_gone(consumer),
@@ -159,9 +160,9 @@ impl<R: Clone> SubscriptionState<R> {
                 self.nack(token, delay, reason, terminal, now, effects);
             }
             Event::Kept(keep) => self.kept(keep, effects),
-            Event::NotKept { keep, retry_in } => self.not_kept(keep, now + retry_in),
+            Event::NotKept { keep, retry_in } => self.not_kept(keep, now.saturating_add(retry_in)),
             Event::Saved => self.saving.saved(),
-            Event::NotSaved { retry_in } => self.not_saved(now + retry_in),
+            Event::NotSaved { retry_in } => self.not_saved(now.saturating_add(retry_in)),
             Event::Resolved { topic, offset, resolution } => self.resolve(topic, offset, resolution, effects),
             Event::Replayed { topic, message, parked } => self.replay(topic, message, parked, now, effects),
             Event::Seek { topic, to } => self.seek(topic, to, effects),
@@ -173,6 +174,9 @@ impl<R: Clone> SubscriptionState<R> {
         self.timers_due(now, effects);
         self.skip_outcasts(effects);
         self.deliver(now, effects);
+        while self.refill(effects) {
+            self.deliver(now, effects);
+        }
         self.ask(effects);
         self.save(now, effects);
     }

@@ -50,7 +50,7 @@ impl Saving {
 
     /// When the next save is due.
     pub(super) fn due(&self) -> Option<Duration> {
-        let wanted = if self.flush { Duration::ZERO } else { self.last + self.interval };
+        let wanted = if self.flush { Duration::ZERO } else { self.last.saturating_add(self.interval) };
         (self.changed && self.under_way.is_none()).then(|| wanted.max(self.not_before))
     }
 }

@@ -82,7 +82,7 @@ impl<R: Clone> SubscriptionState<R> {
             entry.stamp = stamp;
         }
         self.set_phase(place, Phase::Backoff);
-        self.timers.wake_at(now + wait, place, stamp);
+        self.timers.wake_at(now.saturating_add(wait), place, stamp);
     }
 
     /// A message may be delivered again.
