@@ -12,4 +12,5 @@ mod g;
 mod h;
 mod model;
 mod regressions;
+mod spec;
 mod support;

@@ -1,0 +1,132 @@
+//! What the specification says beyond the acceptance list.
+
+use dispatch_core::subscription::{Event, Exhausted, Message, Resolution};
+use dispatch_tests::simulation::{Published, TOPIC};
+use uuid::Uuid;
+
+use super::support::{
+    Exclusive, Shared, ack_all, at, config, cursor, ms, new, one_try, plain, reliable, with,
+};
+
+#[test]
+fn a_refused_message_keeps_its_place_in_the_window() {
+    let mut simulation = reliable(Exclusive, 2, &["A"]);
+    simulation.publish(plain(4));
+    simulation.nack("A", at(0), Some(ms(10_000)));
+    simulation.ack("A", at(1));
+    assert_eq!(new(&mut simulation), "A0 A1 A2");
+    assert_eq!(simulation.status().held, 2);
+}
+
+#[test]
+fn a_cumulative_ack_covers_what_the_same_consumer_has() {
+    let mut simulation = reliable(Shared, 6, &["A", "B"]);
+    simulation.publish(plain(6));
+    simulation.ack_up_to("A", at(4));
+    assert_eq!((cursor(&simulation), simulation.status().counters.acked), (1, 3));
+}
+
+#[test]
+fn a_delayed_message_takes_no_place_blocks_nothing_and_comes_on_time() {
+    let mut simulation = reliable(Exclusive, 1, &["A"]);
+    simulation.publish(vec![Published::delayed(ms(5_000)), Published::default(), Published::default()]);
+    assert_eq!(ack_all(&mut simulation), "A1 A2");
+    simulation.advance(ms(4_999));
+    assert_eq!((new(&mut simulation).as_str(), cursor(&simulation)), ("", 0));
+    simulation.advance(ms(1));
+    assert_eq!(ack_all(&mut simulation), "A0");
+    assert_eq!(cursor(&simulation), 3);
+}
+
+#[test]
+fn a_message_that_is_too_old_is_skipped_and_counted() {
+    let mut simulation = reliable(Exclusive, 1, &["A"]);
+    let old = Published { ttl: Some(ms(1_000)), ..Published::default() };
+    simulation.publish(vec![Published::default(), old, Published::default()]);
+    simulation.advance(ms(1_000));
+    assert_eq!(ack_all(&mut simulation), "A0 A2");
+    assert_eq!((cursor(&simulation), simulation.status().counters.expired), (3, 1));
+}
+
+#[test]
+fn a_parked_message_is_passed_and_can_be_replayed() {
+    let mut simulation = with(one_try(Shared, 2, Exhausted::Park), &["A"]);
+    simulation.publish(plain(2));
+    simulation.nack("A", at(0), None);
+    simulation.ack("A", at(1));
+    assert_eq!((cursor(&simulation), simulation.parked.as_slice()), (2, &[at(0)][..]));
+    new(&mut simulation);
+    let parked = Uuid::from_u128(7);
+    let message = Message::new(at(0), Published::default());
+    simulation.step(Event::Replayed { topic: TOPIC, message: message.clone(), parked });
+    simulation.step(Event::Replayed { topic: TOPIC, message, parked });
+    assert_eq!(new(&mut simulation), "A0", "once, though it was asked for twice");
+    simulation.ack("A", at(0));
+    assert_eq!((simulation.unparked.as_slice(), cursor(&simulation)), (&[parked][..], 2));
+}
+
+#[test]
+fn what_blocks_is_tried_again_skipped_or_parked_as_somebody_decides() {
+    for (resolution, then) in [(Resolution::Retry, "A0"), (Resolution::Skip, "A1"), (Resolution::Park, "A1")]
+    {
+        let mut simulation = with(one_try(Exclusive, 1, Exhausted::Block), &["A"]);
+        simulation.publish(plain(2));
+        simulation.nack("A", at(0), None);
+        assert_eq!(new(&mut simulation), "A0");
+        simulation.resolve(at(0), resolution);
+        assert_eq!(new(&mut simulation), then, "{resolution:?}");
+        assert_eq!(simulation.parked.len(), usize::from(resolution == Resolution::Park));
+    }
+}
+
+#[test]
+fn a_seek_goes_back_and_forth_and_old_tokens_do_not_count() {
+    let mut simulation = reliable(Exclusive, 1, &["A"]);
+    simulation.publish(plain(5));
+    assert_eq!(ack_all(&mut simulation), "A0 A1 A2 A3 A4");
+    simulation.seek(at(3));
+    let old = simulation.last_token("A", at(3)).expect("it is out");
+    simulation.seek(at(1));
+    simulation.step(Event::Ack(old));
+    assert_eq!((cursor(&simulation), simulation.status().counters.stale), (1, 1));
+    simulation.seek(at(4));
+    new(&mut simulation);
+    simulation.ack("A", at(4));
+    assert_eq!((cursor(&simulation), simulation.status().lag()), (5, 0));
+}
+
+#[test]
+fn what_was_trimmed_before_it_was_read_is_counted() {
+    let mut simulation = reliable(Exclusive, 1, &[]);
+    simulation.publish_unheard(plain(10));
+    simulation.log.trim(at(4));
+    simulation.hear();
+    simulation.add("A");
+    assert_eq!(ack_all(&mut simulation), "A4 A5 A6 A7 A8 A9");
+    assert_eq!((cursor(&simulation), simulation.status().counters.gap), (10, 4));
+}
+
+#[test]
+fn nothing_more_is_read_while_too_many_wait_aside() {
+    let mut config = config(Exclusive, 1);
+    config.max_aside = 10;
+    let mut simulation = with(config, &["A"]);
+    for _ in 0..50 {
+        simulation.publish(vec![Published::delayed(ms(1_000)); 64]);
+    }
+    assert!(simulation.status().aside < 10 + 64, "{}", simulation.status().aside);
+    simulation.advance(ms(1_000));
+    ack_all(&mut simulation);
+    assert_eq!(cursor(&simulation), 3_200);
+}
+
+#[test]
+fn a_paused_subscription_delivers_nothing_and_takes_acks() {
+    let mut simulation = reliable(Exclusive, 1, &["A"]);
+    simulation.publish(plain(2));
+    simulation.step(Event::Paused(true));
+    simulation.ack("A", at(0));
+    assert_eq!((new(&mut simulation).as_str(), cursor(&simulation)), ("A0", 1));
+    simulation.step(Event::Paused(false));
+    assert_eq!(new(&mut simulation), "A1");
+}
