@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dispatch_core::log::{Offset, OffsetRanges};
-use dispatch_core::subscription::{ConsumerId, DeliveryToken, Effect, Event, Resolution, SubscriptionType};
+use dispatch_core::subscription::{
+    ConsumerId, DeliveryToken, Effect, Event, Keep, Resolution, SubscriptionType,
+};
 use dispatch_tests::simulation::{Happened, Published, Seen, Simulation};
 use proptest::sample::Index;
 
@@ -19,6 +21,8 @@ pub(super) struct World {
     naive: Naive,
     /// What the world has done and the state has not learned.
     untold: Vec<Event<Published>>,
+    /// What was to be kept when somebody went elsewhere.
+    forgotten: Vec<Keep>,
     /// Every delivery there ever was.
     tokens: Vec<DeliveryToken>,
     /// How much of the history was looked at.
@@ -37,6 +41,7 @@ impl World {
             simulation,
             naive,
             untold: Vec::new(),
+            forgotten: Vec::new(),
             tokens: Vec::new(),
             read: 0,
             cursor: Offset::ZERO,
@@ -215,6 +220,17 @@ impl World {
     }
 
     fn seek(&mut self, to: u64) {
+        // What was to be kept is forgotten: its answer means nothing any more, even if the message fails again.
+        for asked in &self.simulation.open {
+            if let Effect::Park(exhaustion) | Effect::DeadLetter(exhaustion) = asked {
+                self.forgotten.push(exhaustion.keep);
+            }
+        }
+        for event in &self.untold {
+            if let Event::Kept(keep) | Event::NotKept { keep, .. } = event {
+                self.forgotten.push(*keep);
+            }
+        }
         self.naive.forget((0..to).collect());
         self.naive.ended.extend(0..to);
         self.naive.heard = self.naive.heard.max(to);
@@ -230,6 +246,7 @@ impl World {
         self.naive.heard = self.naive.log.len() as u64;
         (self.naive.acked, self.naive.nacked, self.naive.stale, self.naive.timed_out) = (0, 0, 0, 0);
         self.untold.clear();
+        self.forgotten.clear();
         self.cursor = Offset::ZERO;
         self.simulation.restart();
     }
@@ -243,6 +260,7 @@ impl World {
 
     fn tell(&mut self, event: Event<Published>) {
         if let Event::Kept(keep) = &event
+            && !self.forgotten.contains(keep)
             && self.naive.phases.get(&keep.offset.get()) == Some(&Phase::Keeping)
         {
             self.told_kept(keep.offset.get());
