@@ -337,10 +337,10 @@ impl Reliable {
             match log.read(&topic, request.from, ReadLimit::records(request.max)).await {
                 Ok(read)
                     if read.records.is_empty()
-                        && read.bounds.oldest <= request.from
+                        && read.bounds.oldest < read.bounds.head
                         && request.from < read.bounds.head =>
                 {
-                    // There, and not to be had yet.
+                    // Something is there, and not to be had yet.
                     Done::event(again(Duration::from_millis(50)))
                 }
                 Ok(read) => {
