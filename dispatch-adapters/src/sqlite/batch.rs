@@ -1,7 +1,7 @@
 //! What is written in one transaction: the steps that a request may take, and what they change in memory once they
 //! are committed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use dispatch_core::Topic;
 use dispatch_core::log::{Cursor, LogBounds, LogError, Offset, StoredSubscription};
@@ -21,8 +21,8 @@ pub(super) struct Batch<'a> {
     topics: HashMap<Topic, TopicRow>,
     /// Subscriptions that are new, changed, or gone.
     subscriptions: HashMap<String, Option<StoredSubscription>>,
-    /// Topics that have more to sweep.
-    pub(super) trimmed: BTreeSet<i64>,
+    /// Topics that have something to sweep, and below which offset.
+    trimmed: BTreeMap<i64, i64>,
 }
 
 impl<'a> Batch<'a> {
@@ -33,7 +33,7 @@ impl<'a> Batch<'a> {
             now,
             topics: HashMap::new(),
             subscriptions: HashMap::new(),
-            trimmed: BTreeSet::new(),
+            trimmed: BTreeMap::new(),
         }
     }
 
@@ -98,7 +98,7 @@ impl<'a> Batch<'a> {
         let oldest = record::stored(below).clamp(row.oldest, row.head);
         if oldest > row.oldest {
             row.oldest = oldest;
-            self.trimmed.insert(row.id);
+            self.trimmed.insert(row.id, oldest);
             self.topics.insert(topic.clone(), row);
         }
         row.bounds()
@@ -195,8 +195,8 @@ impl<'a> Batch<'a> {
         count(committed.subscriptions.len()) + self.subscriptions.iter().map(kept).sum::<i64>()
     }
 
-    /// It is committed: everybody may see it.
-    pub(super) fn publish(self) -> BTreeSet<i64> {
+    /// It is committed: everybody may see it. What is to be swept.
+    pub(super) fn publish(self) -> BTreeMap<i64, i64> {
         let mut committed = self.shared.committed();
         for (name, stored) in self.subscriptions {
             match stored {

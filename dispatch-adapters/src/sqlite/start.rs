@@ -1,6 +1,6 @@
 //! How a log is opened: on the thread that will write, so that nobody's runtime is held up.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dispatch_core::log::{LogError, Offset, SyncPolicy};
@@ -28,8 +28,8 @@ pub(super) fn start(options: &SqliteLogOptions) -> Result<(Started, Writer), Log
     let connection = database::open(&mut folder, options)?;
     let mut committed = database::load(&connection)?;
     check_cursors(&connection, &mut committed, options.lower_cursors)?;
-    let sweeps: BTreeSet<_> =
-        committed.topics.values().filter(|row| row.oldest > 0).map(|row| row.id).collect();
+    let sweeps: BTreeMap<_, _> =
+        committed.topics.values().filter(|row| row.oldest > 0).map(|row| (row.id, row.oldest)).collect();
     let shared = Arc::new(Shared::new(committed));
     let connections = (0..options.readers.max(1)).map(|_| database::open_reader(&folder));
     let connections = connections.collect::<Result<_, _>>()?;

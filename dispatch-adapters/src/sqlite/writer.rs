@@ -6,7 +6,7 @@
 //! - Between transactions it removes trimmed records, a few at a time.
 //! - It is the last to leave: it ends the other threads, closes the database and gives up the folder.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -78,8 +78,8 @@ pub(super) struct Writer {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) checkpoints: Checkpoints,
     pub(super) readers: Vec<JoinHandle<()>>,
-    /// Topics that may have trimmed records left.
-    pub(super) sweeps: BTreeSet<i64>,
+    /// Topics that may have trimmed records left, and below which offset.
+    pub(super) sweeps: BTreeMap<i64, i64>,
     pub(super) folder: Folder,
 }
 
@@ -158,8 +158,8 @@ impl Writer {
 
     /// Removes some trimmed records; whether there may be more.
     fn sweep_idle(&mut self) -> bool {
-        let Some(topic) = self.sweeps.first().copied() else { return false };
-        match self.sweep(topic, SWEEP) {
+        let Some((&topic, &below)) = self.sweeps.first_key_value() else { return false };
+        match self.sweep(topic, below) {
             Ok(true) => {}
             Ok(false) => {
                 self.sweeps.remove(&topic);
@@ -173,12 +173,9 @@ impl Writer {
         true
     }
 
-    fn sweep(&self, topic: i64, most: i64) -> Result<bool, LogError> {
-        let oldest = {
-            let committed = self.shared.committed();
-            committed.topics.values().find(|row| row.id == topic).map_or(0, |row| row.oldest)
-        };
-        let (from, to) = (record::key(topic, 0), record::key(topic, oldest));
+    /// Removes trimmed records of a topic, a few at most; whether it found any.
+    fn sweep(&self, topic: i64, below: i64) -> Result<bool, LogError> {
+        let (from, to) = (record::key(topic, 0), record::key(topic, below));
         let transaction = Transaction::begin(&self.connection)?;
         let removed = self
             .connection
@@ -186,7 +183,7 @@ impl Writer {
                 "DELETE FROM record WHERE key >= ?1 AND key < min(?2, ?3 + \
                  (SELECT key FROM record WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT 1))",
             )
-            .and_then(|mut delete| delete.execute((from, to, most)))
+            .and_then(|mut delete| delete.execute((from, to, SWEEP)))
             .map_err(|error| error::of("removing trimmed records", error))?;
         transaction.commit()?;
         Ok(removed > 0)
