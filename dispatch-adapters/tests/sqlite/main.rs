@@ -9,5 +9,6 @@ mod conformance;
 mod damage;
 mod faults;
 mod power;
+mod size;
 mod support;
 mod victim;

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use dispatch_adapters::model::log::SyncPolicy;
+use dispatch_adapters::model::log::{LogError, SyncPolicy, TopicLog};
 use tempfile::TempDir;
 
-use crate::support::proof;
+use crate::support::{all, number_of, numbered, open, proof, run, topic};
 use crate::victim::{Heard, Victim, check};
 
 /// Copies that are made of one disk before a new one is taken.
@@ -142,4 +142,43 @@ fn the_check_finds_a_log_that_is_flushed_too_late() {
         let (lost, _) = cut(5, SyncPolicy::Os);
         assert!(lost > 0, "nothing was lost, so the power was not cut");
     }
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_the_log_goes_on_when_there_is_room() {
+    if !can_cut() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let disk = Disk::new(folder.path());
+    let (place, filler) = (disk.place.join("log"), disk.place.join("filler"));
+    run(async {
+        let log = open(&place).await.unwrap();
+        // All that is left, but for a little.
+        let mut blocks = 0;
+        let mut fill = fs::File::create(&filler).unwrap();
+        while std::io::Write::write_all(&mut fill, &[0; 4_096]).is_ok() {
+            blocks += 1;
+        }
+        fill.set_len((blocks - 64) * 4_096).unwrap();
+        drop(fill);
+        let mut acknowledged = 0;
+        let error = loop {
+            match log.append(&topic(), vec![numbered(acknowledged).into()]).await {
+                Ok(_) => acknowledged += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, LogError::Full { .. }), "{error:?}");
+        assert!(log.append(&topic(), vec![numbered(0).into()]).await.is_err());
+        fs::remove_file(&filler).unwrap();
+        for number in acknowledged..acknowledged + 100 {
+            log.append(&topic(), vec![numbered(number).into()]).await.unwrap();
+        }
+        log.close().await.unwrap();
+        let log = open(&place).await.unwrap();
+        let numbers: Vec<_> = all(&log, &topic()).await.unwrap().iter().map(number_of).collect();
+        assert!(numbers.iter().copied().eq(0..acknowledged + 100), "{acknowledged}: {numbers:?}");
+        log.close().await.unwrap();
+    });
 }
