@@ -95,7 +95,8 @@ pub trait TopicLog: Send + Sync + 'static {
 
     /// Stores a subscription and its cursors, or more cursors for one that is there.
     ///
-    /// Cursors of the same topic are replaced; others stay. The definition is replaced.
+    /// Cursors of the same topic are replaced; others stay. The definition is replaced. No cursor may be past the head
+    /// of its topic: a log that is opened and finds one says [`LogError::EndsBelowCursor`].
     ///
     /// # Errors
     /// [`LogError`].
