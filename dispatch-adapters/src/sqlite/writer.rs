@@ -27,6 +27,8 @@ const TOGETHER: usize = 4_096;
 const TOGETHER_BYTES: usize = 8 * 1024 * 1024;
 /// Trimmed records that are removed at once, between commits.
 const SWEEP: i64 = 2_048;
+/// What removing them writes, roughly: their pages once more.
+const SWEEP_BYTES: usize = 1024 * 1024;
 
 /// What the writer is asked to do.
 pub(super) enum Request {
@@ -160,7 +162,8 @@ impl Writer {
     fn sweep_idle(&mut self) -> bool {
         let Some((&topic, &below)) = self.sweeps.first_key_value() else { return false };
         match self.sweep(topic, below) {
-            Ok(true) => {}
+            // Removing writes as well: without checkpoints a long sweep would fill the file ahead.
+            Ok(true) => self.checkpoints.after(&self.connection, SWEEP_BYTES),
             Ok(false) => {
                 self.sweeps.remove(&topic);
             }
