@@ -105,11 +105,13 @@ pub use supervision::{
 
 /// What most programs need, in one line.
 pub mod prelude {
+    pub use dispatch_core::subscription::{Guarantee, SubscriptionConfig, SubscriptionType};
     pub use dispatch_core::{
         Category, DispatchResult, DispatchStatus, Dispatcher, DispatcherError, DispatcherRegistry,
         EngineConfig, Envelope, ErrorCode, IntoOutputs, NodeKind, Output, Outputs, Payload, Route, Topic,
     };
 
+    pub use crate::bus::{Bus, Delivery, Subscription, Verdict};
     pub use crate::{
         Deliver, Engine, EngineHealth, Refused, Registration, StartError, on_command, on_event, on_intent,
     };

@@ -33,6 +33,7 @@
 //! # Where things are
 //! - Here: everything of the engine, from [`Engine`] and [`on_event`] to [`EngineActor`], and of delivery, from
 //!   [`Delivery`] and [`Targets`] to [`DeadLetters`].
+//! - [`bus`]: topics and subscriptions; `bus::open` makes one on a log in a folder.
 //! - [`prelude`]: what most programs need.
 //! - [`model`]: the model and the rules, without a runtime: envelopes, topics, routes, results, policies.
 //! - Adapters: [`actor`], [`named`], [`pubsub`], [`logger`], [`console`], [`file`](mod@file), [`noop`], `http`,
@@ -70,6 +71,7 @@ pub mod actor;
 #[cfg(feature = "amqp")]
 pub mod amqp;
 pub mod batch;
+pub mod bus;
 pub mod config;
 pub mod console;
 pub mod dead_letters;
