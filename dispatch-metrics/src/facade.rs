@@ -16,13 +16,14 @@
 use metrics::{Label, Unit};
 
 use crate::catalog::{Kind, Series, Snapshot, Value};
-use crate::{DeliveryMetrics, DispatchMetrics, Histogram, Latency};
+use crate::{BusMetrics, DeliveryMetrics, DispatchMetrics, Histogram, Latency};
 
-/// Tells the installed recorder what each series means, of engines and of deliveries. Once, before the first
+/// Tells the installed recorder what each series means, of engines, deliveries and subscriptions. Once, before the first
 /// [`publish`], is enough.
 pub fn describe() {
     describe_all::<DispatchMetrics>();
     describe_all::<DeliveryMetrics>();
+    describe_all::<BusMetrics>();
 }
 
 fn describe_all<S: Snapshot>() {
@@ -31,6 +32,7 @@ fn describe_all<S: Snapshot>() {
         match series.kind {
             Kind::Counter if in_seconds(series) => metrics::describe_gauge!(name, Unit::Seconds, meaning),
             Kind::Counter => metrics::describe_counter!(name, Unit::Count, meaning),
+            Kind::Gauge if in_seconds(series) => metrics::describe_gauge!(name, Unit::Seconds, meaning),
             Kind::Gauge => metrics::describe_gauge!(name, Unit::Count, meaning),
             Kind::Histogram => {
                 metrics::describe_counter!(format!("{name}_bucket"), Unit::Count, meaning);
@@ -41,7 +43,7 @@ fn describe_all<S: Snapshot>() {
     }
 }
 
-/// Hands a snapshot, of an engine or of deliveries, to the installed recorder.
+/// Hands a snapshot, of an engine, of deliveries or of a bus, to the installed recorder.
 ///
 /// ```
 /// use dispatch_metrics::{DispatchMetrics, facade};
@@ -77,7 +79,7 @@ fn publish_latency(name: &'static str, labels: &[Label], latency: &Latency) {
     metrics::counter!(format!("{name}_count"), labels.to_vec()).absolute(cumulative);
 }
 
-/// Whether the counter is a sum of durations rather than a number of things.
+/// Whether it is in seconds rather than a number of things.
 fn in_seconds<S>(series: &Series<S>) -> bool {
-    series.name.ends_with("_seconds_total")
+    series.name.ends_with("_seconds_total") || series.name.ends_with("_seconds")
 }

@@ -34,6 +34,7 @@
 //! - [`DispatchMetrics`]: the snapshot; also takes facts itself, by name; merges with those of other shards.
 //! - [`DeliveryRecorder`]: observes deliveries; a [`DeliveryMeter`] of it those of one destination, on the hot path.
 //! - [`DeliveryMetrics`]: the snapshot of deliveries, by adapter and destination.
+//! - [`BusMetrics`]: the snapshot of the subscriptions of a bus: lag, what is unacknowledged, and what has happened.
 //! - [`Latency`] and [`Histogram`]: durations, kept as whole nanoseconds and shown as milliseconds.
 //! - [`catalog`]: every exported series, once, with its meaning.
 //!
@@ -66,6 +67,7 @@ mod record;
 mod recorder;
 mod retired;
 mod snapshot;
+mod subscription;
 
 pub use delivery::{
     AttemptMetrics, AttemptOutcome, BreakerMetrics, DeliveryMeter, DeliveryMetrics, DeliveryRecorder,
@@ -78,6 +80,7 @@ pub use record::{
 };
 pub use recorder::{DispatcherSlot, Recorder, TopicSlot};
 pub use snapshot::{CategoryMetrics, DispatchMetrics, DispatcherMetrics, StatusMetrics, TopicMetrics};
+pub use subscription::{BusMetrics, SubscriptionMetrics};
 
 /// How many topics have figures of their own unless something else is configured.
 pub const DEFAULT_TOPIC_LIMIT: usize = 1_000;

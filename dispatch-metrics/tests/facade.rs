@@ -4,9 +4,9 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{filled, filled_deliveries};
+use common::{filled, filled_bus, filled_deliveries};
 use dispatch_metrics::catalog::{Kind, Snapshot};
-use dispatch_metrics::{DeliveryMetrics, DispatchMetrics, facade};
+use dispatch_metrics::{BusMetrics, DeliveryMetrics, DispatchMetrics, facade};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 /// Name with labels, and value, of all that was published; with the names that were described.
@@ -17,6 +17,7 @@ fn published() -> (BTreeMap<String, DebugValue>, BTreeSet<String>) {
         facade::describe();
         facade::publish(&filled());
         facade::publish(&filled_deliveries());
+        facade::publish(&filled_bus());
     });
     let mut described = BTreeSet::new();
     let mut values = BTreeMap::new();
@@ -32,7 +33,10 @@ fn published() -> (BTreeMap<String, DebugValue>, BTreeSet<String>) {
 }
 
 fn facade_names() -> BTreeSet<String> {
-    names_of::<DispatchMetrics>().chain(names_of::<DeliveryMetrics>()).collect()
+    names_of::<DispatchMetrics>()
+        .chain(names_of::<DeliveryMetrics>())
+        .chain(names_of::<BusMetrics>())
+        .collect()
 }
 
 fn names_of<S: Snapshot>() -> impl Iterator<Item = String> {

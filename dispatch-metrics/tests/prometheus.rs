@@ -4,8 +4,8 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{filled, filled_deliveries};
-use dispatch_metrics::catalog::{CATALOG, DELIVERY_CATALOG, Kind};
+use common::{filled, filled_bus, filled_deliveries};
+use dispatch_metrics::catalog::{CATALOG, DELIVERY_CATALOG, Kind, SUBSCRIPTION_CATALOG};
 use dispatch_metrics::prometheus::Scrape;
 use dispatch_metrics::{DeliveryRecorder, DispatchMetrics, prometheus};
 
@@ -36,13 +36,20 @@ fn filled_figures_of_deliveries() {
 }
 
 #[test]
-fn one_scrape_has_engines_and_deliveries() {
+fn filled_figures_of_subscriptions() {
+    insta::assert_snapshot!(prometheus::render([&filled_bus()]).unwrap());
+}
+
+#[test]
+fn one_scrape_has_engines_deliveries_and_subscriptions() {
     let catalogs: BTreeSet<_> = CATALOG
         .iter()
         .map(|series| series.name.to_owned())
         .chain(DELIVERY_CATALOG.iter().map(|series| series.name.to_owned()))
+        .chain(SUBSCRIPTION_CATALOG.iter().map(|series| series.name.to_owned()))
         .collect();
-    let text = Scrape::default().with([&filled()]).with([&filled_deliveries()]).render().unwrap();
+    let scrape = Scrape::default().with([&filled()]).with([&filled_deliveries()]).with([&filled_bus()]);
+    let text = scrape.render().unwrap();
     assert_eq!(exported(&text), catalogs);
     assert_eq!(text.matches("# EOF\n").count(), 1);
 }

@@ -48,6 +48,7 @@ mod error;
 mod handle;
 mod hub;
 mod keep;
+mod metrics;
 mod subscription;
 mod time;
 mod topic;

@@ -3,15 +3,17 @@
 mod delivery;
 mod engine;
 mod series;
+mod subscription;
 
 pub use delivery::DELIVERY_CATALOG;
 pub use engine::CATALOG;
 pub use series::{Kind, Label, Sample, Series, Snapshot, Value};
+pub use subscription::SUBSCRIPTION_CATALOG;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DeliveryMetrics, DispatchMetrics};
+    use crate::{BusMetrics, DeliveryMetrics, DispatchMetrics};
 
     /// `| name | kind | labels | meaning |` of every row of the tables in METRICS.md.
     fn documented() -> Vec<[String; 4]> {
@@ -33,7 +35,8 @@ mod tests {
 
     #[test]
     fn the_documented_tables_are_the_catalogs() {
-        let catalogs: Vec<_> = rows::<DispatchMetrics>().chain(rows::<DeliveryMetrics>()).collect();
+        let catalogs: Vec<_> =
+            rows::<DispatchMetrics>().chain(rows::<DeliveryMetrics>()).chain(rows::<BusMetrics>()).collect();
         assert_eq!(documented(), catalogs);
     }
 
@@ -52,9 +55,10 @@ mod tests {
     fn names_follow_the_conventions() {
         let engine = check_names::<DispatchMetrics>("dispatch_", &["engine"]);
         let delivery = check_names::<DeliveryMetrics>("dispatch_delivery_", &["adapter", "destination"]);
-        let mut names: Vec<_> = engine.chain(delivery).collect();
+        let bus = check_names::<BusMetrics>("dispatch_subscription_", &["bus", "subscription"]);
+        let mut names: Vec<_> = engine.chain(delivery).chain(bus).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), CATALOG.len() + DELIVERY_CATALOG.len());
+        assert_eq!(names.len(), CATALOG.len() + DELIVERY_CATALOG.len() + SUBSCRIPTION_CATALOG.len());
     }
 }

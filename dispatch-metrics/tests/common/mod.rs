@@ -5,11 +5,13 @@
 use std::time::Duration;
 
 use dispatch_core::delivery::{DeliveryErrorKind, DeliveryEvent, DeliveryLabels};
+use dispatch_core::log::Offset;
 use dispatch_core::policy::{BreakerPhase, RefusedBy};
+use dispatch_core::subscription::{Guarantee, SubscriptionType, TopicStatus};
 use dispatch_core::{Category, DispatchStatus};
 use dispatch_metrics::{
-    DeliveryMetrics, DeliveryRecorder, DispatchMetrics, DispatchRecord, DispatchSample, DispatcherEvent,
-    ExecutionOutcome, ExecutionRecord, ExecutionSample, Recorder,
+    BusMetrics, DeliveryMetrics, DeliveryRecorder, DispatchMetrics, DispatchRecord, DispatchSample,
+    DispatcherEvent, ExecutionOutcome, ExecutionRecord, ExecutionSample, Recorder, SubscriptionMetrics,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -268,4 +270,34 @@ pub(crate) fn filled_deliveries() -> DeliveryMetrics {
     letters.record(&E::DeadLetterKept);
     other.record(&E::Delivered);
     recorder.snapshot()
+}
+
+/// A bus with two subscriptions, no figure of which is that of another.
+pub(crate) fn filled_bus() -> BusMetrics {
+    let mut billing = SubscriptionMetrics::default();
+    let status = |cursor, head| TopicStatus {
+        cursor: Offset::new(cursor),
+        head: Offset::new(head),
+        lag: head - cursor,
+    };
+    billing.topics.insert("shop.order.events".to_owned(), status(1_000, 1_017));
+    billing.topics.insert("shop.refund.events".to_owned(), status(50, 50));
+    billing.oldest_unacknowledged = Some(Duration::from_millis(2_500));
+    (billing.consumers, billing.paused, billing.window) = (1, true, 64);
+    (billing.in_flight, billing.held, billing.aside) = (2, 3, 4);
+    (billing.blocked, billing.parked) = (5, 6);
+    let own = &mut billing.counters;
+    (own.delivered, own.redelivered) = (101, 102);
+    (own.acked, own.nacked, own.timed_out, own.stale) = (103, 104, 105, 106);
+    (own.exhausted, own.parked, own.dead_lettered, own.dropped) = (107, 108, 109, 110);
+    (own.expired, own.unroutable, own.gap) = (111, 112, 113);
+    let mut screen = SubscriptionMetrics::default();
+    screen.kind = SubscriptionType::Shared;
+    screen.guarantee = Guarantee::AtMostOnce;
+    screen.topics.insert("shop.order.events".to_owned(), TopicStatus::default());
+    (screen.counters.no_consumer, screen.counters.full) = (114, 115);
+    let mut metrics = BusMetrics::new("shop \"north\"\\1");
+    metrics.subscriptions.insert("billing".to_owned(), billing);
+    metrics.subscriptions.insert("screen".to_owned(), screen);
+    metrics
 }

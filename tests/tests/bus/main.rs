@@ -3,6 +3,7 @@
 mod consumers;
 mod durability;
 mod exhausted;
+mod metrics;
 mod opening;
 mod publishing;
 mod support;
