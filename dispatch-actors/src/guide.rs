@@ -9,6 +9,7 @@
 //! | [`envelopes`] | what a handler gets and may return; when a payload is serialised |
 //! | [`blocking`] | where blocking and CPU-bound work belongs, and what to watch |
 //! | [`supervision`] | what happens when a dispatcher dies, and who is told |
+//! | [`subscriptions`] | which subscription to choose; what each guarantee means when something breaks |
 //! | [`logs`] | spans and events, and how error texts are redacted |
 //! | [`limits`] | what the engine does not do, and what to do instead |
 //! | `testing` | how to test dispatchers in virtual time (with the feature `testing`) |
@@ -30,6 +31,9 @@ pub mod logs {}
 
 #[doc = include_str!("../docs/routing.md")]
 pub mod routing {}
+
+#[doc = include_str!("../docs/subscriptions.md")]
+pub mod subscriptions {}
 
 #[doc = include_str!("../docs/supervision.md")]
 pub mod supervision {}
