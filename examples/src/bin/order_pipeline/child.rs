@@ -98,7 +98,7 @@ async fn publish(
 async fn send(bus: &Bus, orders: Vec<LogEntry>, before: u64) -> Result<(), bus::BusError> {
     let first = before - orders.len() as u64;
     let published = bus.publish_batch(TOPIC, orders).await?;
-    let offsets = published.iter().filter_map(|published| published.offset).map(|it| it.get()).collect();
+    let offsets = published.iter().filter_map(|published| published.offset).map(bus::Offset::get).collect();
     Said::Published { first, offsets }.say();
     Ok(())
 }
