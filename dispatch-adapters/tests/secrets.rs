@@ -83,7 +83,7 @@ fn secrets(folder: &std::path::Path) -> Vec<String> {
         put(scheme, &format!("{scheme}://hunter-user:hunter-{scheme}@127.0.0.1:1{rest}"));
         all.push(format!("hunter-{scheme}"));
     }
-    all.extend(["hunter-user", "hunter-query", "hunter-kafka"].map(str::to_owned));
+    all.extend(["hunter-user", "hunter-path", "hunter-query", "hunter-kafka"].map(str::to_owned));
     all
 }
 

@@ -43,6 +43,7 @@ impl Running {
             Pace::InOrder { round, max_age } => {
                 if self.jobs.is_empty() {
                     (self.since, self.places) = (Instant::now(), round);
+                    return true;
                 }
                 // Later the batch of the round has left.
                 self.places > 0 && self.since.elapsed() < max_age

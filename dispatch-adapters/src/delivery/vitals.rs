@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use dispatch_core::delivery::{DeliveryError, Health, HealthStatus, Receipt};
+use dispatch_core::policy::Failure;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -60,8 +61,12 @@ impl Vitals {
 
     /// Takes note of how a call ended.
     pub(super) fn note(&self, result: &Result<Receipt, DeliveryError>, moment: &Moment) {
-        self.failing.store(result.is_err(), Ordering::Release);
+        // What was refused on this side, or answered with a no, says nothing against the destination.
+        if result.as_ref().is_err_and(Failure::is_fault) {
+            self.failing.store(true, Ordering::Release);
+        }
         if result.is_ok() {
+            self.failing.store(false, Ordering::Release);
             let now = moment.now();
             let millis = now.saturating_duration_since(self.origin).as_millis();
             let micros = now.saturating_duration_since(moment.origin()).as_micros();

@@ -13,15 +13,16 @@ pub(super) struct BatchFailed {
     results: Option<Results>,
 }
 
-/// Whether a batch counts as a failure of its destination.
+/// Whether a batch counts as a success of its destination: only if that has taken something. What was refused on this
+/// side says nothing about it.
 pub(super) fn judge(results: Results) -> Result<Results, BatchFailed> {
-    let errors = || results.iter().filter_map(|result| result.as_ref().err());
-    // Where nothing was sent, nothing was found out.
-    let unanswered = |error: &&DeliveryError| error.is_fault() || error.refusal().is_some();
-    if errors().filter(unanswered).count() < results.len() {
+    if results.is_empty() || results.iter().any(Result::is_ok) {
         return Ok(results);
     }
-    match errors().find(|error| error.is_fault()).or_else(|| errors().next()).map(DeliveryError::repeat) {
+    let errors = || results.iter().filter_map(|result| result.as_ref().err());
+    let telling =
+        errors().find(|error| error.is_fault()).or_else(|| errors().find(|error| error.refusal().is_some()));
+    match telling.or_else(|| errors().next()).map(DeliveryError::repeat) {
         Some(error) => Err(BatchFailed { error, results: Some(results) }),
         None => Ok(results),
     }
@@ -66,5 +67,25 @@ impl Failure for BatchFailed {
     fn with_history(mut self, history: History) -> Self {
         self.error = self.error.with_history(history);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_envelope_that_was_refused_on_this_side_does_not_vouch_for_the_destination() {
+        let results = || vec![Err(DeliveryError::permanent("too long")), Err(DeliveryError::retry("away"))];
+        let failed = judge(results()).err().unwrap();
+        assert!(failed.is_fault());
+        assert_eq!(
+            failed.into_results(2)[0].as_ref().unwrap_err().message(),
+            "too long",
+            "each keeps its own"
+        );
+        let nothing_sent = judge(vec![Err(DeliveryError::permanent("too long"))]).err().unwrap();
+        assert!(!nothing_sent.is_fault(), "neither a success nor a failure");
+        assert!(judge(vec![Err(DeliveryError::retry("away")), Ok(Receipt::taken())]).is_ok());
     }
 }

@@ -45,9 +45,9 @@ impl Progress {
         offset < self.next || self.settled.contains(offset)
     }
 
-    /// Records that are not settled, those that were not read included.
-    pub(super) fn lag(&self) -> u64 {
-        self.head.since(self.next).saturating_sub(self.settled.len())
+    /// How far the cursor is behind the head. What is settled out of order counts until the cursor has passed it.
+    pub(super) const fn lag(&self) -> u64 {
+        self.head.since(self.next)
     }
 
     pub(super) fn is_behind(&self) -> bool {

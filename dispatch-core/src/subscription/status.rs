@@ -27,7 +27,7 @@ pub struct SubscriptionStatus {
 }
 
 impl SubscriptionStatus {
-    /// Records of all topics that are not settled.
+    /// Records of all topics from the cursor to the head.
     #[must_use]
     pub fn lag(&self) -> u64 {
         self.topics.iter().map(|topic| topic.lag).sum()
@@ -41,7 +41,7 @@ pub struct TopicStatus {
     pub cursor: Offset,
     /// The next offset that the log will assign.
     pub head: Offset,
-    /// Records that are not settled.
+    /// Records from the cursor to the head.
     pub lag: u64,
 }
 

@@ -120,7 +120,7 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Its id: it is in [status](super::Subscription::status) and logs.
+    /// Its id: it is in [info](super::Subscription::info) and logs.
     #[must_use]
     pub const fn id(&self) -> ConsumerId {
         self.id

@@ -62,7 +62,7 @@ impl Subscription {
         self.ask(Command::Info).await
     }
 
-    /// Records that are not settled.
+    /// Records from the cursor to the head.
     ///
     /// # Errors
     /// [`BusError::Stopped`] if it has ended.

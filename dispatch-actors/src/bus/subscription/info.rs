@@ -23,7 +23,7 @@ pub struct SubscriptionInfo {
 }
 
 impl SubscriptionInfo {
-    /// Records that are not settled.
+    /// Records from the cursor to the head.
     #[must_use]
     pub fn lag(&self) -> u64 {
         self.status.lag()
@@ -50,7 +50,7 @@ pub struct StopReport {
     pub name: String,
     /// Messages that consumers had and had not acknowledged; they come again.
     pub unacknowledged: usize,
-    /// Records that were not settled.
+    /// Records from the cursor to the head.
     pub lag: u64,
     /// Whether the cursor could not be saved: what was acknowledged last comes again.
     pub unsaved: bool,
