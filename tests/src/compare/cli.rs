@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 
 #[derive(Parser)]
@@ -13,14 +15,22 @@ pub(crate) enum Section {
     Engine(Options),
     /// Delivering with policies around an adapter.
     Delivery(Options),
+    /// Subscriptions in both guarantees, and the log in a folder.
+    Subscriptions(Options),
+    /// Opens the log in a folder and says what that took; a part of a bench.
+    #[command(hide = true)]
+    Reopen {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The server of a bench, in a process of its own; says where it listens.
     #[command(hide = true)]
     Receiver,
-    /// Runs our side of one dispatch bench so many times and prints nothing: for callgrind and perf.
+    /// Runs our side of one dispatch or subscription bench so many times and prints nothing: for callgrind and perf.
     Profile {
         /// Name of the bench, such as `dispatch.1.inflight256`.
         bench: String,
-        /// How many dispatches.
+        /// How many operations.
         operations: u64,
     },
     #[command(external_subcommand)]
@@ -41,6 +51,9 @@ pub(crate) struct Options {
     /// Few and short rounds: rough figures.
     #[arg(long)]
     pub(crate) quick: bool,
+    /// With what takes minutes: a log of 10,000,000 records.
+    #[arg(long)]
+    pub(crate) long: bool,
 }
 
 impl Options {

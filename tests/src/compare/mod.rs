@@ -6,6 +6,7 @@ mod engine;
 mod measure;
 mod memory;
 mod report;
+mod subscriptions;
 
 use std::process::ExitCode;
 
@@ -17,12 +18,17 @@ pub(crate) fn main() -> ExitCode {
     match Cli::parse().section {
         Section::Engine(options) => engine::run(&options),
         Section::Delivery(options) => delivery::run(&options),
+        Section::Subscriptions(options) => subscriptions::run(&options),
+        Section::Reopen { folder } => subscriptions::reopen(&folder),
         Section::Receiver => delivery::receive(),
+        Section::Profile { bench, operations } if bench.starts_with("subscription.") => {
+            return subscriptions::profile(&bench, operations);
+        }
         Section::Profile { bench, operations } => return engine::profile(&bench, operations),
         Section::Unknown(words) => {
             let name = words.first().map_or("", String::as_str);
             eprintln!(
-                "error: there is no section '{name}': what exists is 'engine', 'delivery' and 'profile'"
+                "error: there is no section '{name}': what exists is 'engine', 'delivery', 'subscriptions' and 'profile'"
             );
             return ExitCode::from(2);
         }

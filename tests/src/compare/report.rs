@@ -24,7 +24,7 @@ pub(crate) struct Row {
     pub(crate) cpu_ns: f64,
     pub(crate) wall_ns: f64,
     pub(crate) allocations: Option<f64>,
-    /// Name, CPU nanoseconds and ours by theirs.
+    /// Name, CPU nanoseconds and ours by theirs; not numbers if it was not run.
     pub(crate) peer: Option<(&'static str, f64, f64)>,
     pub(crate) target: Option<Target>,
     pub(crate) extra: Vec<(&'static str, f64)>,
@@ -60,7 +60,8 @@ impl Row {
         row.insert("allocs".into(), json!(self.allocations.map(rounded)));
         row.insert("peer".into(), json!(self.peer.map(|peer| peer.0)));
         row.insert("peer_cpu_ns".into(), json!(self.peer.map(|peer| rounded(peer.1))));
-        row.insert("ratio".into(), json!(self.peer.map(|peer| factor(peer.2).parse::<f64>().ok())));
+        let ratio = self.peer.filter(|peer| peer.2.is_finite());
+        row.insert("ratio".into(), json!(ratio.map(|peer| factor(peer.2).parse::<f64>().ok())));
         row.extend(self.extra.iter().map(|(name, value)| ((*name).to_owned(), json!(rounded(*value)))));
         if let Some((target, met)) = self.verdict() {
             row.insert("target".into(), json!(target));
@@ -71,9 +72,11 @@ impl Row {
 
     fn line(&self) -> String {
         let allocations = self.allocations.map_or(String::new(), |count| format!("{count:.2}"));
-        let (peer, peer_ns, ratio) = self
-            .peer
-            .map_or_else(Default::default, |(name, ns, ratio)| (name, format!("{ns:.0}"), factor(ratio)));
+        let (peer, peer_ns, ratio) = match self.peer {
+            Some((name, ns, ratio)) if ns.is_finite() => (name, format!("{ns:.0}"), factor(ratio)),
+            Some((name, ..)) => (name, String::new(), String::new()),
+            None => Default::default(),
+        };
         let verdict = self.verdict().map_or(String::new(), |(target, met)| {
             format!("{} {target}", if met { "met   " } else { "MISSED" })
         });

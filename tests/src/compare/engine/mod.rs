@@ -3,7 +3,7 @@
 mod actix_peer;
 mod dispatching;
 mod kameo_peer;
-mod load;
+pub(in crate::compare) mod load;
 mod matching;
 mod ours;
 mod ractor_peer;
