@@ -10,11 +10,12 @@ use dispatch_core::subscription::{Exhausted, Guarantee, SubscriptionConfig, Subs
 use dispatch_core::{Envelope, Topic};
 use futures_util::future::join_all;
 use serde::Serialize;
+use smallvec::smallvec;
 use tokio::sync::oneshot;
 
-use super::hub::{Drain, End, Find, Hub, List, Open, Publish, Published};
+use super::hub::{Drain, End, Few, Find, Hub, List, Open, Publish, Published};
 use super::subscription::{StopReport, Subscription, SubscriptionInfo};
-use super::topic::topic;
+use super::topic::{topic, topic_of};
 use super::{BusBuilder, BusError};
 
 /// Topics, and who has subscribed to them.
@@ -61,7 +62,9 @@ impl Bus {
         topic: impl AsRef<str>,
         message: impl Into<LogEntry>,
     ) -> Result<Published, BusError> {
-        let published = self.publish_batch(topic, vec![message.into()]).await?;
+        let entry = message.into();
+        let topic = topic_of(topic.as_ref(), &entry)?;
+        let published = self.publish_on(topic, smallvec![entry]).await?;
         published.into_iter().next().ok_or(BusError::Stopped)
     }
 
@@ -74,13 +77,15 @@ impl Bus {
         name: impl AsRef<str>,
         messages: impl IntoIterator<Item = M>,
     ) -> Result<Vec<Published>, BusError> {
-        self.publish_on(topic(name.as_ref())?, messages.into_iter().map(Into::into).collect()).await
+        let entries: Few<LogEntry> = messages.into_iter().map(Into::into).collect();
+        let Some(first) = entries.first() else {
+            return topic(name.as_ref()).map(|_| Vec::new());
+        };
+        let topic = topic_of(name.as_ref(), first)?;
+        Ok(self.publish_on(topic, entries).await?.into_vec())
     }
 
-    async fn publish_on(&self, topic: Topic, entries: Vec<LogEntry>) -> Result<Vec<Published>, BusError> {
-        if entries.is_empty() {
-            return Ok(Vec::new());
-        }
+    async fn publish_on(&self, topic: Topic, entries: Few<LogEntry>) -> Result<Few<Published>, BusError> {
         let (reply, answer) = oneshot::channel();
         self.hub.do_send(Publish { topic, entries, reply });
         answer.await.map_err(|_| BusError::Stopped)?
@@ -271,7 +276,7 @@ impl Adapter for BusAdapter {
             ));
         };
         let published =
-            self.bus.publish_on(topic, vec![envelope.clone().into()]).await.map_err(delivery_error)?;
+            self.bus.publish_on(topic, smallvec![envelope.clone().into()]).await.map_err(delivery_error)?;
         let offset = published.first().and_then(|published| published.offset);
         Ok(match offset {
             Some(offset) => Receipt::with_id(offset.to_string()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::fut::ActorFuture;
 use actix::prelude::*;
-use dispatch_core::log::{Offset, TopicLog};
+use dispatch_core::log::{LogEntry, Offset, TopicLog};
 use dispatch_core::policy::DedupWindow;
 use dispatch_core::subscription::{Guarantee, SubscriptionConfig, TopicSlot};
 use dispatch_core::{Sanitizer, Topic, TopicPattern};
@@ -63,6 +63,8 @@ pub(super) struct TopicState {
     pub(super) appending: bool,
     pub(super) tailing: bool,
     pub(super) readers: Vec<Reader>,
+    /// What was published in this turn, if there is no log.
+    pub(super) live: Vec<LogEntry>,
     /// Envelopes that were published lately.
     pub(super) seen: Option<DedupWindow<Uuid>>,
 }
@@ -218,6 +220,7 @@ impl TopicState {
             appending: false,
             tailing: false,
             readers: Vec::new(),
+            live: Vec::new(),
             seen: None,
         }
     }

@@ -5,6 +5,7 @@ use dispatch_core::log::{LogEntry, Offset};
 use dispatch_core::subscription::SubscriptionConfig;
 use dispatch_core::{Adapter, Topic};
 use serde::Serialize;
+use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use crate::bus::BusError;
@@ -21,14 +22,17 @@ pub struct Published {
 }
 
 /// The answer to a batch.
-pub(in crate::bus) type PublishReply = oneshot::Sender<Result<Vec<Published>, BusError>>;
+pub(in crate::bus) type PublishReply = oneshot::Sender<Result<Few<Published>, BusError>>;
+
+/// A list that mostly has one item.
+pub(in crate::bus) type Few<T> = SmallVec<[T; 1]>;
 
 /// Append these to a topic.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(in crate::bus) struct Publish {
     pub(in crate::bus) topic: Topic,
-    pub(in crate::bus) entries: Vec<LogEntry>,
+    pub(in crate::bus) entries: Few<LogEntry>,
     pub(in crate::bus) reply: PublishReply,
 }
 

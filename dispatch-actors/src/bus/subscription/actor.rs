@@ -145,8 +145,8 @@ impl Handler<Pushed> for SubscriptionActor {
 
     fn handle(&mut self, pushed: Pushed, _: &mut Context<Self>) {
         match &mut self.side {
-            Side::Reliable(reliable) => reliable.pushed(&pushed),
-            Side::Live(live) => live.pushed(&pushed),
+            Side::Reliable(reliable) => reliable.pushed(pushed),
+            Side::Live(live) => live.pushed(pushed),
         }
     }
 }

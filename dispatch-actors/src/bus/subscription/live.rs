@@ -48,7 +48,7 @@ pub(super) struct Live {
 /// A function of a consumer at work; it takes a place before the consumer as long as it runs.
 struct Busy {
     running: Running,
-    _place: Acknowledge,
+    _place: Option<Acknowledge>,
 }
 
 impl Future for Busy {
@@ -56,6 +56,18 @@ impl Future for Busy {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         Pin::new(&mut self.running).poll(cx).map(|_| ())
+    }
+}
+
+/// Polls a function once; one that goes on takes a place before its consumer, unless it has one.
+fn begin(
+    busy: &mut FuturesUnordered<Busy>,
+    mut running: Running,
+    before: Option<&Arc<AtomicU32>>,
+    cx: &mut Context<'_>,
+) {
+    if Pin::new(&mut running).poll(cx).is_pending() {
+        busy.push(Busy { running, _place: before.map(Acknowledge::live) });
     }
 }
 
@@ -134,35 +146,29 @@ impl Live {
             return;
         };
         let Some(connected) = self.consumers.get(&consumer) else { return };
-        let place = Acknowledge::live(&connected.before);
         let delivery = Delivery::new(record, 1);
         match &connected.handle {
             Handle::Function(function) => {
                 // A panic is dropped like everything else that goes wrong at most once.
                 if let Ok(running) = Running::answering(function, delivery, consumer, None) {
-                    self.run(running, place, cx);
+                    begin(&mut self.running, running, Some(&connected.before), cx);
                 }
             }
             Handle::Manual(function) => {
-                let free = Acknowledge::live(&Arc::new(AtomicU32::new(0)));
+                let place = Acknowledge::live(&connected.before);
                 if let Some(running) = Running::manual(function, delivery, place, consumer) {
-                    self.run(running, free, cx);
+                    begin(&mut self.running, running, None, cx);
                 }
             }
             Handle::Actor(recipient) => {
                 if recipient.connected() {
                     // The capacity bounds what is in the mailbox.
+                    let place = Acknowledge::live(&connected.before);
                     recipient.do_send(Consume::new(delivery, place));
                 } else {
                     self.gone(consumer);
                 }
             }
-        }
-    }
-
-    fn run(&mut self, mut running: Running, place: Acknowledge, cx: &mut Context<'_>) {
-        if Pin::new(&mut running).poll(cx).is_pending() {
-            self.running.push(Busy { running, _place: place });
         }
     }
 
@@ -181,11 +187,11 @@ impl Live {
         }
     }
 
-    pub(super) fn pushed(&mut self, pushed: &Pushed) {
-        for record in pushed.records.iter() {
+    pub(super) fn pushed(&mut self, pushed: Pushed) {
+        for record in Arc::unwrap_or_clone(pushed.records) {
             let entry = &record.entry;
             if entry.available_at.is_none() && entry.expires_at.is_none() {
-                self.ready.push(record.clone());
+                self.ready.push(record);
                 continue;
             }
             let now = self.parts.clock.now();
@@ -196,9 +202,9 @@ impl Live {
                 Some(_) if self.delayed.len() >= self.parts.config.max_aside => self.dropped_late += 1,
                 Some(due) => {
                     self.number += 1;
-                    self.delayed.insert((due, self.number), record.clone());
+                    self.delayed.insert((due, self.number), record);
                 }
-                None => self.ready.push(record.clone()),
+                None => self.ready.push(record),
             }
         }
         if self.paused {

@@ -45,8 +45,8 @@ pub(super) struct Reliable {
     connecting: BTreeMap<ConsumerId, oneshot::Sender<Option<ConsumerId>>>,
     running: FuturesUnordered<Running>,
     io: FuturesUnordered<BoxFuture<'static, Done>>,
-    answer: mpsc::UnboundedSender<Answer>,
-    answers: mpsc::UnboundedReceiver<Answer>,
+    /// How consumers answer by themselves; made when the first of them gets something, for it has room for many.
+    answers: Option<(mpsc::UnboundedSender<Answer>, mpsc::UnboundedReceiver<Answer>)>,
     flushes: Vec<oneshot::Sender<()>>,
     /// Who wants to know how it is, once everything that came before has been worked off.
     infos: Vec<oneshot::Sender<SubscriptionInfo>>,
@@ -77,7 +77,6 @@ impl Done {
 
 impl Reliable {
     pub(super) fn new(parts: Parts) -> Self {
-        let (answer, answers) = mpsc::unbounded_channel();
         Self {
             state: SubscriptionState::new(&parts.config, parts.seed, parts.clock.now()),
             parts,
@@ -89,8 +88,7 @@ impl Reliable {
             connecting: BTreeMap::new(),
             running: FuturesUnordered::new(),
             io: FuturesUnordered::new(),
-            answer,
-            answers,
+            answers: None,
             flushes: Vec::new(),
             infos: Vec::new(),
             next_beat: None,
@@ -150,7 +148,9 @@ impl Reliable {
     fn collect(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
         let before = self.events.len();
         let mut moved = false;
-        while let Poll::Ready(Some(answer)) = self.answers.poll_recv(cx) {
+        while let Some((_, answers)) = &mut self.answers
+            && let Poll::Ready(Some(answer)) = answers.poll_recv(cx)
+        {
             self.answered(answer);
         }
         while let Poll::Ready(Some((token, verdict))) = self.running.poll_next_unpin(cx) {
@@ -244,7 +244,7 @@ impl Reliable {
                 }
             }
             Handle::Manual(function) => {
-                let acknowledge = Acknowledge::reliable(token, self.answer.clone());
+                let acknowledge = self.acknowledge(token);
                 if let Some(running) = Running::manual(&function, delivery, acknowledge, token.consumer) {
                     self.run(running, cx);
                 }
@@ -254,11 +254,16 @@ impl Reliable {
                     self.gone(token.consumer);
                     return;
                 }
-                let acknowledge = Acknowledge::reliable(token, self.answer.clone());
+                let acknowledge = self.acknowledge(token);
                 // The window bounds what is in the mailbox.
                 recipient.do_send(Consume::new(delivery, acknowledge));
             }
         }
+    }
+
+    fn acknowledge(&mut self, token: DeliveryToken) -> Acknowledge {
+        let (answer, _) = self.answers.get_or_insert_with(mpsc::unbounded_channel);
+        Acknowledge::reliable(token, answer.clone())
     }
 
     fn run(&mut self, mut running: Running, cx: &mut Context<'_>) {
@@ -344,7 +349,7 @@ impl Reliable {
                     Done::event(again(Duration::from_millis(50)))
                 }
                 Ok(read) => {
-                    let messages = into.messages(&read.records);
+                    let messages = into.messages(read.records);
                     Done::event(Event::Fetched { request, messages, head: read.bounds.head })
                 }
                 Err(error) => Done::failed("the log cannot be read", &error, Some(again(AGAIN))),
@@ -433,13 +438,13 @@ struct Intake {
 }
 
 impl Intake {
-    fn messages(&self, records: &[LogRecord]) -> Vec<Message<LogRecord>> {
-        records.iter().map(|record| self.message(record)).collect()
+    fn messages(&self, records: Vec<LogRecord>) -> Vec<Message<LogRecord>> {
+        records.into_iter().map(|record| self.message(record)).collect()
     }
 
-    fn message(&self, record: &LogRecord) -> Message<LogRecord> {
-        let entry = &record.entry;
-        let mut message = Message::new(record.offset, record.clone());
+    fn message(&self, record: LogRecord) -> Message<LogRecord> {
+        let mut message = Message::new(record.offset, record);
+        let entry = &message.record.entry;
         if self.keyed {
             message.key = entry.envelope.key().map(MessageKey::new);
         }
@@ -473,8 +478,8 @@ fn nothing() -> BoxFuture<'static, Done> {
 
 /// What the mailbox brings.
 impl Reliable {
-    pub(super) fn pushed(&mut self, pushed: &Pushed) {
-        let messages = self.intake().messages(&pushed.records);
+    pub(super) fn pushed(&mut self, pushed: Pushed) {
+        let messages = self.intake().messages(Arc::unwrap_or_clone(pushed.records));
         self.events.push_back(Event::Appended { topic: pushed.topic, messages });
     }
 
@@ -598,7 +603,7 @@ impl Reliable {
             };
             let entry = LogEntry::new(letter.envelope.clone());
             let record = LogRecord::new(*offset, letter.history.first_failed_at, entry);
-            let message = self.intake().message(&record);
+            let message = self.intake().message(record);
             events.push(Event::Replayed { topic: slot, message, parked: letter.id });
         }
         let count = events.len();
