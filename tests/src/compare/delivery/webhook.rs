@@ -22,6 +22,9 @@ use crate::compare::report::{Report, Row, Target};
 
 const IN_FLIGHT: usize = 256;
 
+/// CPU and wall nanoseconds of a delivery: ours, and theirs.
+type Pair = ((f64, f64), (f64, f64));
+
 /// Another process that answers every request with 200.
 struct Receiver {
     process: Child,
@@ -165,7 +168,7 @@ pub(super) fn run(options: &Options, report: &Report) {
         pairs.push(pair);
         std::thread::sleep(Duration::from_millis(50));
     }
-    let middle = |pick: fn(&((f64, f64), (f64, f64))) -> f64| median(pairs.iter().map(pick));
+    let middle = |pick: fn(&Pair) -> f64| median(pairs.iter().map(pick));
     report.print(&Row {
         bench: BENCH.to_owned(),
         cpu_ns: middle(|pair| pair.0.0),
