@@ -50,6 +50,7 @@
 //! | `http` | yes | `http`: delivery over HTTP, with the address guard |
 //! | `webhook` | yes | `webhook`: signed webhooks, and their verification; includes `http` |
 //! | `sqlite` | yes | `sqlite`: the topic log in a folder; needs a C compiler |
+//! | `jetstream` | no | `jetstream`: the topic log on NATS JetStream; includes `nats` |
 //! | `conformance` | no | `conformance` and [`model`]`::log::conformance`: the suites that every adapter and every topic log passes; for dev-dependencies |
 //! | `testing` | no | `conformance` and `testing`: an engine in virtual time, probes and scripted dispatchers; for dev-dependencies |
 //! | `facade` | no | [`metrics`]`::facade`: snapshots through the `metrics` facade |
@@ -81,9 +82,13 @@ pub mod file;
 pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "jetstream")]
+pub mod jetstream;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 mod lines;
+#[cfg(any(feature = "jetstream", feature = "sqlite"))]
+mod log_entry;
 pub mod logger;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;
@@ -124,6 +129,8 @@ pub use console::ConsoleAdapter;
 pub use dead_letters::DeadLetters;
 pub use delivery::{Delivery, DeliveryBuilder, DeliveryReport, Fallback, Ticket};
 pub use file::FileAdapter;
+#[cfg(feature = "jetstream")]
+pub use jetstream::{JetStreamLog, JetStreamLogOptions};
 pub use logger::LoggerAdapter;
 pub use named::{NamedAdapter, NamedAdapters};
 pub use noop::NoopAdapter;

@@ -16,8 +16,8 @@ use super::{NatsOptions, error};
 use crate::wire::{Checks, ServerUrl};
 
 /// Where to connect, and as whom.
-pub(super) struct Server {
-    pub(super) label: String,
+pub(crate) struct Server {
+    pub(crate) label: String,
     address: ServerAddr,
     login: (Option<String>, Option<String>),
     tls: ClientConfig,
@@ -25,7 +25,7 @@ pub(super) struct Server {
 
 impl Server {
     /// The server of the options.
-    pub(super) fn of(options: &NatsOptions, tls: Option<ClientConfig>) -> Result<Self, RegistrationError> {
+    pub(crate) fn of(options: &NatsOptions, tls: Option<ClientConfig>) -> Result<Self, RegistrationError> {
         RegistrationError::check(options.problems())?;
         let mut checks = Checks::of("nats");
         let server = checks.url(&options.url, NatsOptions::SCHEMES).and_then(|mut url| {
@@ -55,7 +55,7 @@ impl Server {
     }
 
     /// Connects once; the connection is kept up from then on.
-    pub(super) async fn connect(&self, options: &NatsOptions) -> Result<Client, DeliveryError> {
+    pub(crate) async fn connect(&self, options: &NatsOptions) -> Result<Client, DeliveryError> {
         let mut settings = ConnectOptions::new()
             .tls_client_config(self.tls.clone())
             // For every server of the cluster that this one tells of, too.
@@ -95,7 +95,7 @@ fn trusts_nobody() -> Option<ClientConfig> {
 }
 
 /// A connection that makes itself anew.
-pub(super) struct Client {
+pub(crate) struct Client {
     inner: async_nats::Client,
     stream: Option<Context>,
     timeout: Duration,
@@ -104,7 +104,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn is_usable(&self) -> bool {
+    pub(crate) fn is_usable(&self) -> bool {
         !self.is_closed()
     }
 
@@ -112,12 +112,24 @@ impl Client {
         self.closed.load(Ordering::Acquire)
     }
 
+    /// The connection itself, and JetStream on it if that was asked for.
+    #[cfg(feature = "jetstream")]
+    pub(crate) fn parts(&self) -> (&async_nats::Client, Option<&Context>) {
+        (&self.inner, self.stream.as_ref())
+    }
+
+    /// It was found to be gone for good.
+    #[cfg(feature = "jetstream")]
+    pub(crate) fn give_up(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
     fn connects(&self) -> u64 {
         self.inner.statistics().connects.load(Ordering::Acquire)
     }
 
     /// Which connection this is, if it is up: what is sent while it is not would wait, and arrive later.
-    pub(super) fn epoch(&self, server: &str) -> Result<u64, DeliveryError> {
+    pub(crate) fn epoch(&self, server: &str) -> Result<u64, DeliveryError> {
         let epoch = self.connects();
         match self.inner.connection_state() {
             State::Connected => Ok(epoch),

@@ -34,6 +34,9 @@ mod options;
 
 pub use options::NatsOptions;
 
+#[cfg(feature = "jetstream")]
+pub(crate) use client::{Client as Connected, Server as NatsServer};
+
 use async_nats::rustls::ClientConfig;
 use async_trait::async_trait;
 use dispatch_core::delivery::{Adapter, DeliveryError, Health, Receipt};

@@ -56,7 +56,7 @@ impl Default for NatsOptions {
 
 impl NatsOptions {
     /// The schemes of a URL.
-    pub(super) const SCHEMES: &[&str] = &["nats", "tls"];
+    pub(crate) const SCHEMES: &[&str] = &["nats", "tls"];
 
     /// Everything that is wrong with it.
     #[must_use]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   row   key = topic << 40 | offset · at · behind · total · sum · body
-//!   body  1 version · flags · [12 available_at] · [12 expires_at] · envelope as JSON
+//!   body  as in `log_entry`
 //! ```
 //!
 //! - `at` is the time of the append. `behind` is how far that is behind the latest time of any earlier record, so
@@ -12,13 +12,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use dispatch_core::log::{LogEntry, LogError, LogRecord, Offset};
-use dispatch_core::{Envelope, Topic};
-use xxhash_rust::xxh3::Xxh3;
+use dispatch_core::log::{LogRecord, Offset};
 
-const VERSION: u8 = 1;
-const AVAILABLE: u8 = 1;
-const EXPIRES: u8 = 2;
+use crate::log_entry;
+pub(super) use crate::log_entry::{encode, sum};
+
 /// Bits of a key that are the offset.
 const OFFSET_BITS: u32 = 40;
 
@@ -63,19 +61,6 @@ impl Row<'_> {
     }
 }
 
-/// A sum over numbers and texts; where one text ends and the next begins is part of it.
-pub(super) fn sum(numbers: &[i64], texts: &[&[u8]]) -> i64 {
-    let mut hasher = Xxh3::new();
-    for number in numbers {
-        hasher.update(&number.to_le_bytes());
-    }
-    for text in texts {
-        hasher.update(&(text.len() as u64).to_le_bytes());
-        hasher.update(text);
-    }
-    hasher.digest().cast_signed()
-}
-
 /// A time in nanoseconds since 1970. The years 1678 to 2261 fit; a clock that shows others is taken for the nearest.
 pub(super) fn nanos(time: SystemTime) -> i64 {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
@@ -90,83 +75,10 @@ pub(super) fn time(nanos: i64) -> SystemTime {
     if nanos < 0 { SystemTime::UNIX_EPOCH - distance } else { SystemTime::UNIX_EPOCH + distance }
 }
 
-/// Writes an entry.
-pub(super) fn encode(topic: &Topic, entry: LogEntry, limit: usize) -> Result<Vec<u8>, LogError> {
-    let LogEntry { envelope, available_at, expires_at, .. } = entry;
-    let envelope = if envelope.topic() == Some(topic) { envelope } else { envelope.with_topic(topic) };
-    let flags = available_at.map_or(0, |_| AVAILABLE) | expires_at.map_or(0, |_| EXPIRES);
-    let mut body = Vec::with_capacity(512);
-    body.extend([VERSION, flags]);
-    for time in [available_at, expires_at].into_iter().flatten() {
-        let (seconds, nanos) = split(time);
-        body.extend(seconds.to_le_bytes());
-        body.extend(nanos.to_le_bytes());
-    }
-    // What serde says may hold a value of the payload, so it is left out.
-    serde_json::to_writer(&mut body, &envelope).map_err(|_| LogError::NotStorable {
-        what: format!(
-            "the payload of {} refuses to be written as JSON, or its time of creation is past the year 9999",
-            envelope.id()
-        ),
-    })?;
-    if body.len() > limit {
-        return Err(LogError::TooLarge { bytes: body.len(), limit });
-    }
-    Ok(body)
-}
-
 /// Reads a record whose sum is right; what is wrong with it otherwise.
 pub(super) fn decode(row: &Row<'_>) -> Result<LogRecord, &'static str> {
-    let mut rest = row.body;
-    let mut next = |bytes: usize| {
-        let (taken, left) = rest.split_at_checked(bytes)?;
-        rest = left;
-        Some(taken)
-    };
-    let flags = match next(2) {
-        Some([VERSION, flags]) => *flags,
-        _ => return Err("its version is not known here"),
-    };
-    let mut moment = |flag: u8| {
-        if flags & flag == 0 {
-            return Ok(None);
-        }
-        let seconds = next(8).and_then(|bytes| bytes.try_into().ok()).map(i64::from_le_bytes);
-        let nanos = next(4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
-        seconds
-            .zip(nanos)
-            .and_then(|(seconds, nanos)| join(seconds, nanos))
-            .map(Some)
-            .ok_or("a time of it is cut")
-    };
-    let (available_at, expires_at) = (moment(AVAILABLE)?, moment(EXPIRES)?);
-    let envelope: Envelope = serde_json::from_slice(rest).map_err(|_| "its envelope cannot be read")?;
-    let mut entry = LogEntry::new(envelope);
-    entry.available_at = available_at;
-    entry.expires_at = expires_at;
+    let entry = log_entry::decode(row.body)?;
     Ok(LogRecord::new(offset(offset_of(row.key)), time(row.at), entry))
-}
-
-/// A time as whole seconds, rounded down, and the nanoseconds after them.
-fn split(time: SystemTime) -> (i64, u32) {
-    let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-    match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(since) => (seconds(since), since.subsec_nanos()),
-        Err(before) => match before.duration().subsec_nanos() {
-            0 => (-seconds(before.duration()), 0),
-            nanos => (-seconds(before.duration()) - 1, 1_000_000_000 - nanos),
-        },
-    }
-}
-
-fn join(seconds: i64, nanos: u32) -> Option<SystemTime> {
-    let whole = Duration::from_secs(seconds.unsigned_abs());
-    let at = if seconds < 0 {
-        SystemTime::UNIX_EPOCH.checked_sub(whole)
-    } else {
-        SystemTime::UNIX_EPOCH.checked_add(whole)
-    };
-    at?.checked_add(Duration::from_nanos(nanos.into()))
 }
 
 #[cfg(test)]
@@ -176,12 +88,6 @@ mod tests {
     use super::*;
 
     proptest! {
-        #[test]
-        fn times_come_back(seconds in -100_000_000_000i64..100_000_000_000, nanos in 0u32..1_000_000_000) {
-            let at = join(seconds, nanos).unwrap();
-            prop_assert_eq!(split(at), (seconds, nanos));
-        }
-
         #[test]
         fn appended_times_come_back(stamp: i64) {
             prop_assume!(stamp != i64::MIN);

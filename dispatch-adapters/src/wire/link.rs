@@ -56,6 +56,13 @@ impl<C> Link<C> {
         drop(forgotten);
     }
 
+    /// Forgets the connection, whatever its state.
+    #[cfg(feature = "jetstream")]
+    pub(crate) fn forget(&self) {
+        let forgotten = self.current().take();
+        drop(forgotten);
+    }
+
     fn found(&self, alive: impl Fn(&C) -> bool) -> Option<Arc<C>> {
         self.current().as_ref().filter(|found| alive(found)).map(Arc::clone)
     }

@@ -8,6 +8,8 @@
 
 #[cfg(feature = "amqp")]
 mod amqp;
+#[cfg(feature = "jetstream")]
+mod jetstream;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "mqtt")]
