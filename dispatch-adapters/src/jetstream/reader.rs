@@ -112,7 +112,7 @@ impl Readers {
         from: Offset,
         limit: ReadLimit,
     ) -> Result<LogRead, LogError> {
-        let mut fresh = false;
+        let (mut fresh, mut asked) = (false, from);
         for _ in 0..4 {
             let Some(info) = session.info(stream).await? else { return Ok(LogRead::default()) };
             let bounds = bounds(&info.state);
@@ -120,6 +120,7 @@ impl Readers {
             if from >= bounds.head {
                 return Ok(LogRead { records: Vec::new(), bounds });
             }
+            asked = from;
             let number = from.get().saturating_add(1);
             let kept = if fresh { None } else { self.take(session, stream, number) };
             let reader = match kept {
@@ -139,13 +140,15 @@ impl Readers {
                 fresh = true;
                 continue;
             };
-            self.put(reader);
+            if let Some(reader) = reader {
+                self.put(reader);
+            }
             // What was appended since the server was asked has come as well.
             let end = records.last().map_or(bounds.head, |last| last.offset.next());
             return Ok(LogRead { records, bounds: LogBounds { head: bounds.head.max(end), ..bounds } });
         }
-        let (topic, offset) = (topic.clone(), from);
-        Err(LogError::Damaged { topic, offset, what: "the stream does not have it any more".to_owned() })
+        let what = "the stream does not have it any more".to_owned();
+        Err(LogError::Damaged { topic: topic.clone(), offset: asked, what })
     }
 }
 
@@ -174,13 +177,13 @@ impl Reader {
         }))
     }
 
-    /// Reads what comes next, and how to go on; `None` if that is not the next number.
+    /// Reads what comes next, and how to go on if that can be; `None` if the next number did not come.
     async fn read(
         mut self,
         topic: &Topic,
         state: &StreamState,
         limit: ReadLimit,
-    ) -> Result<Option<(Vec<LogRecord>, Self)>, LogError> {
+    ) -> Result<Option<(Vec<LogRecord>, Option<Self>)>, LogError> {
         let wanted = limit.records.max(1);
         if self.fetched.is_empty() {
             let each = (state.bytes / state.messages.max(1)).max(1);
@@ -214,18 +217,9 @@ impl Reader {
             self.next += 1;
             self.fetched.pop_front();
         }
-        // What does not go on here is not kept.
-        if self.fetched.front().is_some_and(|(number, _)| *number != self.next) {
-            self.fetched.clear();
-            return Ok((!records.is_empty()).then(|| (records, self.lost())));
-        }
-        Ok((!records.is_empty()).then_some((records, self)))
-    }
-
-    /// Nobody goes on with it.
-    fn lost(mut self) -> Self {
-        self.next = u64::MAX;
-        self
+        // A consumer that has left something out is of no use any more.
+        let goes_on = self.fetched.front().is_none_or(|(number, _)| *number == self.next);
+        Ok((!records.is_empty()).then(|| (records, goes_on.then_some(self))))
     }
 }
 

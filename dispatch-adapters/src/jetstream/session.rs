@@ -10,7 +10,7 @@ use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{
-    Config, DiscardPolicy, LastRawMessageErrorKind, RetentionPolicy, StorageType,
+    Config, ConsumerErrorKind, DiscardPolicy, LastRawMessageErrorKind, RetentionPolicy, StorageType,
 };
 use async_nats::jetstream::{Context, ErrorCode, Message};
 use dispatch_core::Topic;
@@ -371,12 +371,15 @@ impl Session {
             ..pull::Config::default()
         };
         let doing = self.doing("making a reader");
-        use async_nats::jetstream::stream::ConsumerErrorKind as Kind;
         match self.context.create_consumer_on_stream(config, stream).await {
             Ok(consumer) => Ok(Some(consumer)),
             Err(failed) => match failed.kind() {
-                Kind::JetStream(refused) if refused.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
-                Kind::JetStream(refused) => Err(error::of_refusal(&doing, refused)),
+                ConsumerErrorKind::JetStream(refused)
+                    if refused.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+                {
+                    Ok(None)
+                }
+                ConsumerErrorKind::JetStream(refused) => Err(error::of_refusal(&doing, refused)),
                 kind => Err(LogError::unavailable(format!("{doing}: {kind}"), failed)),
             },
         }
