@@ -28,18 +28,18 @@ fn metrics_say_how_far_each_subscription_is_and_what_it_has_given_up() {
         let own = &metrics.subscriptions["workers"];
         assert_eq!((own.kind, own.guarantee), (SubscriptionType::Shared, Guarantee::AtLeastOnce));
         let topic = own.topics[TOPIC];
-        assert_eq!((topic.cursor.get(), topic.head.get(), topic.lag), (1, 4, 1));
+        assert_eq!((topic.cursor.get(), topic.head.get(), topic.lag), (1, 4, 3));
         assert_eq!((own.consumers, own.window, own.in_flight, own.held), (1, 8, 0, 1));
         assert_eq!((own.parked, own.counters.parked, own.counters.acked), (1, 1, 2));
         assert!(own.oldest_unacknowledged.unwrap() >= Duration::from_secs(5));
         let other = &metrics.subscriptions["screen"];
         assert_eq!((other.guarantee, other.counters.no_consumer), (Guarantee::AtMostOnce, 4));
-        assert_eq!(metrics.lag(), 1);
+        assert_eq!(metrics.lag(), 3);
 
         let text = prometheus::render([&metrics]).unwrap();
         let labels = "bus=\"bus\",subscription=\"workers\"";
         for line in [
-            format!("dispatch_subscription_lag{{{labels},topic=\"{TOPIC}\"}} 1"),
+            format!("dispatch_subscription_lag{{{labels},topic=\"{TOPIC}\"}} 3"),
             format!("dispatch_subscription_parked{{{labels}}} 1"),
             format!("dispatch_subscription_answers_total{{{labels},answer=\"acked\"}} 2"),
         ] {

@@ -81,7 +81,7 @@ fn f4_acks_out_of_order_survive_a_restart() {
     simulation.restart();
     new(&mut simulation);
     simulation.add("A");
-    assert_eq!(simulation.status().lag(), 5);
+    assert_eq!(simulation.status().lag(), 10);
     assert_eq!(ack_all(&mut simulation), "A0 A4 A5 A6 A8");
     assert_eq!(cursor(&simulation), 10);
 }
