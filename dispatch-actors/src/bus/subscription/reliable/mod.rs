@@ -1,30 +1,29 @@
+mod intake;
+mod mailbox;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use dispatch_core::log::{Cursor, LogEntry, LogError, LogRecord, Offset, ReadLimit, TopicLog};
+use dispatch_core::log::{Cursor, LogRecord, ReadLimit};
 use dispatch_core::subscription::{
-    ConsumerId, DeliveryToken, Effect, Event, Exhaustion, Fetch, Load, Message, MessageKey, SavedCursor,
-    SubscriptionState, SubscriptionType, TopicSlot,
+    ConsumerId, DeliveryToken, Effect, Event, Exhaustion, Fetch, Load, SavedCursor, SubscriptionState,
+    SubscriptionType, TopicSlot,
 };
-use dispatch_core::{DeadLetter, DeadLetterOrigin, Topic};
+use dispatch_core::{DeadLetter, Topic};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 
+use self::intake::Intake;
+pub(in crate::bus) use self::mailbox::place;
 use super::actor::Parts;
-use super::{
-    AddTopic, Command, Connect, ConsumerInfo, HeadMoved, PauseConsumer, Pushed, SeekTo, StopReport,
-    SubscriptionInfo, logging,
-};
-use crate::bus::BusError;
+use super::{SubscriptionInfo, logging};
 use crate::bus::consumer::{Acknowledge, Answer, Connected, Consume, Delivery, Handle, Running, Verdict};
 use crate::bus::keep;
-use crate::bus::time::BusClock;
 
 /// How long to wait before the log, or a dead-letter target, is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -430,204 +429,6 @@ impl Reliable {
     }
 }
 
-/// What is needed to make messages of records.
-struct Intake {
-    keyed: bool,
-    weighed: bool,
-    clock: BusClock,
-}
-
-impl Intake {
-    fn messages(&self, records: Vec<LogRecord>) -> Vec<Message<LogRecord>> {
-        records.into_iter().map(|record| self.message(record)).collect()
-    }
-
-    fn message(&self, record: LogRecord) -> Message<LogRecord> {
-        let mut message = Message::new(record.offset, record);
-        let entry = &message.record.entry;
-        if self.keyed {
-            message.key = entry.envelope.key().map(MessageKey::new);
-        }
-        if self.weighed {
-            let bytes = entry.envelope.raw_payload().to_bytes().map_or(0, |(bytes, _)| bytes.len());
-            message.bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        }
-        if entry.available_at.is_some() || entry.expires_at.is_some() {
-            let now = self.clock.now();
-            message.due = entry.available_at.map(|time| self.clock.at(time, now));
-            message.expires = entry.expires_at.map(|time| self.clock.at(time, now));
-        }
-        message
-    }
-}
-
-/// Where in a topic that is.
-pub(in crate::bus) async fn place(log: &dyn TopicLog, topic: &Topic, to: SeekTo) -> Result<Offset, LogError> {
-    let bounds = log.bounds(topic).await?;
-    Ok(match to {
-        SeekTo::Earliest => bounds.oldest,
-        SeekTo::Latest => bounds.head,
-        SeekTo::Offset(offset) => offset.clamp(bounds.oldest, bounds.head),
-        SeekTo::Time(time) => log.offset_at(topic, time).await?,
-    })
-}
-
 fn nothing() -> BoxFuture<'static, Done> {
     Box::pin(std::future::ready(Done { event: None, failed: None }))
-}
-
-/// What the mailbox brings.
-impl Reliable {
-    pub(super) fn pushed(&mut self, pushed: Pushed) {
-        let messages = self.intake().messages(Arc::unwrap_or_clone(pushed.records));
-        self.events.push_back(Event::Appended { topic: pushed.topic, messages });
-    }
-
-    pub(super) fn head_moved(&mut self, moved: &HeadMoved) {
-        self.events.push_back(Event::HeadMoved { topic: moved.topic, head: moved.head });
-    }
-
-    pub(super) fn add_topic(&mut self, add: AddTopic) {
-        let AddTopic { topic, next, settled, head } = add;
-        self.topics.push(topic);
-        self.events.push_back(Event::TopicAdded { next, settled, head });
-    }
-
-    pub(super) fn connect(&mut self, connect: Connect) {
-        let Connect { name, keys, make, reply } = connect;
-        if self.stopping {
-            return;
-        }
-        self.next_consumer += 1;
-        let consumer = ConsumerId(self.next_consumer);
-        let handle = make();
-        if matches!(handle, Handle::Actor(_)) && self.next_beat.is_none() {
-            self.next_beat = Some(self.parts.clock.now() + self.parts.heartbeat);
-        }
-        let before = Arc::new(AtomicU32::new(0));
-        self.consumers.insert(consumer, Connected { name, handle, before });
-        self.connecting.insert(consumer, reply);
-        self.events.push_back(Event::ConsumerAdded { consumer, keys });
-    }
-
-    pub(super) fn disconnect(&mut self, consumer: ConsumerId) {
-        if self.consumers.remove(&consumer).is_some() {
-            // Its functions are dropped where they stand; what they worked on goes to others.
-            let running = std::mem::take(&mut self.running);
-            self.running = running.into_iter().filter(|running| running.consumer() != consumer).collect();
-            self.events.push_back(Event::ConsumerGone { consumer });
-        }
-    }
-
-    pub(super) fn pause_consumer(&mut self, pause: &PauseConsumer) {
-        let PauseConsumer { consumer, paused } = *pause;
-        self.events.push_back(Event::ConsumerPaused { consumer, paused });
-    }
-
-    pub(super) fn stop(&mut self) {
-        self.stopping = true;
-        self.events.push_back(Event::Paused(true));
-        self.events.push_back(Event::Flush);
-    }
-
-    /// Whether consumers have answered, and what they answered is saved.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.events.is_empty() && self.state.in_flight() == 0 && self.state.is_saved()
-    }
-
-    pub(super) fn report(&self) -> StopReport {
-        StopReport {
-            name: String::new(),
-            unacknowledged: self.state.in_flight(),
-            lag: self.state.status().lag(),
-            unsaved: !self.state.is_saved(),
-        }
-    }
-
-    pub(super) fn command(&mut self, command: Command) {
-        match command {
-            Command::Pause(paused) => self.events.push_back(Event::Paused(paused)),
-            Command::Window(window) => self.events.push_back(Event::Window(window)),
-            Command::Flush(reply) => {
-                self.flushes.push(reply);
-                self.events.push_back(Event::Flush);
-            }
-            Command::Info(reply) => self.infos.push(reply),
-            Command::Seek { topic, to, reply } => self.seek(topic, to, reply),
-            Command::Resolve { topic, offset, resolution, reply } => {
-                let known = self.slot(&topic).filter(|slot| self.state.blocked().contains(&(*slot, offset)));
-                let answer = match known {
-                    Some(topic) => {
-                        self.events.push_back(Event::Resolved { topic, offset, resolution });
-                        Ok(())
-                    }
-                    None => Err(BusError::NotBlocked { name: self.name(), topic: topic.to_string(), offset }),
-                };
-                let _ = reply.send(answer);
-            }
-            Command::Replay { letters, reply } => {
-                let _ = reply.send(self.replay(letters));
-            }
-            Command::Stop { .. } => {}
-        }
-    }
-
-    /// Goes elsewhere in a topic, once it is known where that is.
-    fn seek(&mut self, topic: Topic, to: SeekTo, reply: oneshot::Sender<Result<Offset, BusError>>) {
-        let Some(slot) = self.slot(&topic) else {
-            let _ = reply.send(Err(BusError::UnknownTopic { name: self.name(), topic: topic.to_string() }));
-            return;
-        };
-        let log = Arc::clone(&self.parts.log);
-        self.io.push(Box::pin(async move {
-            match place(&*log, &topic, to).await {
-                Ok(to) => {
-                    let _ = reply.send(Ok(to));
-                    Done::event(Event::Seek { topic: slot, to })
-                }
-                Err(error) => {
-                    let _ = reply.send(Err(error.into()));
-                    Done { event: None, failed: None }
-                }
-            }
-        }));
-    }
-
-    /// Delivers parked messages again; how many.
-    fn replay(&mut self, letters: Vec<Arc<DeadLetter>>) -> Result<usize, BusError> {
-        let mut events = Vec::with_capacity(letters.len());
-        for letter in letters {
-            let DeadLetterOrigin::Subscription { topic, offset, .. } = &letter.origin else { continue };
-            let Some(slot) = self.slot(topic) else {
-                return Err(BusError::UnknownTopic { name: self.name(), topic: topic.to_string() });
-            };
-            let entry = LogEntry::new(letter.envelope.clone());
-            let record = LogRecord::new(*offset, letter.history.first_failed_at, entry);
-            let message = self.intake().message(record);
-            events.push(Event::Replayed { topic: slot, message, parked: letter.id });
-        }
-        let count = events.len();
-        self.events.extend(events);
-        Ok(count)
-    }
-
-    fn info(&self) -> SubscriptionInfo {
-        let status = self.state.status();
-        let active = self.state.active();
-        let info = |(id, connected): (&ConsumerId, &Connected)| ConsumerInfo {
-            id: *id,
-            name: connected.name.clone(),
-            active: active == Some(*id),
-        };
-        let oldest = self.state.oldest_unacknowledged();
-        SubscriptionInfo {
-            config: self.parts.config.clone(),
-            topics: self.topics.iter().cloned().zip(status.topics.iter().copied()).collect(),
-            status,
-            consumers: self.consumers.iter().map(info).collect(),
-            oldest_unacknowledged: oldest
-                .map(|record| self.parts.clock.wall().duration_since(record.appended_at).unwrap_or_default()),
-            last_error: self.last_error.clone(),
-        }
-    }
 }
