@@ -4,18 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_core::Envelope;
-use dispatch_core::delivery::{
-    Adapter, DeadLetter, DeliveryError, DeliveryErrorKind, DeliveryEvent, Receipt,
-};
+use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryErrorKind, DeliveryEvent, Receipt};
 use dispatch_core::policy::{Failure, RetryPolicy};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, OptionFuture};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::protocol::{Command, Kept};
+use super::protocol::{Command, Kept, Left};
 use crate::policy::Telemetry;
 
 /// A target that has not answered after this has not taken the letter.
@@ -27,31 +25,31 @@ pub(super) async fn run<A: Adapter>(
     delays: RetryPolicy,
     telemetry: Telemetry,
     mut commands: mpsc::UnboundedReceiver<Command>,
+    left: watch::Sender<Option<Left>>,
 ) {
     let rng = SmallRng::from_rng(&mut rand::rng());
     let mut worker =
         Worker { adapter: Arc::new(adapter), delays, telemetry, kept: VecDeque::new(), failures: 0, rng };
     let mut next_try = Instant::now();
     let mut trying: OptionFuture<BoxFuture<'static, Result<Receipt, DeliveryError>>> = None.into();
-    let mut closing: Option<(Instant, oneshot::Sender<Vec<DeadLetter>>)> = None;
+    let mut closing: Option<Instant> = None;
     let mut busy = false;
     let mut open = true;
     loop {
         let idle = worker.kept.is_empty();
-        let end = closing.as_ref().map(|(until, _)| *until);
         if idle && (!open || closing.is_some()) {
             break;
         }
         tokio::select! {
             biased;
-            () = tokio::time::sleep_until(end.unwrap_or(next_try)), if end.is_some() => break,
+            () = tokio::time::sleep_until(closing.unwrap_or(next_try)), if closing.is_some() => break,
             Some(result) = &mut trying, if busy => {
                 busy = false;
                 next_try = Instant::now() + worker.settle(result);
             }
             command = commands.recv(), if open => match command {
                 Some(Command::Put(kept)) => worker.kept.push_back(kept),
-                Some(Command::Close { until, reply }) => closing = Some((until, reply)),
+                Some(Command::Close { until }) => closing = Some(closing.map_or(until, |sooner| sooner.min(until))),
                 None => open = false,
             },
             () = tokio::time::sleep_until(next_try), if !busy && !idle => {
@@ -67,7 +65,7 @@ pub(super) async fn run<A: Adapter>(
             worker.kept.push_back(kept);
         }
     }
-    worker.hand_back(closing.map(|(_, reply)| reply));
+    left.send_replace(Some(worker.hand_back()));
 }
 
 struct Worker<A> {
@@ -117,8 +115,8 @@ impl<A: Adapter> Worker<A> {
         }
     }
 
-    /// Hands back what is left; nothing of it is lost as long as somebody asked for it.
-    fn hand_back(self, asked: Option<oneshot::Sender<Vec<DeadLetter>>>) {
+    /// Hands back what is left, for everybody who closes the targets, now or later.
+    fn hand_back(self) -> Left {
         for kept in &self.kept {
             tracing::error!(
                 dead_letter_id = %kept.letter.id, envelope_id = %kept.letter.envelope.id(),
@@ -126,10 +124,7 @@ impl<A: Adapter> Worker<A> {
                 "a dead letter was not delivered before the targets were closed; it was handed back"
             );
         }
-        if let Some(reply) = asked {
-            // Whoever asked may have gone; the log has the ids.
-            let _ = reply.send(self.kept.iter().map(|kept| DeadLetter::clone(&kept.letter)).collect());
-        }
+        self.kept.iter().map(|kept| Arc::clone(&kept.letter)).collect()
     }
 }
 

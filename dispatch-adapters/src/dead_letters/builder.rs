@@ -5,7 +5,7 @@ use dispatch_core::delivery::{Adapter, DeliveryLabels, DeliveryObserver};
 use dispatch_core::error::{ErrorCode, Problem};
 use dispatch_core::policy::RetryPolicy;
 use dispatch_metrics::DeliveryRecorder;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::{DeadLetters, Target, actor};
 use crate::policy::Telemetry;
@@ -82,9 +82,10 @@ impl<A: Adapter> DeadLettersBuilder<A> {
             let observers = meter.into_iter().chain(observers.iter().cloned());
             let telemetry = Telemetry::new(labels).with_observers(observers);
             let (mailbox, commands) = mpsc::unbounded_channel();
-            runtime.spawn(actor::run(adapter, delays.clone(), telemetry, commands));
+            let (ended, left) = watch::channel(None);
+            runtime.spawn(actor::run(adapter, delays.clone(), telemetry, commands, ended));
             let [room, over] = [capacity; 2].map(|permits| Arc::new(Semaphore::new(permits)));
-            Target { name, mailbox, room, capacity, over }
+            Target { name, mailbox, room, capacity, over, left }
         });
         Ok(DeadLetters { targets: targets.collect() })
     }

@@ -21,10 +21,10 @@ use std::time::Duration;
 use dispatch_core::RegistrationError;
 use dispatch_core::delivery::{Adapter, DeadLetter};
 use dispatch_core::policy::RetryPolicy;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 pub use builder::DeadLettersBuilder;
-use protocol::{Command, Kept};
+use protocol::{Command, Kept, Left};
 
 /// The targets of dead letters. Clones are the same targets; they can serve many destinations.
 ///
@@ -57,6 +57,8 @@ struct Target {
     capacity: usize,
     /// One permit for each letter that may be kept over the bound, because nobody waits with it any more.
     over: Arc<Semaphore>,
+    /// What it had not taken when it was closed.
+    left: watch::Receiver<Option<Left>>,
 }
 
 impl DeadLetters {
@@ -119,15 +121,20 @@ impl DeadLetters {
 
     /// Takes no more, tries until `deadline` from now to deliver what there is, and hands back what is left: the
     /// name of each target, and the letters it has not taken.
+    ///
+    /// Asked twice, at once or later, they are closed once, at the earlier deadline, and both get the same letters.
     pub async fn close(&self, deadline: Duration) -> Vec<(String, Vec<DeadLetter>)> {
         let until = crate::runtime::after(deadline);
         let closing = self.targets.iter().map(|target| async move {
-            let (reply, left) = oneshot::channel();
-            let asked = target.mailbox.send(Command::Close { until, reply });
+            // An error says that it has been closed before; what was left then is told again.
+            let _ = target.mailbox.send(Command::Close { until });
             target.room.close();
             target.over.close();
-            let left = if asked.is_ok() { left.await.unwrap_or_default() } else { Vec::new() };
-            (target.name.clone(), left)
+            let mut left = target.left.clone();
+            // Only a runtime that has gone ends the actor without a word.
+            let left =
+                left.wait_for(Option::is_some).await.ok().and_then(|left| left.clone()).unwrap_or_default();
+            (target.name.clone(), left.iter().map(|letter| DeadLetter::clone(letter)).collect::<Vec<_>>())
         });
         let left = futures_util::future::join_all(closing).await;
         left.into_iter().filter(|(_, letters)| !letters.is_empty()).collect()

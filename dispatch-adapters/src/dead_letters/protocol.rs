@@ -1,16 +1,19 @@
 use std::sync::Arc;
 
 use dispatch_core::delivery::DeadLetter;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 /// What the actor of a target is told.
 pub(super) enum Command {
     /// Deliver this.
     Put(Kept),
-    /// Try until then, and hand back what is left.
-    Close { until: Instant, reply: oneshot::Sender<Vec<DeadLetter>> },
+    /// Try until then, and hand back what is left. Told more than once, the earliest counts.
+    Close { until: Instant },
 }
+
+/// What a target has not taken when it is closed.
+pub(super) type Left = Vec<Arc<DeadLetter>>;
 
 /// A dead letter that its target has not taken yet.
 pub(super) struct Kept {

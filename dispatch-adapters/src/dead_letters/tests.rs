@@ -111,6 +111,20 @@ async fn a_letter_whose_caller_gives_up_waiting_is_kept() {
     assert!(archives.iter().all(|archive| archive.taken.load(Ordering::SeqCst) == 2));
 }
 
+#[tokio::test(start_paused = true)]
+async fn two_who_close_get_the_same_letters_at_the_earlier_deadline() {
+    let letters = DeadLetters::to([Arc::new(Archive::default())]).unwrap();
+    letters.put(letter(1)).await.unwrap();
+    let before = tokio::time::Instant::now();
+    let (late, early) =
+        tokio::join!(letters.close(Duration::from_secs(600)), letters.close(Duration::from_secs(5)));
+    assert_eq!(before.elapsed(), Duration::from_secs(5));
+    let again = letters.close(Duration::from_secs(1)).await;
+    for left in [late, early, again] {
+        assert_eq!(left[0].1[0].id, Uuid::from_u128(1));
+    }
+}
+
 #[test]
 fn no_runtime_and_no_target_are_errors_that_say_what_to_do() {
     let text = |result: Result<DeadLetters, RegistrationError>| result.unwrap_err().to_string();
