@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryLabels, Health, Receipt};
@@ -106,7 +107,7 @@ impl Http {
     async fn send(&self, message: Message) -> Result<Receipt, DeliveryError> {
         let target = self.ready()?;
         let started = Instant::now();
-        let result = exchange(&self.pool, target, &message, &*self.clock).await;
+        let result = exchange(&self.pool, target, &message, &*self.clock, |_| Ok(())).await;
         self.record.note(std::iter::once(&result), started.elapsed(), self.clock.now());
         result
     }
@@ -151,6 +152,11 @@ impl Adapter for Http {
 
     fn validate(&self) -> Result<(), Vec<Problem>> {
         self.target().as_ref().map(|_| ()).map_err(Clone::clone)
+    }
+
+    /// With the wait for a connection of the pool.
+    fn time_for(&self, limit: Duration) -> Duration {
+        self.pool.time_for(limit)
     }
 
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {

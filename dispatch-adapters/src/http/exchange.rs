@@ -14,12 +14,13 @@ use super::guard::GuardRefusal;
 use super::headers::insert;
 use super::{Compression, HttpError, HttpPool, answer, message::Message, retry_after, target::Target};
 
-/// Sends a message and reads the answer.
+/// Sends a message and reads the answer. `sign` adds the headers that depend on the time, once there is a connection.
 pub(crate) async fn exchange(
     pool: &HttpPool,
     target: &Target,
     message: &Message,
     clock: &dyn Clock,
+    sign: impl FnOnce(&mut HeaderMap) -> Result<(), DeliveryError>,
 ) -> Result<Receipt, DeliveryError> {
     let mut body = message.body.clone();
     let mut request = target.request().ok_or_else(|| HttpError::envelope("the request cannot be copied"))?;
@@ -34,6 +35,7 @@ pub(crate) async fn exchange(
     *request.body_mut() = Some(body.into());
 
     let _seat = pool.check_out().await.map_err(|error| exhausted(error, target, pool))?;
+    sign(request.headers_mut())?;
     let deadline = Instant::now() + target.timeout;
     let response = match timeout_at(deadline, target.client.execute(request)).await {
         Ok(Ok(response)) => response,

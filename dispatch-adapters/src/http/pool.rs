@@ -195,6 +195,11 @@ impl HttpPool {
         self.0.options.problems()
     }
 
+    /// How long a request may take with the wait for its turn, if its destination may take `limit` to answer.
+    pub(crate) fn time_for(&self, limit: Duration) -> Duration {
+        limit.saturating_add(self.0.options.checkout_timeout)
+    }
+
     /// Waits for the turn of a request.
     pub(super) async fn check_out(&self) -> Result<SemaphorePermit<'_>, HttpError> {
         if let Ok(seat) = self.0.seats.try_acquire() {

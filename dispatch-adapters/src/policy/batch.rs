@@ -64,6 +64,10 @@ impl Failure for BatchFailed {
         Self::of(DeliveryError::panicked(text))
     }
 
+    fn disabled(text: &str) -> Self {
+        Self::of(DeliveryError::disabled(text))
+    }
+
     fn with_history(mut self, history: History) -> Self {
         self.error = self.error.with_history(history);
         self

@@ -199,8 +199,8 @@ impl Targets {
     /// Delivers every envelope to every target: for each envelope the outcomes in the order of the list.
     ///
     /// Each target gets the envelopes in their order, one after the other: each has its outcome, retries included, before
-    /// the next is begun. A target with a batch gets one batch after the other; what of it fails is tried again alone,
-    /// after the rest of its batch and before the next. A target that is queued keeps the order, too, unless it was given a
+    /// the next is begun. A target with a batch gets one batch after the other; what of it fails is tried again
+    /// together, in its order and before the next. A target that is queued keeps the order, too, unless it was given a
     /// [concurrency](crate::DeliveryBuilder::concurrency); it then begins them in order and may finish them in another.
     pub async fn deliver_all(&self, envelopes: &[Envelope]) -> Vec<Vec<TargetOutcome>> {
         let columns = self.each(|target| target.deliver_all(envelopes).boxed()).await;

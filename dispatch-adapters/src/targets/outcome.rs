@@ -1,7 +1,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use dispatch_core::delivery::{DeliveryError, DeliveryErrorKind, Receipt};
+use dispatch_core::delivery::{DeliveryError, Receipt};
 
 /// What became of an envelope at one of several targets.
 #[derive(Debug)]
@@ -23,7 +23,8 @@ impl TargetOutcome {
     }
 }
 
-/// One result of many: the receipt of the only one, or an error that names those that failed.
+/// One result of many: the receipt of the only one, or an error that names those that failed. It is a refusal if nothing
+/// was sent to any of these.
 pub(super) fn fold(outcomes: Vec<TargetOutcome>) -> Result<Receipt, DeliveryError> {
     /// A thousand failures must not make a text of a megabyte.
     const NAMED: usize = 5;
@@ -39,7 +40,6 @@ pub(super) fn fold(outcomes: Vec<TargetOutcome>) -> Result<Receipt, DeliveryErro
         let only = if count == 1 { receipts.pop() } else { None };
         return Ok(only.unwrap_or_default());
     }
-    let kind = failed.iter().map(|(_, error)| error.kind()).max_by_key(|kind| hope(*kind));
     let mut text = format!("{} of {count} targets failed: ", failed.len());
     for (number, (target, error)) in failed.iter().take(NAMED).enumerate() {
         let separator = if number == 0 { "" } else { "; " };
@@ -49,15 +49,5 @@ pub(super) fn fold(outcomes: Vec<TargetOutcome>) -> Result<Receipt, DeliveryErro
     if failed.len() > NAMED {
         let _ = write!(text, "; and {} more", failed.len() - NAMED);
     }
-    Err(DeliveryError::new(kind.unwrap_or(DeliveryErrorKind::Retry), text))
-}
-
-/// How much trying again may help.
-const fn hope(kind: DeliveryErrorKind) -> u8 {
-    match kind {
-        DeliveryErrorKind::Retry => 3,
-        DeliveryErrorKind::RetryAfter(_) => 2,
-        DeliveryErrorKind::Permanent => 1,
-        _ => 0,
-    }
+    Err(DeliveryError::together(text, failed.into_iter().map(|(_, error)| error).collect(), count))
 }

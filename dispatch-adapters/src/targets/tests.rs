@@ -129,3 +129,15 @@ async fn a_target_that_hangs_keeps_one_place_and_no_more() {
     assert!(waited.is_err(), "it waits for the one that hangs");
     assert!(places.iter().all(|place| place.order.lock().unwrap().len() == 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_was_asked_for_is_a_refusal_and_the_longest_delay_counts() {
+    let stopped = target(0, &place(1));
+    assert!(stopped.delivery().shutdown(Duration::from_secs(1)).await.is_complete());
+    let targets = Targets::new([stopped.clone(), target(1, &place(1))]).unwrap();
+    let error = targets.deliver(&Envelope::empty("Note")).await.unwrap_err();
+    assert!(error.refusal().is_some(), "no breaker around it counts this");
+    let bad = target(2, &Arc::new(Place { fails: true, ..Place::default() }));
+    let targets = Targets::new([stopped, bad]).unwrap();
+    assert!(targets.deliver(&Envelope::empty("Note")).await.unwrap_err().refusal().is_none());
+}

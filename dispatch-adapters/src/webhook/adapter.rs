@@ -1,11 +1,13 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryLabels, Health, Progress, Receipt};
 use dispatch_core::error::{ErrorCode, Problem};
 use dispatch_core::{Clock, Envelope, SystemClock};
 use futures_util::{StreamExt, stream};
+use reqwest::header::HeaderMap;
 use tokio::time::Instant;
 
 use super::fold::{UrlResult, fold};
@@ -23,8 +25,8 @@ const PARALLEL: usize = 8;
 /// It is made from any options; [`validate`](Adapter::validate) lists everything that is wrong with them, and as long
 /// as something is, every delivery fails for good.
 ///
-/// Tried again by a policy around it, it asks only the URLs that have not taken the envelope yet. (Behind a batch it asks
-/// all of them again.)
+/// Tried again by a policy around it, it asks only the URLs that have neither taken the envelope nor refused it for good.
+/// (Behind a batch it asks all of them again.) Each request has a signature of its own, with the time it leaves.
 pub struct Webhook {
     name: Arc<str>,
     options: WebhookOptions,
@@ -39,6 +41,20 @@ pub struct Webhook {
 struct Ready {
     targets: Vec<Target>,
     signer: Signer,
+}
+
+/// What one envelope is signed with, at each URL anew.
+struct Signing<'a> {
+    signer: &'a Signer,
+    id: &'a str,
+    message: &'a Message,
+}
+
+impl Signing<'_> {
+    fn sign(&self, now: SystemTime, headers: &mut HeaderMap) -> Result<(), DeliveryError> {
+        let signed = self.signer.sign(self.id, now, &self.message.body).map_err(HttpError::envelope)?;
+        signed.into_iter().try_for_each(|(name, value)| insert(headers, &name, &value))
+    }
 }
 
 impl Webhook {
@@ -107,24 +123,25 @@ impl Webhook {
         self.deliver_open(envelope, &Progress::new()).await
     }
 
-    /// Asks the URLs that have not taken it yet.
+    /// Asks the URLs that have no outcome yet.
     async fn deliver_open(
         &self,
         envelope: &Envelope,
         progress: &Progress,
     ) -> Result<Vec<UrlResult>, DeliveryError> {
         let ready = self.checked().as_ref().map_err(|problems| HttpError::options(problems))?;
-        let message = self.sign(&ready.signer, envelope)?;
+        let message = self.write(envelope)?;
+        let signing = Signing { signer: &ready.signer, id: &envelope.id().to_string(), message: &message };
         let started = Instant::now();
+        let open = ready.targets.iter().enumerate().filter(|(part, _)| progress.is_open(*part));
         let results = if self.options.parallel {
-            let open = ready.targets.iter().enumerate().filter(|(part, _)| !progress.is_taken(*part));
-            let asked: Vec<_> = open.map(|part| self.ask(part, &message, progress)).collect();
+            let asked: Vec<_> = open.map(|part| self.ask(part, &signing, progress)).collect();
             stream::iter(asked).buffered(PARALLEL).collect().await
         } else {
             // Without the machinery of streams, which costs more than a signature.
             let mut results = Vec::with_capacity(ready.targets.len());
-            for part in ready.targets.iter().enumerate().filter(|(part, _)| !progress.is_taken(*part)) {
-                results.push(self.ask(part, &message, progress).await);
+            for part in open {
+                results.push(self.ask(part, &signing, progress).await);
             }
             results
         };
@@ -139,28 +156,36 @@ impl Webhook {
     async fn ask(
         &self,
         (part, target): (usize, &Target),
-        message: &Message,
+        signing: &Signing<'_>,
         progress: &Progress,
     ) -> UrlResult {
-        let result = exchange(&self.pool, target, message, &*self.clock).await;
-        if result.is_ok() {
-            progress.note(part);
+        // Signed when there is a connection: the time in a signature is that of its request, however long it waited.
+        let sign = |headers: &mut HeaderMap| signing.sign(self.clock.now(), headers);
+        let result = exchange(&self.pool, target, signing.message, &*self.clock, sign).await;
+        match &result {
+            Ok(_) => progress.note_taken(part),
+            Err(error) if !error.is_retryable() && error.refusal().is_none() => progress.note_refused(part),
+            Err(_) => {}
         }
         UrlResult { destination: Arc::clone(&target.label), result }
     }
 
-    fn sign(&self, signer: &Signer, envelope: &Envelope) -> Result<Message, DeliveryError> {
+    /// The message, but for its signature.
+    fn write(&self, envelope: &Envelope) -> Result<Message, DeliveryError> {
         let mut message = Message::of(envelope, self.options.mode)?.within(self.options.max_bytes)?;
         if let Some(header) = self.options.event_header() {
             let message_type = envelope.message_type_str();
             let event = self.options.events.get(message_type).map_or(message_type, String::as_str);
             insert(&mut message.headers, header, event)?;
         }
-        let signed = signer.sign(&envelope.id().to_string(), self.clock.now(), &message.body);
-        for (name, value) in signed.map_err(HttpError::envelope)? {
-            insert(&mut message.headers, &name, &value)?;
-        }
         Ok(message)
+    }
+
+    /// The URLs that have refused it for good in earlier attempts.
+    fn refused(&self, progress: &Progress) -> Vec<Arc<str>> {
+        let targets = self.checked().as_ref().map_or(&[][..], |ready| &ready.targets).iter().enumerate();
+        let refused = targets.filter(|(part, _)| progress.is_refused(*part));
+        refused.map(|(_, target)| Arc::clone(&target.label)).collect()
     }
 
     fn checked(&self) -> &Result<Ready, Vec<Problem>> {
@@ -281,13 +306,21 @@ impl Adapter for Webhook {
         self.checked().as_ref().map(|_| ()).map_err(Clone::clone)
     }
 
-    async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
-        fold(self.deliver_each(envelope).await?, self.options.urls.len())
+    /// With the wait for a connection of the pool, for each URL that is asked after another.
+    fn time_for(&self, limit: Duration) -> Duration {
+        let urls = self.options.urls.len().max(1);
+        let turns = if self.options.parallel { urls.div_ceil(PARALLEL) } else { urls };
+        self.pool.time_for(limit).saturating_mul(u32::try_from(turns).unwrap_or(u32::MAX))
     }
 
-    /// Asks only the URLs that have not taken it in earlier attempts.
+    async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+        fold(self.deliver_each(envelope).await?, self.options.urls.len(), &[])
+    }
+
+    /// Asks only the URLs that have neither taken nor refused it in earlier attempts.
     async fn deliver_rest(&self, envelope: &Envelope, progress: &Progress) -> Result<Receipt, DeliveryError> {
-        fold(self.deliver_open(envelope, progress).await?, self.options.urls.len())
+        let refused = self.refused(progress);
+        fold(self.deliver_open(envelope, progress).await?, self.options.urls.len(), &refused)
     }
 
     async fn health(&self) -> Health {

@@ -1,7 +1,6 @@
 use std::sync::Arc;
-use std::time::Duration;
 
-use dispatch_core::delivery::{DeliveryError, DeliveryErrorKind, Receipt};
+use dispatch_core::delivery::{DeliveryError, Receipt};
 
 /// What became of a webhook at one of its URLs.
 #[derive(Debug)]
@@ -13,14 +12,19 @@ pub struct UrlResult {
     pub result: Result<Receipt, DeliveryError>,
 }
 
-/// One result for all URLs, `count` in number; those that were not asked again have taken it before:
+/// One result for all URLs, `count` in number. `refused` are those that had refused the envelope in an earlier attempt; the
+/// others that were not asked again had taken it.
 ///
 /// - Delivered, with the answer of the first URL, if all of them took it.
 /// - One URL: its own error.
 /// - Nothing was sent to any that failed, for want of a connection: a refusal, as that of the first.
 /// - Else an error that names each URL that failed. It may be tried again if one of them may, after the longest time
 ///   that was asked for; it is `Disabled` if every URL wants nothing more, else permanent.
-pub(super) fn fold(results: Vec<UrlResult>, count: usize) -> Result<Receipt, DeliveryError> {
+pub(super) fn fold(
+    results: Vec<UrlResult>,
+    count: usize,
+    refused: &[Arc<str>],
+) -> Result<Receipt, DeliveryError> {
     let (mut taken, mut errors) = (None, Vec::new());
     for UrlResult { result, .. } in results {
         match result {
@@ -28,47 +32,25 @@ pub(super) fn fold(results: Vec<UrlResult>, count: usize) -> Result<Receipt, Del
             Err(error) => errors.push(error),
         }
     }
-    match errors.len() {
+    let failed = errors.len() + refused.len();
+    match failed {
         0 => Ok(taken.unwrap_or_default()),
-        1 if count == 1 => Err(errors.remove(0)),
+        1 if count == 1 && refused.is_empty() => Err(errors.remove(0)),
         failed => {
-            let texts: Vec<_> = errors.iter().map(DeliveryError::message).collect();
+            let before = refused.iter().map(|url| format!("{url} had refused it before"));
+            let texts: Vec<_> = errors.iter().map(|error| error.message().to_owned()).chain(before).collect();
             let text = format!("{failed} of {count} urls failed: {}", texts.join("; "));
-            let kind = together(errors.iter().map(DeliveryError::kind), failed == count);
-            let refusal = errors.first().and_then(DeliveryError::refusal).cloned();
-            let refusal = refusal.filter(|_| errors.iter().all(|error| error.refusal().is_some()));
-            let error = DeliveryError::new(kind, text).with_source(errors.remove(0));
-            Err(match refusal {
-                Some(refusal) => error.with_refusal(refusal),
-                None => error,
-            })
+            Err(DeliveryError::together(text, errors, count))
         }
-    }
-}
-
-/// What may be done after several failures; `all` is whether there was no success beside them.
-fn together(kinds: impl Iterator<Item = DeliveryErrorKind>, all: bool) -> DeliveryErrorKind {
-    let (mut wait, mut retry, mut disabled) = (None::<Duration>, false, all);
-    for kind in kinds {
-        disabled &= kind == DeliveryErrorKind::Disabled;
-        match kind {
-            DeliveryErrorKind::RetryAfter(asked) => wait = wait.max(Some(asked)),
-            DeliveryErrorKind::Retry => retry = true,
-            _ => {}
-        }
-    }
-    match (wait, retry, disabled) {
-        (Some(wait), ..) => DeliveryErrorKind::RetryAfter(wait),
-        (None, true, _) => DeliveryErrorKind::Retry,
-        (None, false, true) => DeliveryErrorKind::Disabled,
-        (None, false, false) => DeliveryErrorKind::Permanent,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use dispatch_core::delivery::DeliveryErrorKind::{Disabled, Permanent, Retry, RetryAfter};
+    use dispatch_core::delivery::DeliveryErrorKind::{self, Disabled, Permanent, Retry, RetryAfter};
 
     fn folded(results: &[Option<DeliveryErrorKind>]) -> Option<DeliveryErrorKind> {
         let result = |kind: &Option<DeliveryErrorKind>| match kind {
@@ -78,7 +60,7 @@ mod tests {
         let results = results.iter().map(|kind| UrlResult { destination: "u".into(), result: result(kind) });
         let results: Vec<_> = results.collect();
         let count = results.len();
-        fold(results, count).err().map(|error| error.kind())
+        fold(results, count, &[]).err().map(|error| error.kind())
     }
 
     #[test]
@@ -92,5 +74,18 @@ mod tests {
         assert_eq!(folded(&[Some(Disabled), Some(Disabled)]), Some(Disabled));
         assert_eq!(folded(&[Some(Disabled), None]), Some(Permanent));
         assert_eq!(folded(&[Some(Disabled), Some(Permanent)]), Some(Permanent));
+    }
+
+    #[test]
+    fn what_was_refused_before_still_counts_when_the_rest_is_taken() {
+        let taken = || UrlResult { destination: "b".into(), result: Ok(Receipt::taken()) };
+        assert!(fold(vec![taken()], 2, &[]).is_ok());
+        let error = fold(vec![taken()], 2, &["a".into()]).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.message()),
+            (Permanent, "1 of 2 urls failed: a had refused it before")
+        );
+        let gone = UrlResult { destination: "b".into(), result: Err(DeliveryError::disabled("gone")) };
+        assert_eq!(fold(vec![gone], 2, &["a".into()]).unwrap_err().kind(), Permanent, "not switched off");
     }
 }

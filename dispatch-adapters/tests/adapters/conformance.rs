@@ -29,6 +29,7 @@ const WHOLE: Features = Features {
     bodies: true,
     receipt_ids: false,
     max_size: None,
+    not_proven: &[],
 };
 
 struct Counter(NoopAdapter);

@@ -1,7 +1,6 @@
 //! Kafka, against the mock cluster of librdkafka: real sockets and the real protocol, in this process.
 //!
-//! What that does not prove: replication and what a failover keeps, disk, limits and permissions of real brokers,
-//! logins, TLS, and topics that are not made by themselves; those errors are injected here.
+//! What that does not prove is listed in [`NOT_PROVEN`]; the errors that go with it are injected here.
 
 use std::time::Duration;
 
@@ -19,6 +18,15 @@ use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 use crate::support::{
     assert_refused, assert_same, deliver_until_taken, gives_up_in_time, order, read, soon, unique,
 };
+
+/// What a broker that is not real cannot show.
+const NOT_PROVEN: &[&str] = &[
+    "replication, and what a failover keeps",
+    "what is on disk when a broker stops",
+    "limits and permissions of brokers",
+    "logins and TLS",
+    "topics that are not made by themselves",
+];
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
@@ -228,8 +236,12 @@ async fn it_passes_the_public_suite() {
     cluster.create_topic(&topic, 1, 1).unwrap();
     let adapter = adapter(KafkaOptions { max_bytes: 8 << 20, ..at(&cluster) });
     let suite = Suite::new(std::sync::Arc::new(adapter))
-        // The rest is not proven here: see above. Nor are orders that outlive a broker, or a limit of the brokers'.
-        .with_features(Features { idempotent: false, max_size: None, ..Features::all() })
+        .with_features(Features {
+            idempotent: false,
+            max_size: None,
+            not_proven: NOT_PROVEN,
+            ..Features::all()
+        })
         .with_destination(std::sync::Arc::new(Partition {
             consumer: reader(&cluster, &topic),
             topic: topic.clone(),
@@ -237,7 +249,10 @@ async fn it_passes_the_public_suite() {
         }))
         .with_topic(topic.parse().unwrap())
         .with_poison(Envelope::empty("NoTopic"));
-    suite.run().await.assert();
+    let report = suite.run().await;
+    report.assert();
+    assert_eq!(report.not_proven(), NOT_PROVEN);
+    println!("{report}");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ pub struct Report {
     pub(crate) kind: &'static str,
     pub(crate) name: String,
     pub(crate) checks: Vec<Check>,
+    pub(crate) not_proven: &'static [&'static str],
 }
 
 /// One check and what came of it.
@@ -57,6 +58,12 @@ impl Report {
         self.with(|verdict| matches!(verdict, Verdict::Skipped(_)))
     }
 
+    /// What no check can show here, because of what stands in for the real thing.
+    #[must_use]
+    pub const fn not_proven(&self) -> &'static [&'static str] {
+        self.not_proven
+    }
+
     /// Whether no check failed.
     #[must_use]
     pub fn is_ok(&self) -> bool {
@@ -95,6 +102,9 @@ impl fmt::Display for Report {
                     }
                 }
             }
+        }
+        for what in self.not_proven {
+            write!(f, "\n  not proven here: {what}")?;
         }
         Ok(())
     }

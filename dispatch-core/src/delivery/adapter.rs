@@ -39,6 +39,13 @@ pub trait Adapter: Send + Sync + 'static {
         Ok(())
     }
 
+    /// How long one delivery may take if the destination may take `limit` to answer. By default no longer; an adapter that
+    /// first waits for a connection of its own, or asks several places in turn, adds that, so that no time-out around it
+    /// blames the destination.
+    fn time_for(&self, limit: Duration) -> Duration {
+        limit
+    }
+
     /// Delivers one envelope.
     ///
     /// # Errors
@@ -93,6 +100,10 @@ impl<A: Adapter + ?Sized> Adapter for Arc<A> {
 
     fn validate(&self) -> Result<(), Vec<Problem>> {
         (**self).validate()
+    }
+
+    fn time_for(&self, limit: Duration) -> Duration {
+        (**self).time_for(limit)
     }
 
     fn deliver<'a, 'b, 'f>(&'a self, envelope: &'b Envelope) -> Boxed<'f, Result<Receipt, DeliveryError>>

@@ -45,6 +45,36 @@ impl DeliveryErrorKind {
             Self::Disabled => "disabled",
         }
     }
+
+    /// What may be done after several failures: trying again may help if it may help one of them, after the longest delay
+    /// that was asked for; nothing more is wanted if none of them wants more.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use dispatch_core::delivery::DeliveryErrorKind::{self, *};
+    ///
+    /// let after = |seconds| RetryAfter(Duration::from_secs(seconds));
+    /// assert_eq!(DeliveryErrorKind::together([Retry, after(1), Disabled, after(2)]), after(2));
+    /// assert_eq!(DeliveryErrorKind::together([Disabled, Permanent]), Permanent);
+    /// ```
+    #[must_use]
+    pub fn together(kinds: impl IntoIterator<Item = Self>) -> Self {
+        let (mut wait, mut retry, mut disabled) = (None::<Duration>, false, true);
+        for kind in kinds {
+            disabled &= kind == Self::Disabled;
+            match kind {
+                Self::RetryAfter(asked) => wait = wait.max(Some(asked)),
+                Self::Retry => retry = true,
+                Self::Permanent | Self::Disabled => {}
+            }
+        }
+        match (wait, retry, disabled) {
+            (Some(wait), ..) => Self::RetryAfter(wait),
+            (None, true, _) => Self::Retry,
+            (None, false, true) => Self::Disabled,
+            (None, false, false) => Self::Permanent,
+        }
+    }
 }
 
 impl DeliveryError {
@@ -132,6 +162,25 @@ impl DeliveryError {
         self.0.history.as_ref()
     }
 
+    /// One error for an envelope that failed in some of its `parts`, with the error of each of those. It says what may be
+    /// done for them [together](DeliveryErrorKind::together), and that the destination wants nothing more only if every part
+    /// says so; it is a refusal, as the first is, if all of them are. The first is its source.
+    #[must_use]
+    pub fn together(message: impl AsRef<str>, errors: Vec<Self>, parts: usize) -> Self {
+        let kind = match DeliveryErrorKind::together(errors.iter().map(Self::kind)) {
+            DeliveryErrorKind::Disabled if errors.len() < parts => DeliveryErrorKind::Permanent,
+            kind => kind,
+        };
+        let refused = errors.iter().all(|error| error.refusal().is_some());
+        let refusal = errors.first().and_then(Self::refusal).filter(|_| refused).cloned();
+        let mut error = Self::new(kind, message);
+        error.0.refusal = refusal;
+        match errors.into_iter().next() {
+            Some(first) => error.with_source(first),
+            None => error,
+        }
+    }
+
     /// The same error again, without its source: for a batch that failed as a whole.
     #[must_use]
     pub fn repeat(&self) -> Self {
@@ -172,6 +221,10 @@ impl Failure for DeliveryError {
 
     fn panicked(text: &str) -> Self {
         Self::retry(format!("the adapter panicked: {text}"))
+    }
+
+    fn disabled(text: &str) -> Self {
+        Self::new(DeliveryErrorKind::Disabled, text)
     }
 
     fn with_history(mut self, history: History) -> Self {

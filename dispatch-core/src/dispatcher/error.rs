@@ -160,6 +160,10 @@ impl Failure for DispatcherError {
         Self::new("Panic", text)
     }
 
+    fn disabled(text: &str) -> Self {
+        Self::new("Disabled", text).unrecoverable()
+    }
+
     fn with_history(mut self, history: History) -> Self {
         self.0.history = Some(history);
         self

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::delivery::DeliveryErrorKind;
 
-/// Why a policy did not let a call through. The destination was not asked, so no attempt was made.
+/// Why a call was not let through: the destination was not asked.
+///
+/// Where a policy refused, no attempt was made either. An adapter whose own pool of connections was exhausted
+/// ([`RefusedBy::PoolExhausted`]) had begun one, and a retry policy counts it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// Which policy refused.
@@ -123,6 +126,9 @@ pub trait Failure: Sized + Send {
 
     /// The error of an attempt that panicked.
     fn panicked(text: &str) -> Self;
+
+    /// The error of an attempt that was not made, because the destination has said that it wants nothing more.
+    fn disabled(text: &str) -> Self;
 
     /// Adds what was tried.
     #[must_use]

@@ -189,6 +189,59 @@ async fn tried_again_only_the_urls_that_failed_are_asked() {
 }
 
 #[tokio::test]
+async fn tried_again_a_url_that_refused_for_good_is_left_alone_and_still_told_of() {
+    for parallel in [false, true] {
+        let server = MockServer::start().await;
+        let answer =
+            |route, status: u16| Mock::given(path(route)).respond_with(ResponseTemplate::new(status));
+        answer("/a", 400).mount(&server).await;
+        answer("/b", 503).up_to_n_times(1).mount(&server).await;
+        answer("/b", 200).mount(&server).await;
+        let base = server.uri();
+        let options = WebhookOptions { parallel, ..options(format!("{base}/a")) };
+        let retry = RetryPolicy::default().with_base(Duration::from_millis(1));
+        let hook = Webhook::new(options.with_url(format!("{base}/b")));
+        let hook = dispatch_adapters::Delivery::to(hook).retry(retry).start().unwrap();
+        let error = hook.deliver(&order()).await.unwrap_err();
+        assert_eq!(error.kind(), DeliveryErrorKind::Permanent);
+        let text = error.message().replace(&base, "");
+        assert_eq!(text, "1 of 2 urls failed: /a had refused it before");
+        let mut asked: Vec<_> = requests(&server).await.iter().map(|it| it.url.path().to_owned()).collect();
+        asked.sort();
+        assert_eq!(asked, ["/a", "/b", "/b"]);
+    }
+}
+
+#[tokio::test]
+async fn each_url_gets_a_signature_of_the_time_it_is_asked() {
+    let server = answering(ResponseTemplate::new(200)).await;
+    let base = server.uri();
+    let options = options(format!("{base}/a")).with_url(format!("{base}/b"));
+    let hook = Webhook::new(options).with_clock(Arc::new(Ticking::from(NOW)));
+    hook.deliver(&order()).await.unwrap();
+    let requests = requests(&server).await;
+    assert_ne!(requests[0].headers["webhook-timestamp"], requests[1].headers["webhook-timestamp"]);
+    assert_ne!(requests[0].headers["webhook-signature"], requests[1].headers["webhook-signature"]);
+    for request in &requests {
+        let secret = secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        assert_eq!(check(Scheme::Standard, &secret, request), Ok(()));
+    }
+}
+
+#[test]
+fn a_delivery_has_time_for_every_url_and_for_the_wait_for_a_connection() {
+    let limit = Duration::from_secs(2);
+    let of = |parallel| {
+        let urls = (1..20).fold(options("http://h.example/0"), |options, number| {
+            options.with_url(format!("http://h.example/{number}"))
+        });
+        Webhook::new(WebhookOptions { parallel, ..urls }).time_for(limit)
+    };
+    let each = limit + PoolOptions::default().checkout_timeout;
+    assert_eq!((of(false), of(true)), (each * 20, each * 3), "20 urls, or 8 at a time");
+}
+
+#[tokio::test]
 async fn the_guard_is_on_unless_told_otherwise() {
     let server = Server::writing("HTTP/1.1 204 No Content\r\n\r\n").await;
     let literal = Webhook::new(WebhookOptions::new(server.url(), secret("s")));

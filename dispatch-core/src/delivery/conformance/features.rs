@@ -28,6 +28,8 @@ pub struct Features {
     pub receipt_ids: bool,
     /// Most bytes of a payload; more is refused for good. `None` sets no limit, and 1 MiB has to pass.
     pub max_size: Option<usize>,
+    /// What the destination that stands in for the real one cannot show; the report says so.
+    pub not_proven: &'static [&'static str],
 }
 
 impl Features {
@@ -44,6 +46,7 @@ impl Features {
             bodies: true,
             receipt_ids: true,
             max_size: None,
+            not_proven: &[],
         }
     }
 }

@@ -104,6 +104,6 @@ impl Suite {
         add("its name is not blank and does not change", promises::name(&talk, &first_name));
         // Last, since it reads everything that was said before.
         add("no text shows a secret", promises::secrets(&talk));
-        Report { kind: "adapter", name: first_name, checks }
+        Report { kind: "adapter", name: first_name, checks, not_proven: talk.suite.features.not_proven }
     }
 }
