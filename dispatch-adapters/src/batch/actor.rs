@@ -1,14 +1,15 @@
 use std::sync::Arc;
 
-use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryEvent};
+use dispatch_core::delivery::Adapter;
 use dispatch_core::policy::{BatchPolicy, RefusedBy};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::Sends;
 use super::line::Line;
-use super::protocol::{Command, Item};
-use super::{Sends, wrong_count};
+use super::protocol::Command;
+use super::sending::Sender;
 use crate::policy::Telemetry;
 
 /// Collects and sends until the last handle is gone and everything has its result.
@@ -19,18 +20,26 @@ pub(super) async fn run<A: Adapter>(
     telemetry: Telemetry,
     mut commands: mpsc::UnboundedReceiver<Command>,
 ) {
-    let Sends { at_once, hold } = sends;
+    let Sends { at_once, hold, again } = sends;
     let origin = Instant::now();
     let mut line = Line::new(policy);
+    // A place for each batch that is on its way; one that waits to be tried again has none.
+    let places = Arc::new(Semaphore::new(at_once.clamp(1, Semaphore::MAX_PERMITS)));
+    let sender = Arc::new(Sender { adapter, telemetry, again, places: Arc::clone(&places) });
     let mut sending = FuturesUnordered::new();
     // Who waits until every batch up to a number has its results.
     let mut flushes: Vec<(u64, oneshot::Sender<()>)> = Vec::new();
     let (mut open, mut draining) = (true, false);
     loop {
-        while sending.len() < at_once
+        while line.is_ready()
+            && let Ok(place) = Arc::clone(&places).try_acquire_owned()
             && let Some((number, items)) = line.next()
         {
-            sending.push(send(Arc::clone(&adapter), telemetry.clone(), number, items));
+            let sender = Arc::clone(&sender);
+            sending.push(async move {
+                sender.send(items, place).await;
+                number
+            });
         }
         for (_, done) in flushes.extract_if(.., |(number, _)| line.is_past(*number)) {
             // Whoever asked may have gone.
@@ -40,10 +49,13 @@ pub(super) async fn run<A: Adapter>(
             break;
         }
         // While as many are on their way as may be, the next one goes on collecting.
-        let due = line.due().filter(|_| sending.len() < at_once).map(|due| origin + due);
+        let full = places.available_permits() == 0;
+        let due = line.due().filter(|_| !full).map(|due| origin + due);
         tokio::select! {
             biased;
             Some(number) = sending.next() => line.finished(number),
+            // Given back at once: what matters is that there is one.
+            _ = places.acquire(), if full => {}
             command = commands.recv(), if open => match command {
                 Some(Command::Add(item)) => {
                     line.push(item, origin.elapsed());
@@ -68,33 +80,11 @@ pub(super) async fn run<A: Adapter>(
         {
             for item in line.take_back(hold.most) {
                 // Whoever has gone need not be told.
-                let _ = item.reply.send(Err(telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining))));
+                let _ =
+                    item.reply.send(Err(sender.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining))));
             }
         }
     }
-}
-
-async fn send<A: Adapter>(adapter: Arc<A>, telemetry: Telemetry, number: u64, items: Vec<Item>) -> u64 {
-    // Whoever has gone does not want it any more.
-    let items = items.into_iter().filter(|item| !item.reply.is_closed());
-    let (envelopes, replies): (Vec<_>, Vec<_>) =
-        items.map(|Item { envelope, reply, _permit }| (envelope, (reply, _permit))).unzip();
-    if envelopes.is_empty() {
-        return number;
-    }
-    telemetry.emit(DeliveryEvent::Batched { size: envelopes.len() });
-    let mut results = adapter.deliver_batch(&envelopes).await;
-    if results.len() != envelopes.len() {
-        let problem = wrong_count(adapter.name(), results.len(), envelopes.len());
-        tracing::error!(adapter = adapter.name(), "{problem}");
-        // Which of them were delivered cannot be told, so all are tried again.
-        results = envelopes.iter().map(|_| Err(DeliveryError::retry(problem.message()))).collect();
-    }
-    for ((reply, _permit), result) in replies.into_iter().zip(results) {
-        // The caller may have gone meanwhile.
-        let _ = reply.send(result);
-    }
-    number
 }
 
 #[cfg(test)]
@@ -104,7 +94,7 @@ mod tests {
 
     use async_trait::async_trait;
     use dispatch_core::Envelope;
-    use dispatch_core::delivery::{DeliveryLabels, Receipt};
+    use dispatch_core::delivery::{DeliveryError, DeliveryLabels, Receipt};
 
     use super::super::Batched;
     use super::*;

@@ -53,6 +53,11 @@ impl<T> Line<T> {
         self.batch.due()
     }
 
+    /// Whether there is a batch to send.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// The next batch to send, with its number.
     pub(super) fn next(&mut self) -> Option<(u64, Vec<T>)> {
         self.ready.pop_front()

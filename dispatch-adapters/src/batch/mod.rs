@@ -2,9 +2,12 @@
 //!
 //! - A batch leaves when it is full, when its first envelope has waited long enough, when it is flushed, or when
 //!   the last handle is gone.
-//! - Every caller gets the result of its own envelope; what failed can be tried again alone.
-//! - Batches are sent one at a time, in order; meanwhile the next one is collected. A
-//!   [`Delivery`](crate::Delivery) that was told to work on several envelopes at once sends several.
+//! - Every caller gets the result of its own envelope, as soon as it is known. In a [`Delivery`](crate::Delivery) with
+//!   retries, what of a batch failed is tried again together and in its order, after one delay, and waits for nobody to
+//!   fill the batch up again.
+//! - Batches are sent one at a time, in order; meanwhile the next one is collected. While a batch waits to be tried again
+//!   others are sent, unless they come from a queue that keeps the order. A [`Delivery`](crate::Delivery) that was told to
+//!   work on several envelopes at once sends several.
 //! - An envelope whose caller has gone is not sent.
 //! - Callers wait while ten batches are inside: nothing is collected without bound. While the circuit breaker of a
 //!   delivery refuses, no more envelopes than it may hold are inside; the others are refused.
@@ -12,6 +15,7 @@
 mod actor;
 mod line;
 mod protocol;
+mod sending;
 
 use std::sync::Arc;
 
@@ -20,9 +24,9 @@ use dispatch_core::delivery::{Adapter, DeliveryError, Health, Receipt};
 use dispatch_core::error::{ErrorCode, Problem};
 use dispatch_core::policy::{BatchPolicy, RefusedBy};
 use dispatch_core::{Envelope, RegistrationError};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::policy::{Breaker, Telemetry};
+use crate::policy::{Breaker, Rates, Retry, Telemetry};
 use protocol::{Command, Item};
 
 /// An adapter that delivers in batches.
@@ -45,6 +49,15 @@ pub(crate) struct Sends {
     pub(crate) at_once: usize,
     /// How many envelopes may wait for a breaker.
     pub(crate) hold: Option<Hold>,
+    /// What of a batch failed is tried again.
+    pub(crate) again: Option<Again>,
+}
+
+/// How what failed is tried again.
+pub(crate) struct Again {
+    pub(crate) retry: Retry,
+    /// What each envelope passes once more.
+    pub(crate) rates: Rates,
 }
 
 /// While a breaker refuses, so many envelopes may wait.
@@ -63,7 +76,7 @@ impl<A: Adapter> Batched<A> {
     /// # Errors
     /// Everything that is wrong with the policy; that there is no runtime.
     pub fn start(policy: BatchPolicy, adapter: A, telemetry: Telemetry) -> Result<Self, RegistrationError> {
-        Self::start_with(policy, Sends { at_once: 1, hold: None }, adapter, telemetry)
+        Self::start_with(policy, Sends { at_once: 1, hold: None, again: None }, adapter, telemetry)
     }
 
     /// Like [`start`](Self::start), with more to say about how batches are sent.
@@ -113,6 +126,28 @@ impl<A: Adapter> Batched<A> {
     pub fn inner(&self) -> &A {
         &self.inner
     }
+
+    /// Waits for room; `None` if there never will be any again.
+    ///
+    /// # Errors
+    /// A refusal, while the breaker refuses and as much is inside as it may hold.
+    async fn enter(&self) -> Result<Option<OwnedSemaphorePermit>, DeliveryError> {
+        let room = Arc::clone(&self.room).acquire_owned();
+        let Some(hold) = &self.hold else {
+            return Ok(room.await.ok());
+        };
+        let over = || self.pending() >= hold.most;
+        let remaining = match hold.breaker.refuses().filter(|_| over()) {
+            Some(remaining) => remaining,
+            None => tokio::select! {
+                biased;
+                permit = room => return Ok(permit.ok()),
+                // Whoever waits for room finds as much inside as may be.
+                remaining = hold.breaker.refusing(), if self.room.available_permits() == 0 => remaining,
+            },
+        };
+        Err(self.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining)))
+    }
 }
 
 #[async_trait]
@@ -131,12 +166,7 @@ impl<A: Adapter> Adapter for Batched<A> {
 
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
         let stopped = || DeliveryError::retry("the batch in front of the destination has been stopped");
-        if let Some(hold) = self.hold.as_ref().filter(|hold| self.pending() >= hold.most)
-            && let Some(remaining) = hold.breaker.refuses()
-        {
-            return Err(self.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining)));
-        }
-        let permit = Arc::clone(&self.room).acquire_owned().await.map_err(|_| stopped())?;
+        let permit = self.enter().await?.ok_or_else(stopped)?;
         let (reply, result) = oneshot::channel();
         let item = Item { envelope: envelope.clone(), reply, _permit: permit };
         self.mailbox.send(Command::Add(item)).map_err(|_| stopped())?;

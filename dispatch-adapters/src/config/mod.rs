@@ -15,6 +15,7 @@
 //! | `max_in_flight` | no limit | most attempts at a time |
 //! | `batch` | none | a [`BatchPolicy`](dispatch_core::policy::BatchPolicy) |
 //! | `max_held` | 1000 | how much work an open breaker holds |
+//! | `hold_for_ms` | 86400000 | how long an outage may last before a failed probe costs the work that it held an attempt |
 //! | `queue`, `concurrency` | 10000, in order | how many envelopes the queue takes, and how many are worked on at once |
 //! | `fallback` | none | a target that is asked when this one does not take an envelope; it has no policies |
 //! | `dead_letters` | none | targets for what failed for good; they have no policies, and are tried again until they take it |

@@ -8,7 +8,6 @@ use dispatch_core::delivery::Adapter;
 use super::ReadyTarget;
 use crate::dead_letters::DeadLetters;
 use crate::delivery::{Delivery, DeliveryBuilder, Fallback};
-use crate::policy::Timeout;
 use crate::targets::{Target, Targets};
 
 impl ReadyTarget {
@@ -18,12 +17,8 @@ impl ReadyTarget {
     /// That there is no tokio runtime, which dead letters need.
     pub fn delivery(&self) -> Result<DeliveryBuilder, RegistrationError> {
         let config = &self.config;
-        // A webhook asks its URLs one after the other, and each may take the whole time.
-        let urls = config.options.get("urls").and_then(|urls| urls.as_array()).map_or(1, Vec::len).max(1);
-        let timeout =
-            config.timeout.saturating_mul(u32::try_from(urls).unwrap_or(u32::MAX)).min(Timeout::LONGEST);
         let mut delivery =
-            Delivery::to(Arc::clone(&self.adapter)).destination(config.name.as_str()).timeout(timeout);
+            Delivery::to(Arc::clone(&self.adapter)).destination(config.name.as_str()).timeout(config.timeout);
         if let Some(policy) = &config.retry {
             delivery = delivery.retry(policy.clone());
         }
@@ -44,6 +39,9 @@ impl ReadyTarget {
         }
         if let Some(max_held) = config.max_held {
             delivery = delivery.max_held(max_held);
+        }
+        if let Some(limit) = config.hold_for {
+            delivery = delivery.hold_for(limit);
         }
         if let Some(queue) = config.queue {
             delivery = delivery.queue_capacity(queue);

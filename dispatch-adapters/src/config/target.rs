@@ -37,6 +37,8 @@ pub struct TargetConfig {
     pub batch: Option<BatchPolicy>,
     /// How much work an open circuit breaker holds.
     pub max_held: Option<usize>,
+    /// How long an outage may last before held work pays for it with attempts.
+    pub hold_for: Option<Duration>,
     /// How many envelopes the queue takes.
     pub queue: Option<usize>,
     /// How many of them are worked on at once.
@@ -60,6 +62,7 @@ pub(super) const KEYS: &[&str] = &[
     "max_in_flight",
     "batch",
     "max_held",
+    "hold_for_ms",
     "queue",
     "concurrency",
     "fallback",
@@ -86,6 +89,7 @@ impl TargetConfig {
             max_in_flight: None,
             batch: None,
             max_held: None,
+            hold_for: None,
             queue: None,
             concurrency: None,
             fallback: None,
@@ -156,6 +160,7 @@ impl TargetConfig {
             max_in_flight: fields.optional("max_in_flight"),
             batch: policies::batch(&mut fields),
             max_held: fields.optional("max_held"),
+            hold_for: fields.optional("hold_for_ms").map(Duration::from_millis),
             queue: fields.optional("queue"),
             concurrency: fields.optional("concurrency"),
             fallback: None,
@@ -206,6 +211,7 @@ impl TargetConfig {
             ("max_in_flight", self.max_in_flight.is_some()),
             ("batch", self.batch.is_some()),
             ("max_held", self.max_held.is_some()),
+            ("hold_for_ms", self.hold_for.is_some()),
             ("queue", self.queue.is_some()),
             ("concurrency", self.concurrency.is_some()),
             ("fallback", self.fallback.is_some()),

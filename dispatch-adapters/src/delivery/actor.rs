@@ -153,18 +153,22 @@ async fn work(shared: Arc<Shared>, number: u64, job: Job) -> u64 {
     number
 }
 
-/// Delivers what was taken: a refusal is not for the one who queued it, so it is tried again.
+/// Delivers what was taken: a refusal is not for the one who queued it, so it is tried again. Only a destination that was
+/// shut down takes nothing ever again, which is a failure for good.
 async fn deliver(shared: &Shared, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
     let progress = Progress::new();
     loop {
         let result = shared.deliver(envelope, &progress).await;
-        let refusal = result.as_ref().err().and_then(DeliveryError::refusal);
-        match refusal {
-            Some(refusal) if refusal.by != RefusedBy::Stopped => {
-                let pause = refusal.retry_in.unwrap_or(Duration::from_millis(100));
-                tokio::time::sleep(pause.max(Duration::from_millis(1))).await;
+        let Some(refusal) = result.as_ref().err().and_then(DeliveryError::refusal) else {
+            return result;
+        };
+        if refusal.by == RefusedBy::Stopped {
+            if let Err(error) = &result {
+                shared.bury(envelope, error).await;
             }
-            _ => return result,
+            return result;
         }
+        let pause = refusal.retry_in.unwrap_or(Duration::from_millis(100));
+        tokio::time::sleep(pause.max(Duration::from_millis(1))).await;
     }
 }

@@ -14,10 +14,10 @@ use super::route::{Attempt, Route};
 use super::shared::Shared;
 use super::vitals::Vitals;
 use super::{Delivery, Fallback, actor};
-use crate::batch::{Batched, Hold, Sends};
+use crate::batch::{Again, Batched, Hold, Sends};
 use crate::dead_letters::DeadLetters;
 use crate::policy::{
-    Around, Breaker, InFlight, KeyedRate, Observe, Policy, Rate, Retry, Stack, Telemetry, Timeout,
+    Around, Breaker, Gate, InFlight, KeyedRate, Observe, Policy, Rate, Retry, Stack, Telemetry, Timeout,
 };
 
 /// Puts the policies of a destination together; made by [`Delivery::to`].
@@ -31,6 +31,7 @@ pub struct DeliveryBuilder {
     seed: Option<u64>,
     breaker: Option<BreakerConfig>,
     max_held: usize,
+    hold_for: Duration,
     rate: Option<RateLimit>,
     key_rate: Option<RateLimit>,
     max_in_flight: Option<usize>,
@@ -57,6 +58,7 @@ impl DeliveryBuilder {
             seed: None,
             breaker: None,
             max_held: 1_000,
+            hold_for: Breaker::HOLD_FOR,
             rate: None,
             key_rate: None,
             max_in_flight: None,
@@ -104,6 +106,13 @@ impl DeliveryBuilder {
         self
     }
 
+    /// How long an outage may last before an envelope that a breaker holds pays for it with attempts: 24 hours unless
+    /// given. Until then every probe is free; later one that fails is an attempt of its envelope, which may be its last.
+    pub fn hold_for(mut self, limit: Duration) -> Self {
+        self.hold_for = limit;
+        self
+    }
+
     /// Delivers no faster than this.
     pub fn rate_limit(mut self, limit: RateLimit) -> Self {
         self.rate = Some(limit);
@@ -122,8 +131,10 @@ impl DeliveryBuilder {
         self
     }
 
-    /// Gives each attempt this long; 5 s unless given. A batch has this long for each envelope that fits into it, an
-    /// hour at most: an adapter may deliver them one after the other.
+    /// Gives each attempt this long; 5 s unless given. What the adapter spends before the destination is asked, such as the
+    /// wait for a connection of a pool, is [added](Adapter::time_for), and so is this time for each further place that it
+    /// asks in turn. A batch has this long for each envelope that fits into it, an hour at most: an adapter may deliver
+    /// them one after the other.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = limit;
         self
@@ -224,19 +235,22 @@ impl DeliveryBuilder {
             .with_clock(self.clock);
         let max_held = if self.fallback.is_some() { 0 } else { self.max_held };
         let breaker = self.breaker.map(|config| Breaker::holding(config, max_held)).transpose()?;
-        let breaker = breaker.map(|breaker| breaker.with_telemetry(telemetry.clone()));
+        let breaker =
+            breaker.map(|breaker| breaker.hold_for(self.hold_for).with_telemetry(telemetry.clone()));
         let retry = self.retry.map(|policy| match self.seed {
             Some(seed) => Retry::seeded(policy, seed),
             None => Retry::new(policy),
         });
-        let limits = Stack(self.rate.map(Rate::new), self.key_rate.map(KeyedRate::new));
+        let rates = Stack(self.rate.map(Rate::new), self.key_rate.map(KeyedRate::new));
+        let gate = Gate::default();
         let envelopes = u32::try_from(self.batch.map_or(1, |batch| batch.max_size)).unwrap_or(u32::MAX);
-        let limit = self.timeout.saturating_mul(envelopes).min(Timeout::LONGEST.max(self.timeout));
+        let limit = self.adapter.time_for(self.timeout).saturating_mul(envelopes);
+        let limit = limit.min(Timeout::LONGEST.max(self.timeout));
         let in_flight = self.max_in_flight.map(InFlight::new).transpose()?;
-        let attempt: Attempt = Stack(in_flight, Stack(Observe, Timeout::new(limit)));
+        let attempt: Attempt = Stack(in_flight, Stack(gate.clone(), Stack(Observe, Timeout::new(limit))));
         let route = match self.batch {
             None => {
-                let policy = Stack(retry, Stack(breaker.clone(), Stack(limits, attempt)));
+                let policy = Stack(retry, Stack(breaker.clone(), Stack(rates, attempt)));
                 Route::Single(Around::new(policy, self.adapter).with_telemetry(telemetry.clone()))
             }
             Some(batch) => {
@@ -244,10 +258,11 @@ impl DeliveryBuilder {
                 let sends = Sends {
                     at_once: self.concurrency.map_or(1, |envelopes| envelopes.div_ceil(batch.max_size)),
                     hold: breaker.clone().map(|breaker| Hold { breaker, most: max_held }),
+                    again: retry.map(|retry| Again { retry, rates: rates.clone() }),
                 };
                 let behind = behind.with_telemetry(telemetry.clone());
                 let batched = Batched::start_with(batch, sends, behind, telemetry.clone())?;
-                Route::Batched(Around::new(Stack(retry, limits), batched).with_telemetry(telemetry.clone()))
+                Route::Batched(Around::new(rates, batched).with_telemetry(telemetry.clone()))
             }
         };
         let batch_size = self.batch.map_or(1, |batch| batch.max_size);
@@ -266,7 +281,7 @@ impl DeliveryBuilder {
             breaker,
             fallback: self.fallback,
             dead_letters: self.dead_letters,
-            disabled: AtomicBool::new(false),
+            gate,
             stopped: AtomicBool::new(false),
             vitals: Vitals::start(),
             room: Arc::new(Semaphore::new(self.queue)),

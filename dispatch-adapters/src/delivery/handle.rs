@@ -60,7 +60,7 @@ impl Delivery {
     ///
     /// One envelope after the other is delivered, in the order they were queued: each has its outcome, retries
     /// included, before the next is begun. With a batch, one batch after the other is; what of it fails is tried again
-    /// alone, after the rest of its batch and before the next one. Whoever asked for
+    /// together, in its order and before the next one. Whoever asked for
     /// [concurrency](DeliveryBuilder::concurrency) has no more than that work is begun in order.
     ///
     /// # Errors
@@ -99,15 +99,16 @@ impl Delivery {
         }
     }
 
-    /// Whether the destination has said that it wants nothing more.
+    /// Whether the destination has said that it wants nothing more. From then on no attempt is made, also for what waited:
+    /// every envelope fails for good.
     #[must_use]
     pub fn is_disabled(&self) -> bool {
-        self.shared.disabled.load(Ordering::Acquire)
+        self.shared.gate.is_closed()
     }
 
     /// Delivers again to a destination that had said that it wants nothing more.
     pub fn enable(&self) {
-        self.shared.disabled.store(false, Ordering::Release);
+        self.shared.gate.open();
     }
 
     /// Takes nothing more, and waits until everything has an outcome, for `deadline` at most.
@@ -156,7 +157,7 @@ impl Adapter for Delivery {
     }
 
     /// Delivers them in order: one after the other, or one batch after the other if there is one, without waiting for
-    /// others to fill the last. What of a batch fails is tried again alone, before the next one.
+    /// others to fill the last. What of a batch fails is tried again together, before the next one.
     async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
         match self.shared.route {
             Route::Batched(_) => {

@@ -4,17 +4,13 @@ use dispatch_core::Envelope;
 use dispatch_core::delivery::{Adapter, DeliveryError, Health, Progress, Receipt};
 
 use crate::batch::Batched;
-use crate::policy::{Around, Breaker, InFlight, KeyedRate, Moment, Observe, Rate, Retry, Stack, Timeout};
+use crate::policy::{Around, Breaker, Gate, InFlight, Moment, Observe, Rates, Retry, Stack, Timeout};
 
-/// What stands in front of every attempt.
-pub(super) type Limits = Stack<Option<Rate>, Option<KeyedRate>>;
 /// What stands around every attempt.
-pub(super) type Attempt = Stack<Option<InFlight>, Stack<Observe, Timeout>>;
+pub(super) type Attempt = Stack<Option<InFlight>, Stack<Gate, Stack<Observe, Timeout>>>;
 /// The whole, without a batch.
-pub(super) type Single = Stack<Option<Retry>, Stack<Option<Breaker>, Stack<Limits, Attempt>>>;
-/// What stands in front of a batch, and what stands behind it.
-pub(super) type Before = Stack<Option<Retry>, Limits>;
-/// What stands around every attempt of a batch.
+pub(super) type Single = Stack<Option<Retry>, Stack<Option<Breaker>, Stack<Rates, Attempt>>>;
+/// What stands behind a batch, around every attempt of it.
 pub(super) type Behind = Stack<Option<Breaker>, Attempt>;
 
 /// A batch in front of an adapter.
@@ -23,7 +19,7 @@ pub(super) type Batch = Batched<Around<Behind, Arc<dyn Adapter>>>;
 /// An adapter with its policies.
 pub(super) enum Route {
     Single(Around<Single, Arc<dyn Adapter>>),
-    Batched(Around<Before, Batch>),
+    Batched(Around<Rates, Batch>),
 }
 
 impl Route {

@@ -16,7 +16,7 @@ use super::Fallback;
 use super::route::Route;
 use super::vitals::Vitals;
 use crate::dead_letters::DeadLetters;
-use crate::policy::{Breaker, Moment, Telemetry};
+use crate::policy::{Breaker, Gate, Moment, Telemetry};
 
 /// What the clones of a delivery share.
 pub(super) struct Shared {
@@ -25,7 +25,7 @@ pub(super) struct Shared {
     pub(super) breaker: Option<Breaker>,
     pub(super) fallback: Option<Fallback>,
     pub(super) dead_letters: Option<DeadLetters>,
-    pub(super) disabled: AtomicBool,
+    pub(super) gate: Gate,
     pub(super) stopped: AtomicBool,
     pub(super) vitals: Vitals,
     /// What bounds the mailbox: one permit for each job that has no result.
@@ -66,8 +66,8 @@ impl Shared {
         progress: &Progress,
     ) -> Result<Receipt, DeliveryError> {
         let _running = self.vitals.enter();
-        let result = if self.disabled.load(Ordering::Acquire) {
-            Err(DeliveryError::disabled("the destination wants nothing more; enable() delivers to it again"))
+        let result = if self.gate.is_closed() {
+            Err(Gate::refusal())
         } else {
             let moment = Moment::start();
             let result = self.route.deliver(envelope, &moment, progress).await;
@@ -85,9 +85,9 @@ impl Shared {
 
     async fn failed(&self, envelope: &Envelope, error: DeliveryError) -> Result<Receipt, DeliveryError> {
         let refused = error.refusal().map(|refusal| refusal.by);
-        if error.kind() == DeliveryErrorKind::Disabled && !self.disabled.swap(true, Ordering::AcqRel) {
-            let DeliveryLabels { adapter, destination } = self.telemetry.labels();
-            tracing::warn!(%adapter, %destination, "the destination wants nothing more and is switched off");
+        if error.kind() == DeliveryErrorKind::Disabled {
+            // Of a batch it is known only here, unless it was the answer to all of it.
+            self.gate.close(self.telemetry.labels());
         }
         if let Some(fallback) = &self.fallback
             && refused.is_none_or(|by| by == RefusedBy::CircuitOpen)
@@ -105,13 +105,13 @@ impl Shared {
         if refused.is_some() {
             return Err(error);
         }
-        self.telemetry.emit(DeliveryEvent::Failed { kind: error.kind() });
         self.bury(envelope, &error).await;
         Err(error)
     }
 
-    /// Hands a failed envelope to the dead letters.
-    async fn bury(&self, envelope: &Envelope, error: &DeliveryError) {
+    /// An envelope has failed for good: says so, and hands it to the dead letters.
+    pub(super) async fn bury(&self, envelope: &Envelope, error: &DeliveryError) {
+        self.telemetry.emit(DeliveryEvent::Failed { kind: error.kind() });
         let DeliveryLabels { adapter, destination } = self.telemetry.labels();
         let attempts = error.history().map_or(1, |history| history.attempts);
         let letters = self.dead_letters.as_ref().filter(|_| !DeadLetter::is_in(envelope));
@@ -140,7 +140,7 @@ impl Shared {
         let phase = self.breaker.as_ref().map(Breaker::phase);
         let own = self.vitals.health(self.telemetry.now());
         let status = match phase {
-            _ if self.disabled.load(Ordering::Acquire) => HealthStatus::Unhealthy,
+            _ if self.gate.is_closed() => HealthStatus::Unhealthy,
             Some(BreakerPhase::Open) => HealthStatus::Unhealthy,
             Some(BreakerPhase::HalfOpen) => HealthStatus::Degraded,
             _ if inner.status != HealthStatus::Unknown => inner.status,

@@ -15,6 +15,9 @@ use tokio::time::Instant;
 use super::*;
 use crate::dead_letters::DeadLetters;
 
+mod batches;
+mod holding;
+
 const fn s(s: u64) -> Duration {
     Duration::from_secs(s)
 }
@@ -154,54 +157,6 @@ async fn a_destination_that_dead_letters_to_itself_does_not_feed_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ten_minutes_of_outage_lose_nothing_and_fill_no_dead_letters() {
-    let (puppet, grave) = (Arc::new(Puppet::default()), Arc::new(Puppet::default()));
-    let counts = Arc::new(Counts::default());
-    let letters = DeadLetters::to([Arc::clone(&grave)]).unwrap();
-    let delivery = Delivery::to(Arc::clone(&puppet))
-        .retry(RetryPolicy::default())
-        .circuit_breaker(BreakerConfig::default())
-        .max_in_flight(8)
-        .concurrency(256)
-        .dead_letters(&letters)
-        .observe(Arc::clone(&counts) as Arc<dyn DeliveryObserver>)
-        .start()
-        .unwrap();
-    puppet.down.store(true, Ordering::SeqCst);
-    for _ in 0..600 {
-        drop(delivery.enqueue(event()).unwrap());
-        tokio::time::sleep(s(1)).await;
-    }
-    assert_eq!(delivery.breaker().unwrap().phase(), BreakerPhase::Open);
-    let calls = puppet.calls();
-    assert!(calls < 100, "{calls} calls of a destination that is down");
-    puppet.down.store(false, Ordering::SeqCst);
-    tokio::time::sleep(s(61)).await;
-    assert_eq!(delivery.breaker().unwrap().phase(), BreakerPhase::Closed, "one probe is enough");
-    let report = delivery.shutdown(s(60)).await;
-    assert!(report.is_complete(), "{report:?}");
-    assert_eq!((puppet.taken(), grave.calls(), letters.pending()), (600, 0, 0));
-    assert!(counts.of("Held") > 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn over_the_bound_of_what_is_held_the_caller_is_refused_with_the_time_that_remains() {
-    let puppet = Arc::new(Puppet::default());
-    puppet.down.store(true, Ordering::SeqCst);
-    let config = BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() };
-    let delivery = Delivery::to(Arc::clone(&puppet)).circuit_breaker(config).max_held(1).start().unwrap();
-    assert!(delivery.deliver(&event()).await.unwrap_err().refusal().is_none());
-    let (held, envelope) = (delivery.clone(), event());
-    let held = tokio::spawn(async move { held.deliver(&envelope).await });
-    tokio::task::yield_now().await;
-    let refused = delivery.deliver(&event()).await.unwrap_err();
-    let refusal = refused.refusal().unwrap();
-    assert_eq!((refusal.by, refusal.retry_in), (RefusedBy::CircuitOpen, Some(s(60))));
-    puppet.down.store(false, Ordering::SeqCst);
-    assert!(held.await.unwrap().is_ok());
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_fallback_takes_what_the_destination_does_not() {
     let (puppet, second) = (Arc::new(Puppet::default()), Arc::new(Puppet::default()));
     puppet.down.store(true, Ordering::SeqCst);
@@ -219,20 +174,6 @@ async fn a_fallback_takes_what_the_destination_does_not() {
         (1, 5),
         "an open breaker holds nothing if there is a fallback"
     );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_destination_that_wants_nothing_more_is_left_alone() {
-    let puppet = Arc::new(Puppet::default());
-    puppet.disabled.store(true, Ordering::SeqCst);
-    let delivery = Delivery::to(Arc::clone(&puppet)).retry(RetryPolicy::default()).start().unwrap();
-    for _ in 0..3 {
-        assert!(delivery.deliver(&event()).await.is_err());
-    }
-    assert!(delivery.is_disabled() && puppet.calls() == 1);
-    puppet.disabled.store(false, Ordering::SeqCst);
-    delivery.enable();
-    assert!(delivery.deliver(&event()).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -281,20 +222,6 @@ async fn each_key_has_a_rate_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_the_end_a_batch_is_flushed() {
-    let puppet = Arc::new(Puppet::default());
-    let batch = BatchPolicy { max_size: 100, max_age: s(600) };
-    let delivery = Delivery::to(Arc::clone(&puppet)).batch(batch).start().unwrap();
-    for _ in 0..150 {
-        drop(delivery.enqueue(event()).unwrap());
-    }
-    tokio::time::sleep(s(1)).await;
-    assert_eq!(puppet.taken(), 100, "a full batch has left");
-    assert!(delivery.shutdown(s(1)).await.is_complete());
-    assert_eq!(puppet.taken(), 150);
-}
-
-#[tokio::test(start_paused = true)]
 async fn at_the_end_what_could_not_be_delivered_is_reported() {
     let puppet = Arc::new(Puppet::default());
     puppet.hangs.store(true, Ordering::SeqCst);
@@ -325,47 +252,6 @@ async fn a_full_queue_refuses_by_name() {
     let refused = delivery.enqueue(event()).unwrap_err();
     assert_eq!(refused.to_string(), "the queue of puppet (puppet) is full");
     assert_eq!(delivery.queued(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn in_a_batch_only_what_failed_is_tried_again() {
-    /// Fails every second envelope of the first batch.
-    #[derive(Default)]
-    struct Half(AtomicUsize, Taken);
-
-    #[async_trait]
-    impl Adapter for Half {
-        fn name(&self) -> &str {
-            "half"
-        }
-
-        async fn deliver(&self, _: &Envelope) -> Result<Receipt, DeliveryError> {
-            Err(DeliveryError::permanent("batches only"))
-        }
-
-        async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
-            let first = self.0.fetch_add(1, Ordering::SeqCst) == 0;
-            let deliver = |(number, envelope): (usize, &Envelope)| {
-                if first && number % 2 == 1 {
-                    return Err(DeliveryError::retry("not this time"));
-                }
-                *self.1.0.lock().unwrap().entry(envelope.id()).or_default() += 1;
-                Ok(Receipt::taken())
-            };
-            envelopes.iter().enumerate().map(deliver).collect()
-        }
-    }
-
-    let half = Arc::new(Half::default());
-    let batch = BatchPolicy { max_size: 10, max_age: s(1) };
-    let delivery =
-        Delivery::to(Arc::clone(&half)).retry(RetryPolicy::default()).batch(batch).start().unwrap();
-    for _ in 0..10 {
-        drop(delivery.enqueue(event()).unwrap());
-    }
-    assert!(delivery.shutdown(s(60)).await.is_complete());
-    let taken = half.1.0.lock().unwrap();
-    assert!(taken.len() == 10 && taken.values().all(|times| *times == 1));
 }
 
 #[test]
@@ -426,34 +312,6 @@ async fn what_is_queued_while_it_is_shut_down_is_delivered_or_reported() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_has_time_for_all_its_envelopes() {
-    /// Takes a while for each, one after the other.
-    struct Slow(Arc<Puppet>);
-
-    #[async_trait]
-    impl Adapter for Slow {
-        fn name(&self) -> &str {
-            "slow"
-        }
-
-        async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
-            tokio::time::sleep(Duration::from_millis(60)).await;
-            self.0.deliver(envelope).await
-        }
-    }
-
-    let puppet = Arc::new(Puppet::default());
-    let slow = Slow(Arc::clone(&puppet));
-    let delivery =
-        Delivery::to(slow).retry(RetryPolicy::default()).batch(BatchPolicy::default()).start().unwrap();
-    for _ in 0..100 {
-        drop(delivery.enqueue(event()).unwrap());
-    }
-    assert!(delivery.shutdown(s(60)).await.is_complete());
-    assert_eq!((puppet.taken(), puppet.calls()), (100, 100), "each once");
-}
-
-#[tokio::test(start_paused = true)]
 async fn two_who_shut_down_get_the_same_report() {
     let puppet = Arc::new(Puppet::default());
     puppet.hangs.store(true, Ordering::SeqCst);
@@ -473,221 +331,4 @@ async fn two_who_shut_down_get_the_same_report() {
     for report in [first, second, third] {
         assert_eq!(report.abandoned.iter().map(Envelope::id).collect::<Vec<_>>(), ids);
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn over_the_bound_envelopes_are_refused_also_in_front_of_a_batch() {
-    let puppet = Arc::new(Puppet::default());
-    puppet.down.store(true, Ordering::SeqCst);
-    let config = BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() };
-    let delivery = Delivery::to(Arc::clone(&puppet))
-        .circuit_breaker(config)
-        .max_held(15)
-        .batch(BatchPolicy { max_size: 10, max_age: s(1) })
-        .start()
-        .unwrap();
-    let deliver = |count: usize| -> Vec<_> {
-        let one = || {
-            let delivery = delivery.clone();
-            tokio::spawn(async move { delivery.deliver(&event()).await })
-        };
-        (0..count).map(|_| one()).collect()
-    };
-    // The first ten open it; of the others that are inside by then, what is over the bound is refused.
-    let first = deliver(40);
-    tokio::time::sleep(s(5)).await;
-    assert_eq!(delivery.breaker().unwrap().phase(), BreakerPhase::Open);
-    assert_eq!(first.iter().filter(|call| !call.is_finished()).count(), 15);
-    let more = deliver(20);
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    assert!(more.iter().all(tokio::task::JoinHandle::is_finished), "refused at once");
-    for refused in more {
-        assert_eq!(refused.await.unwrap().unwrap_err().refusal().unwrap().by, RefusedBy::CircuitOpen);
-    }
-    puppet.down.store(false, Ordering::SeqCst);
-    let mut delivered = 0;
-    for call in first {
-        delivered += usize::from(call.await.unwrap().is_ok());
-    }
-    assert_eq!((delivered, puppet.taken()), (15, 15));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_that_is_held_ends_when_the_retries_give_up_and_what_is_queued_stays_held() {
-    let (puppet, grave) = (Arc::new(Puppet::default()), Arc::new(Puppet::default()));
-    puppet.down.store(true, Ordering::SeqCst);
-    let letters = DeadLetters::to([Arc::clone(&grave)]).unwrap();
-    let delivery = Delivery::to(Arc::clone(&puppet))
-        .retry(RetryPolicy { give_up_after: Some(s(20)), ..RetryPolicy::default() })
-        .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
-        .dead_letters(&letters)
-        .start()
-        .unwrap();
-    let before = Instant::now();
-    let error = delivery.deliver(&event()).await.unwrap_err();
-    assert_eq!((before.elapsed(), error.refusal().unwrap().by), (s(20), RefusedBy::CircuitOpen));
-    assert_eq!(error.history().unwrap().attempts, 1, "it tells of the attempt that opened the breaker");
-    let queued = delivery.enqueue(event()).unwrap();
-    tokio::time::sleep(s(300)).await;
-    assert_eq!((letters.pending(), grave.calls()), (0, 0), "nothing is dead-lettered");
-    puppet.down.store(false, Ordering::SeqCst);
-    assert!(queued.await.is_ok());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_probe_that_is_told_to_wait_prolongs_the_wait() {
-    struct Busy(Instant, std::sync::Mutex<Vec<u64>>);
-
-    #[async_trait]
-    impl Adapter for Busy {
-        fn name(&self) -> &str {
-            "busy"
-        }
-
-        async fn deliver(&self, _: &Envelope) -> Result<Receipt, DeliveryError> {
-            let mut calls = self.1.lock().unwrap();
-            calls.push(self.0.elapsed().as_secs());
-            match calls.len() {
-                1 => Err(DeliveryError::retry("down")),
-                2 => Err(DeliveryError::retry_after(s(200), "busy")),
-                _ => Ok(Receipt::taken()),
-            }
-        }
-    }
-
-    let busy = Arc::new(Busy(Instant::now(), std::sync::Mutex::default()));
-    let delivery = Delivery::to(Arc::clone(&busy))
-        .retry(RetryPolicy::default())
-        .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
-        .start()
-        .unwrap();
-    delivery.deliver(&event()).await.unwrap();
-    assert_eq!(*busy.1.lock().unwrap(), [0, 60, 260]);
-}
-
-/// Fails every third call, takes its time, and remembers the order of what it took.
-#[derive(Default)]
-struct Moody(AtomicUsize, std::sync::Mutex<Vec<dispatch_core::uuid::Uuid>>);
-
-#[async_trait]
-impl Adapter for Moody {
-    fn name(&self) -> &str {
-        "moody"
-    }
-
-    async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
-        let call = self.0.fetch_add(1, Ordering::SeqCst) as u64;
-        tokio::time::sleep(Duration::from_millis(call % 7)).await;
-        if call.is_multiple_of(3) {
-            return Err(DeliveryError::retry("not now"));
-        }
-        self.1.lock().unwrap().push(envelope.id());
-        Ok(Receipt::taken())
-    }
-
-    /// All or nothing.
-    async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
-        let call = self.0.fetch_add(1, Ordering::SeqCst) as u64;
-        tokio::time::sleep(Duration::from_millis(call % 7)).await;
-        if call.is_multiple_of(3) {
-            return envelopes.iter().map(|_| Err(DeliveryError::retry("not now"))).collect();
-        }
-        self.1.lock().unwrap().extend(envelopes.iter().map(Envelope::id));
-        envelopes.iter().map(|_| Ok(Receipt::taken())).collect()
-    }
-}
-
-fn fixed_delays() -> RetryPolicy {
-    RetryPolicy { jitter: dispatch_core::policy::Jitter::None, ..RetryPolicy::default() }.without_budget()
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_queued_arrives_in_order_also_when_attempts_fail() {
-    for batch in [None, Some(BatchPolicy { max_size: 4, max_age: s(1) })] {
-        let moody = Arc::new(Moody::default());
-        let mut delivery = Delivery::to(Arc::clone(&moody)).retry(fixed_delays());
-        if let Some(batch) = batch {
-            delivery = delivery.batch(batch);
-        }
-        let delivery = delivery.start().unwrap();
-        let mut ids = Vec::new();
-        for number in 0..30u64 {
-            let envelope = event();
-            ids.push(envelope.id());
-            drop(delivery.enqueue(envelope).unwrap());
-            tokio::time::sleep(Duration::from_millis(number * 37 % 400)).await;
-        }
-        assert!(delivery.shutdown(s(600)).await.is_complete());
-        assert_eq!(*moody.1.lock().unwrap(), ids, "with batch {batch:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_list_of_envelopes_arrives_in_order_through_batches_and_waits_for_nobody() {
-    let moody = Arc::new(Moody::default());
-    let delivery = Delivery::to(Arc::clone(&moody))
-        .retry(fixed_delays())
-        .batch(BatchPolicy { max_size: 4, max_age: s(5) })
-        .start()
-        .unwrap();
-    let envelopes: Vec<_> = (0..10).map(|_| event()).collect();
-    assert!(delivery.deliver_batch(&envelopes).await.iter().all(Result::is_ok));
-    assert_eq!(*moody.1.lock().unwrap(), envelopes.iter().map(Envelope::id).collect::<Vec<_>>());
-    let before = Instant::now();
-    assert!(delivery.deliver_batch(&envelopes[..1]).await.iter().all(Result::is_ok));
-    assert!(before.elapsed() < s(1), "{:?}", before.elapsed());
-}
-
-#[tokio::test(start_paused = true)]
-async fn whoever_asks_for_concurrency_gets_it() {
-    for batch in [None, Some(BatchPolicy { max_size: 5, max_age: s(1) })] {
-        let puppet = Arc::new(Puppet::default());
-        puppet.hangs.store(true, Ordering::SeqCst);
-        let mut delivery = Delivery::to(Arc::clone(&puppet)).timeout(s(3600)).concurrency(20);
-        if let Some(batch) = batch {
-            delivery = delivery.batch(batch);
-        }
-        let delivery = delivery.start().unwrap();
-        for _ in 0..40 {
-            drop(delivery.enqueue(event()).unwrap());
-        }
-        tokio::time::sleep(s(10)).await;
-        // A batch delivers its envelopes one after the other here.
-        assert_eq!(puppet.calls(), if batch.is_some() { 4 } else { 20 });
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_flush_covers_what_was_queued_before_and_no_more() {
-    let puppet = Arc::new(Puppet::default());
-    let batch = BatchPolicy { max_size: 10, max_age: s(600) };
-    let delivery = Delivery::to(Arc::clone(&puppet)).batch(batch).start().unwrap();
-    for _ in 0..25 {
-        drop(delivery.enqueue(event()).unwrap());
-    }
-    tokio::time::timeout(s(1), delivery.flush()).await.expect("it hurries");
-    assert_eq!(puppet.taken(), 25);
-    drop(delivery.enqueue(event()).unwrap());
-    tokio::time::sleep(s(1)).await;
-    assert_eq!(puppet.taken(), 25, "what comes later waits for others again");
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_outage_is_held_in_order_if_there_are_as_many_retries_as_open_the_breaker() {
-    let (puppet, grave) = (Arc::new(Puppet::default()), Arc::new(Puppet::default()));
-    let letters = DeadLetters::to([Arc::clone(&grave)]).unwrap();
-    let delivery = Delivery::to(Arc::clone(&puppet))
-        .retry(RetryPolicy::default().with_max_retries(5))
-        .circuit_breaker(BreakerConfig::default())
-        .dead_letters(&letters)
-        .start()
-        .unwrap();
-    puppet.down.store(true, Ordering::SeqCst);
-    for _ in 0..600 {
-        drop(delivery.enqueue(event()).unwrap());
-        tokio::time::sleep(s(1)).await;
-    }
-    puppet.down.store(false, Ordering::SeqCst);
-    assert!(delivery.shutdown(s(120)).await.is_complete());
-    assert_eq!((puppet.taken(), grave.calls(), letters.pending()), (600, 0, 0));
 }

@@ -89,6 +89,7 @@
 mod around;
 mod batch;
 mod breaker;
+mod gate;
 mod in_flight;
 mod moment;
 mod observe;
@@ -104,11 +105,14 @@ mod word;
 
 pub use around::{Around, Policy, Stack};
 pub use breaker::{Breaker, Operation};
+pub(crate) use gate::Gate;
 pub use in_flight::InFlight;
 pub(crate) use moment::Moment;
 pub use observe::Observe;
 pub use or_else::OrElse;
+pub(crate) use rate::Rates;
 pub use rate::{KeyedRate, Rate};
+pub(crate) use retry::Failed;
 pub use retry::Retry;
 pub use telemetry::{Call, Telemetry};
 pub use timeout::Timeout;

@@ -9,7 +9,7 @@ use dispatch_core::policy::{Failure, RateCell, RateLimit, RefusedBy};
 
 use super::waiting::WaitingRoom;
 use super::word::{Ticks, Word};
-use super::{Call, Policy};
+use super::{Call, Policy, Stack};
 
 /// Calls that may wait for the rate limit.
 const WAITING: usize = 10_000;
@@ -33,6 +33,9 @@ pub struct KeyedRate {
     shared: Arc<Shared<Box<[Word]>>>,
     hasher: RandomState,
 }
+
+/// A rate, and one for each key.
+pub(crate) type Rates = Stack<Option<Rate>, Option<KeyedRate>>;
 
 #[derive(Debug)]
 struct Shared<C> {

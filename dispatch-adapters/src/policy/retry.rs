@@ -18,8 +18,9 @@ use super::{Call, Policy};
 /// - What trying again cannot help is not tried again.
 /// - A refusal by a policy further inside is handed on as it is: nothing was attempted. Only where a pool of connections
 ///   was exhausted is it tried again, and counted as an attempt.
-/// - `give_up_after` also ends a call that a breaker further inside holds: it is refused. (Around an adapter, a dispatcher
-///   and in a [`Delivery`](crate::Delivery) without a batch; a batch is held for all its envelopes together.)
+/// - `give_up_after` also ends the wait for a budget that is empty, and a call that a breaker further inside holds: it is
+///   refused. (Around an adapter, a dispatcher and in a [`Delivery`](crate::Delivery) without a batch; a batch is held for
+///   all its envelopes together.)
 /// - The error at the end carries the [`History`] of the attempts.
 #[derive(Debug, Clone)]
 pub struct Retry {
@@ -49,12 +50,18 @@ impl Retry {
         Self { policy: Arc::new(policy), shared: Arc::new(shared) }
     }
 
-    fn first_attempt(&self) {
+    /// The attempts of a call begin.
+    pub(crate) fn begin(&self, call: Call<'_>) -> Attempts<'_> {
         if let Some(config) = &self.policy.budget {
             self.shared.budget.step(RetryBudget::from_bits, RetryBudget::to_bits, |budget| {
                 budget.deposit(config);
             });
         }
+        let started = self.policy.give_up_after.map(|_| Instant::now());
+        if let (Some(started), Some(limit)) = (started, self.policy.give_up_after) {
+            call.give_up_by(started.checked_add(limit));
+        }
+        Attempts { retry: self, started, retries: 0 }
     }
 
     /// The delay after a failure, if another attempt is allowed.
@@ -66,32 +73,93 @@ impl Retry {
             _ => Some(delay),
         }
     }
+}
 
-    /// Waits until the budget allows another attempt.
-    async fn spend(&self, call: Call<'_>) {
-        let Some(config) = &self.policy.budget else {
-            return;
+/// The attempts of one call.
+pub(crate) struct Attempts<'a> {
+    retry: &'a Retry,
+    /// When they began, if they have an end.
+    started: Option<Instant>,
+    retries: u32,
+}
+
+impl Attempts<'_> {
+    /// Waits after a failed attempt until the next one is due; false if there is none any more.
+    pub(crate) async fn wait_for_next(&mut self, failed: DeliveryErrorKind, call: Call<'_>) -> bool {
+        let Some(delay) = self.retry.delay(failed, self.retries).filter(|delay| self.have_time(*delay))
+        else {
+            return false;
+        };
+        self.retries = self.retries.saturating_add(1);
+        call.telemetry.emit(DeliveryEvent::Retrying { retry: self.retries, delay });
+        tokio::time::sleep(delay).await;
+        call.waited();
+        self.spend(call).await
+    }
+
+    fn have_time(&self, wait: Duration) -> bool {
+        self.retry.policy.has_time(self.started.map_or(Duration::ZERO, |at| at.elapsed()), wait)
+    }
+
+    /// Waits until the budget allows another attempt; false if that takes too long.
+    async fn spend(&self, call: Call<'_>) -> bool {
+        let Retry { policy, shared } = self.retry;
+        let Some(config) = &policy.budget else {
+            return true;
         };
         loop {
-            let now = self.shared.ticks.at(call.clock());
-            let taken = self
-                .shared
+            let now = shared.ticks.at(call.clock());
+            let taken = shared
                 .budget
                 .step(RetryBudget::from_bits, RetryBudget::to_bits, |budget| budget.withdraw(config, now));
             let Err(wait) = taken.2 else {
-                return;
+                return true;
             };
             call.telemetry.emit(DeliveryEvent::BudgetEmpty { wait });
+            if !self.have_time(wait) {
+                return false;
+            }
             tokio::time::sleep(wait).await;
             call.waited();
         }
     }
 }
 
-/// What is remembered of a first failure.
-struct First {
-    text: String,
-    wall: SystemTime,
+/// What is remembered of attempts that failed.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    attempts: u32,
+    first_error: String,
+    first_at: SystemTime,
+    last_at: SystemTime,
+}
+
+impl Failed {
+    /// Takes note of another one.
+    pub(crate) fn note(before: &mut Option<Self>, error: &impl Failure, at: SystemTime) {
+        match before {
+            None => {
+                *before = Some(Self { attempts: 1, first_error: error.text(), first_at: at, last_at: at })
+            }
+            Some(failed) => {
+                failed.attempts = failed.attempts.saturating_add(1);
+                failed.last_at = at;
+            }
+        }
+    }
+
+    /// The error with what was tried.
+    pub(crate) fn tell<E: Failure>(before: Option<Self>, error: E) -> E {
+        match before {
+            None => error,
+            Some(Self { attempts, first_error, first_at, last_at }) => error.with_history(History {
+                attempts,
+                first_error,
+                first_failed_at: first_at,
+                last_failed_at: last_at,
+            }),
+        }
+    }
 }
 
 impl Policy for Retry {
@@ -103,52 +171,21 @@ impl Policy for Retry {
         Fut: Future<Output = Result<T, E>> + Send,
     {
         async move {
-            self.first_attempt();
-            let started = self.policy.give_up_after.map(|_| Instant::now());
-            if let (Some(started), Some(limit)) = (started, self.policy.give_up_after) {
-                call.give_up_by(started.checked_add(limit));
-            }
-            let mut first: Option<First> = None;
-            let mut retries = 0;
+            let mut attempts = self.begin(call);
+            let mut failed = None;
             loop {
                 let error = match attempt().await {
                     Ok(done) => return Ok(done),
-                    Err(error) if error.refusal().is_some() && !error.is_worth_retrying() => {
-                        // Refused now, but attempts were made before: whoever is told has to know.
-                        return Err(match first {
-                            None => error,
-                            Some(First { text, wall }) => error.with_history(History {
-                                attempts: retries,
-                                first_error: text,
-                                first_failed_at: wall,
-                                last_failed_at: call.telemetry.now(),
-                            }),
-                        });
-                    }
                     Err(error) => error,
                 };
-                let wall = call.telemetry.now();
-                let first = first.get_or_insert_with(|| First { text: error.text(), wall });
-                let delay =
-                    error.is_worth_retrying().then(|| self.delay(error.kind(), retries)).flatten().filter(
-                        |delay| {
-                            self.policy.has_time(started.map_or(Duration::ZERO, |at| at.elapsed()), *delay)
-                        },
-                    );
-                let Some(delay) = delay else {
-                    return Err(error.with_history(History {
-                        attempts: retries.saturating_add(1),
-                        first_error: std::mem::take(&mut first.text),
-                        first_failed_at: first.wall,
-                        last_failed_at: wall,
-                    }));
-                };
-                retries = retries.saturating_add(1);
-                call.telemetry.emit(DeliveryEvent::Retrying { retry: retries, delay });
-                drop(error);
-                tokio::time::sleep(delay).await;
-                call.waited();
-                self.spend(call).await;
+                if error.refusal().is_some() && !error.is_worth_retrying() {
+                    // Refused now, but attempts may have been made before: whoever is told has to know.
+                    return Err(Failed::tell(failed, error));
+                }
+                Failed::note(&mut failed, &error, call.telemetry.now());
+                if !(error.is_worth_retrying() && attempts.wait_for_next(error.kind(), call).await) {
+                    return Err(Failed::tell(failed, error));
+                }
             }
         }
     }

@@ -12,10 +12,6 @@ use super::Breaker;
 use crate::policy::{Call, Policy};
 
 impl Breaker {
-    /// Failed probes of one call that cost no attempt. An outage has to last that many windows before it costs one; an
-    /// envelope that fails by itself does not go on for ever.
-    const FREE_PROBES: u32 = 50;
-
     /// Waits until a call may pass.
     async fn pass<'a, E: Failure>(&'a self, call: Call<'a>, failed_probes: u32) -> Result<Permit<'a>, E> {
         let permit = |passage| Permit { breaker: self, call, passage: Some(passage) };
@@ -61,7 +57,8 @@ impl Policy for Breaker {
         Fut: Future<Output = Result<T, E>> + Send,
     {
         async move {
-            let mut failed_probes = 0;
+            let mut failed_probes = 0_u32;
+            let mut failing_since = None;
             loop {
                 let permit = self.pass(call, failed_probes).await?;
                 let probe = permit.is_probe();
@@ -76,15 +73,14 @@ impl Policy for Breaker {
                     _ => None,
                 });
                 permit.settle(verdict, wait);
-                if probe
-                    && verdict == Verdict::Failure
-                    && self.shared.held.seats() > 0
-                    && failed_probes < Self::FREE_PROBES
-                {
-                    failed_probes += 1;
-                    continue;
+                if !probe || verdict != Verdict::Failure || self.shared.held.seats() == 0 {
+                    return result;
                 }
-                return result;
+                let now = call.clock();
+                if now.saturating_duration_since(*failing_since.get_or_insert(now)) >= self.hold_for {
+                    return result;
+                }
+                failed_probes = failed_probes.saturating_add(1);
             }
         }
     }

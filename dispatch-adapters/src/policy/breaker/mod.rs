@@ -1,6 +1,7 @@
 mod hold;
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,9 +28,10 @@ use super::{Call, Telemetry};
 ///
 /// # Holding
 /// With [`holding`](Self::holding), calls that an open breaker refuses wait for it to close, and a probe that fails
-/// goes back to waiting. Neither costs an attempt of a [`Retry`](super::Retry) around it. Over the bound, calls are
-/// refused; so is a call whose retry policy has a `give_up_after`, when that time is up. A refusal is never
-/// dead-lettered.
+/// goes back to waiting. Neither costs an attempt of a [`Retry`](super::Retry) around it, however short the recovery
+/// timeout is: only after [`hold_for`](Self::hold_for) a failed probe does, so that an envelope that fails by itself comes
+/// to an end. Over the bound, calls are refused; so is a call whose retry policy has a `give_up_after`, when that time is
+/// up. A refusal is never dead-lettered.
 ///
 /// A failure that opens it, a failed probe included, and names a delay (`Retry-After`) prolongs the time it stays open to
 /// that delay, up to ten recovery timeouts.
@@ -55,13 +57,14 @@ use super::{Call, Telemetry};
 pub struct Breaker {
     shared: Arc<Shared>,
     telemetry: Option<Telemetry>,
+    hold_for: Duration,
 }
 
 struct Shared {
     config: BreakerConfig,
     word: Word,
     ticks: Ticks,
-    /// Wakes what is held when the breaker changes or a probe comes back.
+    /// Wakes what is held, and who waits for it to refuse, when the breaker changes or a probe comes back.
     changed: Notify,
     held: WaitingRoom,
 }
@@ -89,6 +92,9 @@ impl<'a> Operation<'a> {
 }
 
 impl Breaker {
+    /// How long probes of a call that is held are free, unless something else is asked for.
+    pub const HOLD_FOR: Duration = Duration::from_secs(24 * 3600);
+
     /// A closed breaker that refuses at once while it is open.
     ///
     /// # Errors
@@ -110,7 +116,14 @@ impl Breaker {
             changed: Notify::new(),
             held: WaitingRoom::new(max_held),
         };
-        Ok(Self { shared: Arc::new(shared), telemetry: None })
+        Ok(Self { shared: Arc::new(shared), telemetry: None, hold_for: Self::HOLD_FOR })
+    }
+
+    /// A call that is held fails with its probe when it has failed as one for this long; 24 hours unless given.
+    #[must_use]
+    pub const fn hold_for(mut self, limit: Duration) -> Self {
+        self.hold_for = limit;
+        self
     }
 
     /// Names what it protects and how that is reached, for the handle's errors, logs and metrics.
@@ -137,6 +150,18 @@ impl Breaker {
         let now = self.shared.ticks.at(Instant::now());
         // A step on a copy: nothing is changed.
         self.state().admit(&self.shared.config, now).err()
+    }
+
+    /// Waits until it refuses; for how long at most it will.
+    pub(crate) async fn refusing(&self) -> Duration {
+        loop {
+            let mut changed = pin!(self.shared.changed.notified());
+            changed.as_mut().enable();
+            if let Some(remaining) = self.refuses() {
+                return remaining;
+            }
+            changed.await;
+        }
     }
 
     /// Calls that are held; a batch counts as many as it has envelopes.
@@ -234,7 +259,8 @@ impl Breaker {
         let (before, after, answer) =
             self.shared.word.step(BreakerState::from_bits, BreakerState::to_bits, |state| step(state, now));
         let (from, to) = (before.phase(), after.phase());
-        if before != after && from != BreakerPhase::Closed {
+        // A count of failures while it is closed is of interest to nobody.
+        if before != after && (from, to) != (BreakerPhase::Closed, BreakerPhase::Closed) {
             self.shared.changed.notify_waiters();
         }
         if from != to {

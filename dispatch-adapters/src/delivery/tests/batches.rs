@@ -1,0 +1,327 @@
+//! Batches, and the order of what is queued.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn in_a_batch_only_what_failed_is_tried_again() {
+    /// Fails every second envelope of the first batch.
+    #[derive(Default)]
+    struct Half(AtomicUsize, Taken);
+
+    #[async_trait]
+    impl Adapter for Half {
+        fn name(&self) -> &str {
+            "half"
+        }
+
+        async fn deliver(&self, _: &Envelope) -> Result<Receipt, DeliveryError> {
+            Err(DeliveryError::permanent("batches only"))
+        }
+
+        async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
+            let first = self.0.fetch_add(1, Ordering::SeqCst) == 0;
+            let deliver = |(number, envelope): (usize, &Envelope)| {
+                if first && number % 2 == 1 {
+                    return Err(DeliveryError::retry("not this time"));
+                }
+                *self.1.0.lock().unwrap().entry(envelope.id()).or_default() += 1;
+                Ok(Receipt::taken())
+            };
+            envelopes.iter().enumerate().map(deliver).collect()
+        }
+    }
+
+    let half = Arc::new(Half::default());
+    let batch = BatchPolicy { max_size: 10, max_age: s(1) };
+    let delivery =
+        Delivery::to(Arc::clone(&half)).retry(RetryPolicy::default()).batch(batch).start().unwrap();
+    for _ in 0..10 {
+        drop(delivery.enqueue(event()).unwrap());
+    }
+    assert!(delivery.shutdown(s(60)).await.is_complete());
+    let taken = half.1.0.lock().unwrap();
+    assert!(taken.len() == 10 && taken.values().all(|times| *times == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_end_a_batch_is_flushed() {
+    let puppet = Arc::new(Puppet::default());
+    let batch = BatchPolicy { max_size: 100, max_age: s(600) };
+    let delivery = Delivery::to(Arc::clone(&puppet)).batch(batch).start().unwrap();
+    for _ in 0..150 {
+        drop(delivery.enqueue(event()).unwrap());
+    }
+    tokio::time::sleep(s(1)).await;
+    assert_eq!(puppet.taken(), 100, "a full batch has left");
+    assert!(delivery.shutdown(s(1)).await.is_complete());
+    assert_eq!(puppet.taken(), 150);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_has_time_for_all_its_envelopes() {
+    /// Takes a while for each, one after the other.
+    struct Slow(Arc<Puppet>);
+
+    #[async_trait]
+    impl Adapter for Slow {
+        fn name(&self) -> &str {
+            "slow"
+        }
+
+        async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            self.0.deliver(envelope).await
+        }
+    }
+
+    let puppet = Arc::new(Puppet::default());
+    let slow = Slow(Arc::clone(&puppet));
+    let delivery =
+        Delivery::to(slow).retry(RetryPolicy::default()).batch(BatchPolicy::default()).start().unwrap();
+    for _ in 0..100 {
+        drop(delivery.enqueue(event()).unwrap());
+    }
+    assert!(delivery.shutdown(s(60)).await.is_complete());
+    assert_eq!((puppet.taken(), puppet.calls()), (100, 100), "each once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn over_the_bound_envelopes_are_refused_also_in_front_of_a_batch() {
+    let puppet = Arc::new(Puppet::default());
+    puppet.down.store(true, Ordering::SeqCst);
+    let config = BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() };
+    let delivery = Delivery::to(Arc::clone(&puppet))
+        .circuit_breaker(config)
+        .max_held(15)
+        .batch(BatchPolicy { max_size: 10, max_age: s(1) })
+        .start()
+        .unwrap();
+    let deliver = |count: usize| -> Vec<_> {
+        let one = || {
+            let delivery = delivery.clone();
+            tokio::spawn(async move { delivery.deliver(&event()).await })
+        };
+        (0..count).map(|_| one()).collect()
+    };
+    // The first ten open it; of the others that are inside by then, what is over the bound is refused.
+    let first = deliver(40);
+    tokio::time::sleep(s(5)).await;
+    assert_eq!(delivery.breaker().unwrap().phase(), BreakerPhase::Open);
+    assert_eq!(first.iter().filter(|call| !call.is_finished()).count(), 15);
+    let more = deliver(20);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(more.iter().all(tokio::task::JoinHandle::is_finished), "refused at once");
+    for refused in more {
+        assert_eq!(refused.await.unwrap().unwrap_err().refusal().unwrap().by, RefusedBy::CircuitOpen);
+    }
+    puppet.down.store(false, Ordering::SeqCst);
+    let mut delivered = 0;
+    for call in first {
+        delivered += usize::from(call.await.unwrap().is_ok());
+    }
+    assert_eq!((delivered, puppet.taken()), (15, 15));
+}
+
+/// Fails every third call, takes its time, and remembers the order of what it took.
+#[derive(Default)]
+struct Moody(AtomicUsize, std::sync::Mutex<Vec<dispatch_core::uuid::Uuid>>);
+
+#[async_trait]
+impl Adapter for Moody {
+    fn name(&self) -> &str {
+        "moody"
+    }
+
+    async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+        let call = self.0.fetch_add(1, Ordering::SeqCst) as u64;
+        tokio::time::sleep(Duration::from_millis(call % 7)).await;
+        if call.is_multiple_of(3) {
+            return Err(DeliveryError::retry("not now"));
+        }
+        self.1.lock().unwrap().push(envelope.id());
+        Ok(Receipt::taken())
+    }
+
+    /// All or nothing.
+    async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
+        let call = self.0.fetch_add(1, Ordering::SeqCst) as u64;
+        tokio::time::sleep(Duration::from_millis(call % 7)).await;
+        if call.is_multiple_of(3) {
+            return envelopes.iter().map(|_| Err(DeliveryError::retry("not now"))).collect();
+        }
+        self.1.lock().unwrap().extend(envelopes.iter().map(Envelope::id));
+        envelopes.iter().map(|_| Ok(Receipt::taken())).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_queued_arrives_in_order_also_when_attempts_fail() {
+    for batch in [None, Some(BatchPolicy { max_size: 4, max_age: s(1) })] {
+        let moody = Arc::new(Moody::default());
+        let mut delivery = Delivery::to(Arc::clone(&moody)).retry(RetryPolicy::default());
+        if let Some(batch) = batch {
+            delivery = delivery.batch(batch);
+        }
+        let delivery = delivery.start().unwrap();
+        let mut ids = Vec::new();
+        for number in 0..30u64 {
+            let envelope = event();
+            ids.push(envelope.id());
+            drop(delivery.enqueue(envelope).unwrap());
+            tokio::time::sleep(Duration::from_millis(number * 37 % 400)).await;
+        }
+        assert!(delivery.shutdown(s(600)).await.is_complete());
+        assert_eq!(*moody.1.lock().unwrap(), ids, "with batch {batch:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_envelopes_arrives_in_order_through_batches_and_waits_for_nobody() {
+    let moody = Arc::new(Moody::default());
+    let delivery = Delivery::to(Arc::clone(&moody))
+        .retry(RetryPolicy::default())
+        .batch(BatchPolicy { max_size: 4, max_age: s(5) })
+        .start()
+        .unwrap();
+    let envelopes: Vec<_> = (0..10).map(|_| event()).collect();
+    assert!(delivery.deliver_batch(&envelopes).await.iter().all(Result::is_ok));
+    assert_eq!(*moody.1.lock().unwrap(), envelopes.iter().map(Envelope::id).collect::<Vec<_>>());
+    let before = Instant::now();
+    assert!(delivery.deliver_batch(&envelopes[..1]).await.iter().all(Result::is_ok));
+    assert!(before.elapsed() < s(1), "{:?}", before.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_for_concurrency_gets_it() {
+    for batch in [None, Some(BatchPolicy { max_size: 5, max_age: s(1) })] {
+        let puppet = Arc::new(Puppet::default());
+        puppet.hangs.store(true, Ordering::SeqCst);
+        let mut delivery = Delivery::to(Arc::clone(&puppet)).timeout(s(3600)).concurrency(20);
+        if let Some(batch) = batch {
+            delivery = delivery.batch(batch);
+        }
+        let delivery = delivery.start().unwrap();
+        for _ in 0..40 {
+            drop(delivery.enqueue(event()).unwrap());
+        }
+        tokio::time::sleep(s(10)).await;
+        // A batch delivers its envelopes one after the other here.
+        assert_eq!(puppet.calls(), if batch.is_some() { 4 } else { 20 });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_covers_what_was_queued_before_and_no_more() {
+    let puppet = Arc::new(Puppet::default());
+    let batch = BatchPolicy { max_size: 10, max_age: s(600) };
+    let delivery = Delivery::to(Arc::clone(&puppet)).batch(batch).start().unwrap();
+    for _ in 0..25 {
+        drop(delivery.enqueue(event()).unwrap());
+    }
+    tokio::time::timeout(s(1), delivery.flush()).await.expect("it hurries");
+    assert_eq!(puppet.taken(), 25);
+    drop(delivery.enqueue(event()).unwrap());
+    tokio::time::sleep(s(1)).await;
+    assert_eq!(puppet.taken(), 25, "what comes later waits for others again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_of_a_batch_is_tried_again_waits_for_nobody_else() {
+    let puppet = Arc::new(Puppet { fail_first: 3, ..Puppet::default() });
+    let delivery = Delivery::to(Arc::clone(&puppet))
+        .retry(RetryPolicy::default())
+        .batch(BatchPolicy { max_size: 3, max_age: s(600) })
+        .start()
+        .unwrap();
+    let envelopes: Vec<_> = (0..3).map(|_| event()).collect();
+    let before = Instant::now();
+    assert!(delivery.deliver_batch(&envelopes).await.iter().all(Result::is_ok));
+    assert!(before.elapsed() <= s(1), "{:?}", before.elapsed());
+    let puppet = Arc::new(Puppet { fail_first: 2, ..Puppet::default() });
+    let delivery = Delivery::to(Arc::clone(&puppet))
+        .retry(RetryPolicy::default())
+        .batch(BatchPolicy { max_size: 3, max_age: s(600) })
+        .start()
+        .unwrap();
+    let tickets = [delivery.enqueue(event()).unwrap(), delivery.enqueue(event()).unwrap()];
+    let before = Instant::now();
+    delivery.flush().await;
+    assert!(before.elapsed() <= s(1), "{:?}", before.elapsed());
+    for ticket in tickets {
+        assert!(ticket.await.is_ok());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_envelope_that_fails_again_and_again_keeps_back_no_batch_of_other_callers() {
+    /// Never takes what is called so.
+    struct Picky;
+
+    #[async_trait]
+    impl Adapter for Picky {
+        fn name(&self) -> &str {
+            "picky"
+        }
+
+        async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+            match envelope.message_type_str() {
+                "Poison" => Err(DeliveryError::retry("not this one")),
+                _ => Ok(Receipt::taken()),
+            }
+        }
+    }
+
+    let delivery = Delivery::to(Picky)
+        .retry(RetryPolicy::default().with_base(s(100)).with_cap(s(100)))
+        .batch(BatchPolicy { max_size: 2, max_age: s(1) })
+        .start()
+        .unwrap();
+    let (other, poison) = (delivery.clone(), Envelope::empty("Poison"));
+    let poison = tokio::spawn(async move { other.deliver(&poison).await });
+    tokio::time::sleep(s(2)).await;
+    let before = Instant::now();
+    assert!(delivery.deliver(&event()).await.is_ok());
+    assert_eq!(before.elapsed(), s(1), "it waits for company, and not for the poison");
+    let error = poison.await.unwrap().unwrap_err();
+    assert_eq!(error.history().map(|history| history.attempts), Some(4));
+    assert!(error.history().is_some_and(|history| history.first_failed_at < history.last_failed_at));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_tried_again_keeps_to_the_rate() {
+    let puppet = Arc::new(Puppet { fail_first: 5, ..Puppet::default() });
+    let delivery = Delivery::to(Arc::clone(&puppet))
+        .retry(RetryPolicy::default().with_base(Duration::from_millis(1)))
+        .rate_limit(RateLimit::per_second(1).with_burst(5))
+        .batch(BatchPolicy { max_size: 5, max_age: s(1) })
+        .start()
+        .unwrap();
+    let envelopes: Vec<_> = (0..5).map(|_| event()).collect();
+    let before = Instant::now();
+    assert!(delivery.deliver_batch(&envelopes).await.iter().all(Result::is_ok));
+    assert_eq!(before.elapsed().as_secs(), 5, "five at once, and then one a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_room_in_a_batch_is_refused_when_the_breaker_opens() {
+    let puppet = Arc::new(Puppet::default());
+    puppet.hangs.store(true, Ordering::SeqCst);
+    let delivery = Delivery::to(Arc::clone(&puppet))
+        .timeout(s(5))
+        .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
+        .max_held(2)
+        .batch(BatchPolicy { max_size: 1, max_age: s(1) })
+        .start()
+        .unwrap();
+    let calls: Vec<_> = (0..30)
+        .map(|_| {
+            let delivery = delivery.clone();
+            tokio::spawn(async move { delivery.deliver(&event()).await })
+        })
+        .collect();
+    tokio::time::sleep(s(4)).await;
+    assert!(calls.iter().all(|call| !call.is_finished()), "ten are inside, the others wait for room");
+    tokio::time::sleep(s(2)).await;
+    assert_eq!(delivery.breaker().unwrap().phase(), BreakerPhase::Open);
+    assert_eq!(calls.iter().filter(|call| !call.is_finished()).count(), 2, "no more are held");
+}
