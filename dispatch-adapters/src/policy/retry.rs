@@ -139,7 +139,7 @@ impl Failed {
     pub(crate) fn note(before: &mut Option<Self>, error: &impl Failure, at: SystemTime) {
         match before {
             None => {
-                *before = Some(Self { attempts: 1, first_error: error.text(), first_at: at, last_at: at })
+                *before = Some(Self { attempts: 1, first_error: error.text(), first_at: at, last_at: at });
             }
             Some(failed) => {
                 failed.attempts = failed.attempts.saturating_add(1);
