@@ -6,8 +6,8 @@
 //!   retries, what of a batch failed is tried again together and in its order, after one delay, and waits for nobody to
 //!   fill the batch up again.
 //! - Batches are sent one at a time, in order; meanwhile the next one is collected. While a batch waits to be tried again
-//!   others are sent, unless they come from a queue that keeps the order. A [`Delivery`](crate::Delivery) that was told to
-//!   work on several envelopes at once sends several.
+//!   others are sent, unless something in it has to keep its order: what a queue has taken, and lists of envelopes. A
+//!   [`Delivery`](crate::Delivery) that was told to work on several envelopes at once sends several.
 //! - An envelope whose caller has gone is not sent.
 //! - Callers wait while ten batches are inside: nothing is collected without bound. While the circuit breaker of a
 //!   delivery refuses, no more envelopes than it may hold are inside; the others are refused.
@@ -27,6 +27,7 @@ use dispatch_core::{Envelope, RegistrationError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::policy::{Breaker, Rates, Retry, Telemetry};
+pub(crate) use protocol::Order;
 use protocol::{Command, Item};
 
 /// An adapter that delivers in batches.
@@ -127,6 +128,16 @@ impl<A: Adapter> Batched<A> {
         &self.inner
     }
 
+    /// Puts an envelope into the batch and waits for its result.
+    pub(crate) async fn add(&self, envelope: &Envelope, order: Order) -> Result<Receipt, DeliveryError> {
+        let stopped = || DeliveryError::retry("the batch in front of the destination has been stopped");
+        let permit = self.enter().await?.ok_or_else(stopped)?;
+        let (reply, result) = oneshot::channel();
+        let item = Item { envelope: envelope.clone(), order, reply, _permit: permit };
+        self.mailbox.send(Command::Add(item)).map_err(|_| stopped())?;
+        result.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
     /// Waits for room; `None` if there never will be any again.
     ///
     /// # Errors
@@ -165,12 +176,7 @@ impl<A: Adapter> Adapter for Batched<A> {
     }
 
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
-        let stopped = || DeliveryError::retry("the batch in front of the destination has been stopped");
-        let permit = self.enter().await?.ok_or_else(stopped)?;
-        let (reply, result) = oneshot::channel();
-        let item = Item { envelope: envelope.clone(), reply, _permit: permit };
-        self.mailbox.send(Command::Add(item)).map_err(|_| stopped())?;
-        result.await.unwrap_or_else(|_| Err(stopped()))
+        self.add(envelope, Order::Free).await
     }
 
     /// A batch as it is; it does not wait for others.

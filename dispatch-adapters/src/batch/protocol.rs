@@ -13,10 +13,20 @@ pub(super) enum Command {
     Drain,
 }
 
+/// Whether what comes later may overtake an envelope that is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// No: batches wait as long as it does.
+    Kept,
+    /// Yes.
+    Free,
+}
+
 /// An envelope that waits for its result.
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) envelope: Envelope,
+    pub(super) order: Order,
     pub(super) reply: oneshot::Sender<Result<Receipt, DeliveryError>>,
     pub(super) _permit: OwnedSemaphorePermit,
 }

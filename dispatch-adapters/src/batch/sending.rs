@@ -7,7 +7,7 @@ use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryErrorKind, Deliver
 use dispatch_core::policy::Failure;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::protocol::Item;
+use super::protocol::{Item, Order};
 use super::{Again, wrong_count};
 use crate::policy::{Call, Failed, Policy, Telemetry};
 
@@ -44,22 +44,26 @@ type Failures = (Open, Vec<DeliveryError>);
 impl<A: Adapter> Sender<A> {
     /// Sends a batch, and what of it fails again, as long as that may help.
     pub(super) async fn send(&self, items: Vec<Item>, place: OwnedSemaphorePermit) {
+        let in_order = items.iter().any(|item| item.order == Order::Kept);
         let waiting =
-            |Item { envelope, reply, _permit }| (envelope, Waiting { reply, failed: None, _permit });
+            |Item { envelope, reply, _permit, .. }| (envelope, Waiting { reply, failed: None, _permit });
         let open = items.into_iter().map(waiting).unzip();
         let call = Call::new(&self.telemetry);
         let attempts = self.again.as_ref().map(|again| (again, again.retry.begin(call)));
         let (mut open, mut errors) = self.attempt(open).await;
-        // Others go on while this one waits.
-        drop(place);
+        let mut place = Some(place);
         if let Some((again, mut attempts)) = attempts {
             while !errors.is_empty() {
+                // Others go on while this one waits, if they may overtake it.
+                place = place.filter(|_| in_order);
                 let failed = DeliveryErrorKind::together(errors.iter().map(DeliveryError::kind));
                 if !attempts.wait_for_next(failed, call).await {
                     break;
                 }
                 let passed = self.pass_again(again, open).await;
-                let _place = self.places.acquire().await;
+                if place.is_none() {
+                    place = Arc::clone(&self.places).acquire_owned().await.ok();
+                }
                 (open, errors) = self.attempt(passed).await;
             }
         }

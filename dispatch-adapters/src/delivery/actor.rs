@@ -11,7 +11,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::protocol::{Command, Job};
+use super::route::Course;
 use super::shared::Shared;
+use crate::batch::Order;
 
 /// How much of what was queued is worked on at once.
 #[derive(Debug, Clone, Copy)]
@@ -157,8 +159,9 @@ async fn work(shared: Arc<Shared>, number: u64, job: Job) -> u64 {
 /// shut down takes nothing ever again, which is a failure for good.
 async fn deliver(shared: &Shared, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
     let progress = Progress::new();
+    let course = Course { progress: &progress, order: Order::Kept };
     loop {
-        let result = shared.deliver(envelope, &progress).await;
+        let result = shared.deliver(envelope, course).await;
         let Some(refusal) = result.as_ref().err().and_then(DeliveryError::refusal) else {
             return result;
         };

@@ -13,9 +13,10 @@ use futures_util::future::{join, join_all};
 use tokio::sync::{mpsc, oneshot};
 
 use super::protocol::{Command, Job};
-use super::route::Route;
+use super::route::{Course, Route};
 use super::shared::Shared;
 use super::{DeliveryBuilder, DeliveryReport};
+use crate::batch::Order;
 use crate::dead_letters::DeadLetters;
 use crate::policy::Breaker;
 
@@ -36,6 +37,13 @@ impl Delivery {
 
     pub(super) fn new(shared: Arc<Shared>, mailbox: mpsc::UnboundedSender<Command>) -> Self {
         Self { shared, mailbox }
+    }
+
+    async fn ask(&self, envelope: &Envelope, course: Course<'_>) -> Result<Receipt, DeliveryError> {
+        if self.shared.is_stopped() {
+            return Err(self.shared.telemetry.refuse(RefusedBy::Stopped, None));
+        }
+        self.shared.deliver(envelope, course).await
     }
 
     /// The labels of its metrics and logs.
@@ -142,18 +150,11 @@ impl Adapter for Delivery {
     }
 
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
-        // Not by way of deliver_rest, which would be a second box.
-        if self.shared.is_stopped() {
-            return Err(self.shared.telemetry.refuse(RefusedBy::Stopped, None));
-        }
-        self.shared.deliver(envelope, &Progress::new()).await
+        self.ask(envelope, Course { progress: &Progress::new(), order: Order::Free }).await
     }
 
     async fn deliver_rest(&self, envelope: &Envelope, progress: &Progress) -> Result<Receipt, DeliveryError> {
-        if self.shared.is_stopped() {
-            return Err(self.shared.telemetry.refuse(RefusedBy::Stopped, None));
-        }
-        self.shared.deliver(envelope, progress).await
+        self.ask(envelope, Course { progress, order: Order::Free }).await
     }
 
     /// Delivers them in order: one after the other, or one batch after the other if there is one, without waiting for
@@ -163,7 +164,10 @@ impl Adapter for Delivery {
             Route::Batched(_) => {
                 let mut results = Vec::with_capacity(envelopes.len());
                 for batch in envelopes.chunks(self.shared.batch_size) {
-                    let each = join_all(batch.iter().map(|envelope| self.deliver(envelope)));
+                    let each = batch.iter().map(async |envelope| {
+                        self.ask(envelope, Course { progress: &Progress::new(), order: Order::Kept }).await
+                    });
+                    let each = join_all(each);
                     // Asked second, when all of them have come to their batch.
                     let (each, ()) = join(each, self.shared.route.flush()).await;
                     results.extend(each);

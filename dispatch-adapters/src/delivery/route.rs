@@ -3,7 +3,7 @@ use std::sync::Arc;
 use dispatch_core::Envelope;
 use dispatch_core::delivery::{Adapter, DeliveryError, Health, Progress, Receipt};
 
-use crate::batch::Batched;
+use crate::batch::{Batched, Order};
 use crate::policy::{Around, Breaker, Gate, InFlight, Moment, Observe, Rates, Retry, Stack, Timeout};
 
 /// What stands around every attempt.
@@ -16,6 +16,13 @@ pub(super) type Behind = Stack<Option<Breaker>, Attempt>;
 /// A batch in front of an adapter.
 pub(super) type Batch = Batched<Around<Behind, Arc<dyn Adapter>>>;
 
+/// What goes with an envelope from one attempt to the next.
+#[derive(Clone, Copy)]
+pub(super) struct Course<'a> {
+    pub(super) progress: &'a Progress,
+    pub(super) order: Order,
+}
+
 /// An adapter with its policies.
 pub(super) enum Route {
     Single(Around<Single, Arc<dyn Adapter>>),
@@ -27,11 +34,14 @@ impl Route {
         &self,
         envelope: &Envelope,
         moment: &Moment,
-        progress: &Progress,
+        course: Course<'_>,
     ) -> Result<Receipt, DeliveryError> {
         match self {
-            Self::Single(adapter) => adapter.deliver_at(envelope, moment, progress).await,
-            Self::Batched(adapter) => adapter.deliver_at(envelope, moment, progress).await,
+            Self::Single(adapter) => adapter.deliver_at(envelope, moment, course.progress).await,
+            Self::Batched(adapter) => {
+                let add = || adapter.inner().add(envelope, course.order);
+                adapter.attempt_at(envelope, moment, add).await
+            }
         }
     }
 

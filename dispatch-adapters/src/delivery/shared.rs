@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dispatch_core::Envelope;
 use dispatch_core::delivery::{
     DeadLetter, DeadLetterOrigin, DeliveryError, DeliveryErrorKind, DeliveryEvent, DeliveryLabels, Health,
-    HealthStatus, Progress, Receipt,
+    HealthStatus, Receipt,
 };
 use dispatch_core::policy::{BreakerPhase, RefusedBy};
 use dispatch_core::uuid::Uuid;
@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{Instrument, Level};
 
 use super::Fallback;
-use super::route::Route;
+use super::route::{Course, Route};
 use super::vitals::Vitals;
 use crate::dead_letters::DeadLetters;
 use crate::policy::{Breaker, Gate, Moment, Telemetry};
@@ -46,10 +46,10 @@ impl Shared {
     pub(super) async fn deliver(
         &self,
         envelope: &Envelope,
-        progress: &Progress,
+        course: Course<'_>,
     ) -> Result<Receipt, DeliveryError> {
         if !tracing::span_enabled!(Level::INFO) {
-            return self.deliver_or_bury(envelope, progress).await;
+            return self.deliver_or_bury(envelope, course).await;
         }
         let DeliveryLabels { adapter, destination } = self.telemetry.labels();
         let span = tracing::info_span!(
@@ -57,20 +57,20 @@ impl Shared {
             %adapter, %destination, envelope_id = %envelope.id(), message_type = envelope.message_type_str()
         );
         // In a box, so that it takes no room in the future of those who do not look.
-        self.deliver_or_bury(envelope, progress).instrument(span).boxed().await
+        self.deliver_or_bury(envelope, course).instrument(span).boxed().await
     }
 
     async fn deliver_or_bury(
         &self,
         envelope: &Envelope,
-        progress: &Progress,
+        course: Course<'_>,
     ) -> Result<Receipt, DeliveryError> {
         let _running = self.vitals.enter();
         let result = if self.gate.is_closed() {
             Err(Gate::refusal())
         } else {
             let moment = Moment::start();
-            let result = self.route.deliver(envelope, &moment, progress).await;
+            let result = self.route.deliver(envelope, &moment, course).await;
             self.vitals.note(&result, &moment);
             result
         };

@@ -96,6 +96,31 @@ impl<P: Policy, D: Dispatcher> Around<P, D> {
     }
 }
 
+impl<P: Policy, T: Send + Sync> Around<P, T> {
+    /// The policy around attempts of the caller's, with a clock of the caller's.
+    ///
+    /// That it can be sent is said here, where the policy is generic: the compiler cannot tell of a known one.
+    pub(crate) fn attempt_at<'a, F, Fut>(
+        &'a self,
+        envelope: &'a Envelope,
+        moment: &'a Moment,
+        attempt: F,
+    ) -> impl Future<Output = Result<Receipt, DeliveryError>> + Send + 'a
+    where
+        F: Fn() -> Fut + Send + Sync + 'a,
+        Fut: Future<Output = Result<Receipt, DeliveryError>> + Send,
+    {
+        async move {
+            let attempt = || async {
+                let result = attempt().await;
+                moment.forget();
+                result
+            };
+            self.policy.apply(self.call(envelope).at(moment), attempt).await
+        }
+    }
+}
+
 impl<P, T> Around<P, T> {
     /// Tells others what the policy does, under other labels.
     #[must_use]
@@ -124,14 +149,7 @@ impl<P: Policy, A: Adapter> Around<P, A> {
         moment: &'a Moment,
         progress: &'a Progress,
     ) -> impl Future<Output = Result<Receipt, DeliveryError>> + Send + 'a {
-        async move {
-            let attempt = || async {
-                let result = self.inner.deliver_rest(envelope, progress).await;
-                moment.forget();
-                result
-            };
-            self.policy.apply(self.call(envelope).at(moment), attempt).await
-        }
+        self.attempt_at(envelope, moment, || self.inner.deliver_rest(envelope, progress))
     }
 }
 

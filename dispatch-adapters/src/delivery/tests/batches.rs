@@ -325,3 +325,20 @@ async fn who_waits_for_room_in_a_batch_is_refused_when_the_breaker_opens() {
     assert_eq!(delivery.breaker().unwrap().phase(), BreakerPhase::Open);
     assert_eq!(calls.iter().filter(|call| !call.is_finished()).count(), 2, "no more are held");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_is_spread_over_batches_by_its_rate_keeps_its_order() {
+    let moody = Arc::new(Moody::default());
+    let delivery = Delivery::to(Arc::clone(&moody))
+        .retry(RetryPolicy::default().with_base(s(4)))
+        .rate_limit(RateLimit::per_second(2))
+        .batch(BatchPolicy { max_size: 50, max_age: s(1) })
+        .start()
+        .unwrap();
+    let envelopes: Vec<_> = (0..50).map(|_| event()).collect();
+    for envelope in &envelopes {
+        drop(delivery.enqueue(envelope.clone()).unwrap());
+    }
+    assert!(delivery.shutdown(s(600)).await.is_complete());
+    assert_eq!(*moody.1.lock().unwrap(), envelopes.iter().map(Envelope::id).collect::<Vec<_>>());
+}
