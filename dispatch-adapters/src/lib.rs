@@ -126,7 +126,7 @@ pub use actor::ActorAdapter;
 pub use batch::Batched;
 pub use config::AdapterRegistry;
 pub use console::ConsoleAdapter;
-pub use dead_letters::DeadLetters;
+pub use dead_letters::{Buried, DeadLetters};
 pub use delivery::{Delivery, DeliveryBuilder, DeliveryReport, Fallback, Ticket};
 pub use file::FileAdapter;
 #[cfg(feature = "jetstream")]

@@ -1,45 +1,39 @@
 use std::sync::Arc;
 
-use dispatch_core::delivery::Adapter;
+use dispatch_core::Envelope;
+use dispatch_core::delivery::{Adapter, DeliveryError, Receipt};
 use dispatch_core::policy::{BatchPolicy, RefusedBy};
+use futures_util::future::OptionFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::Sends;
+use super::Hold;
 use super::line::Line;
-use super::protocol::Command;
-use super::sending::Sender;
-use crate::policy::Telemetry;
+use super::protocol::{Command, Item};
+use super::sending::{Audience, Sender};
+use crate::policy::Moment;
 
 /// Collects and sends until the last handle is gone and everything has its result.
 pub(super) async fn run<A: Adapter>(
     policy: BatchPolicy,
-    sends: Sends,
-    adapter: Arc<A>,
-    telemetry: Telemetry,
+    hold: Option<Hold>,
+    sender: Arc<Sender<A>>,
     mut commands: mpsc::UnboundedReceiver<Command>,
 ) {
-    let Sends { at_once, hold, again } = sends;
     let origin = Instant::now();
     let mut line = Line::new(policy);
-    // A place for each batch that is on its way; one that waits to be tried again has none.
-    let places = Arc::new(Semaphore::new(at_once.clamp(1, Semaphore::MAX_PERMITS)));
-    let sender = Arc::new(Sender { adapter, telemetry, again, places: Arc::clone(&places) });
+    let places = Arc::clone(&sender.places);
     let mut sending = FuturesUnordered::new();
     // Who waits until every batch up to a number has its results.
     let mut flushes: Vec<(u64, oneshot::Sender<()>)> = Vec::new();
-    let (mut open, mut draining) = (true, false);
+    let (mut open, mut hurried) = (true, 0_usize);
     loop {
         while line.is_ready()
             && let Ok(place) = Arc::clone(&places).try_acquire_owned()
             && let Some((number, items)) = line.next()
         {
-            let sender = Arc::clone(&sender);
-            sending.push(async move {
-                sender.send(items, place).await;
-                number
-            });
+            sending.push(send(Arc::clone(&sender), number, items, place));
         }
         for (_, done) in flushes.extract_if(.., |(number, _)| line.is_past(*number)) {
             // Whoever asked may have gone.
@@ -51,22 +45,32 @@ pub(super) async fn run<A: Adapter>(
         // While as many are on their way as may be, the next one goes on collecting.
         let full = places.available_permits() == 0;
         let due = line.due().filter(|_| !full).map(|due| origin + due);
+        let over = hold.as_ref().filter(|hold| line.can_take_back(hold.most));
+        let refusing = OptionFuture::from(over.map(|hold| hold.breaker.refusing()));
         tokio::select! {
             biased;
             Some(number) = sending.next() => line.finished(number),
             // Given back at once: what matters is that there is one.
             _ = places.acquire(), if full => {}
+            Some(remaining) = refusing => {
+                for item in line.take_back(hold.as_ref().map_or(0, |hold| hold.most)) {
+                    // Whoever has gone need not be told.
+                    let refusal = sender.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining));
+                    let _ = item.reply.send(Err(refusal));
+                }
+            }
             command = commands.recv(), if open => match command {
                 Some(Command::Add(item)) => {
                     line.push(item, origin.elapsed());
-                    if draining && commands.is_empty() {
+                    if hurried > 0 && commands.is_empty() {
                         line.cut();
                     }
                 }
-                Some(Command::Drain) => {
-                    draining = true;
+                Some(Command::Hurry) => {
+                    hurried += 1;
                     line.cut();
                 }
+                Some(Command::Calm) => hurried = hurried.saturating_sub(1),
                 Some(Command::Flush(done)) => flushes.push((line.cut(), done)),
                 None => {
                     open = false;
@@ -75,14 +79,40 @@ pub(super) async fn run<A: Adapter>(
             },
             () = tokio::time::sleep_until(due.unwrap_or(origin)), if due.is_some() => line.cut_due(origin.elapsed()),
         }
-        if let Some(hold) = &hold
-            && let Some(remaining) = hold.breaker.refuses()
-        {
-            for item in line.take_back(hold.most) {
-                // Whoever has gone need not be told.
-                let _ =
-                    item.reply.send(Err(sender.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining))));
-            }
+    }
+}
+
+/// Sends a batch of callers that wait each for their own; its number.
+async fn send<A: Adapter>(
+    sender: Arc<Sender<A>>,
+    number: u64,
+    items: Vec<Item>,
+    place: OwnedSemaphorePermit,
+) -> u64 {
+    let caller = |Item { envelope, reply, permit }| (envelope, Some(Caller { reply, _permit: permit }));
+    let (envelopes, callers): (Vec<Envelope>, Vec<_>) = items.into_iter().map(caller).unzip();
+    sender.send(envelopes, &mut Callers(callers), &Moment::start(), Some(place)).await;
+    number
+}
+
+struct Caller {
+    reply: oneshot::Sender<Result<Receipt, DeliveryError>>,
+    /// Makes room when it is answered.
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Callers by the place of their envelope, until they are answered.
+struct Callers(Vec<Option<Caller>>);
+
+impl Audience for Callers {
+    fn wants(&self, place: usize) -> bool {
+        self.0.get(place).and_then(Option::as_ref).is_some_and(|caller| !caller.reply.is_closed())
+    }
+
+    fn answer(&mut self, place: usize, answer: Result<Receipt, DeliveryError>) {
+        if let Some(caller) = self.0.get_mut(place).and_then(Option::take) {
+            // It may have gone meanwhile.
+            let _ = caller.reply.send(answer);
         }
     }
 }
@@ -93,11 +123,11 @@ mod tests {
     use std::time::Duration;
 
     use async_trait::async_trait;
-    use dispatch_core::Envelope;
-    use dispatch_core::delivery::{DeliveryError, DeliveryLabels, Receipt};
+    use dispatch_core::delivery::DeliveryLabels;
 
     use super::super::Batched;
     use super::*;
+    use crate::policy::Telemetry;
 
     /// Remembers the sizes of batches and fails every envelope of a type.
     #[derive(Default)]

@@ -77,6 +77,11 @@ impl<T> Line<T> {
         self.inside == 0
     }
 
+    /// Whether more than `most` are inside, and some of them have not been sent.
+    pub(super) fn can_take_back(&self, most: usize) -> bool {
+        self.inside > most && !(self.batch.is_empty() && self.ready.is_empty())
+    }
+
     /// Takes back the youngest items that have not been sent, until no more than `most` are inside.
     pub(super) fn take_back(&mut self, most: usize) -> Vec<T> {
         let mut back = Vec::new();

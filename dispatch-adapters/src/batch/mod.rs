@@ -5,9 +5,10 @@
 //! - Every caller gets the result of its own envelope, as soon as it is known. In a [`Delivery`](crate::Delivery) with
 //!   retries, what of a batch failed is tried again together and in its order, after one delay, and waits for nobody to
 //!   fill the batch up again.
-//! - Batches are sent one at a time, in order; meanwhile the next one is collected. While a batch waits to be tried again
-//!   others are sent, unless something in it has to keep its order: what a queue has taken, and lists of envelopes. A
-//!   [`Delivery`](crate::Delivery) that was told to work on several envelopes at once sends several.
+//! - Batches are sent one at a time, in order; meanwhile the next one is collected, and while a batch waits to be tried
+//!   again others are sent. A [`Delivery`](crate::Delivery) that was told to work on several envelopes at once sends
+//!   several. What has to keep its order does not come this way: the queue of a delivery and lists make batches of their
+//!   own, and send one after the other.
 //! - An envelope whose caller has gone is not sent.
 //! - Callers wait while ten batches are inside: nothing is collected without bound. While the circuit breaker of a
 //!   delivery refuses, no more envelopes than it may hold are inside; the others are refused.
@@ -17,41 +18,45 @@ mod line;
 mod protocol;
 mod sending;
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use dispatch_core::delivery::{Adapter, DeliveryError, Health, Receipt};
 use dispatch_core::error::{ErrorCode, Problem};
 use dispatch_core::policy::{BatchPolicy, RefusedBy};
 use dispatch_core::{Envelope, RegistrationError};
+use futures_util::future::OptionFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::policy::{Breaker, Rates, Retry, Telemetry};
-pub(crate) use protocol::Order;
+use crate::policy::{Breaker, Moment, Rates, Retry, Telemetry};
 use protocol::{Command, Item};
+use sending::Sender;
+pub(crate) use sending::{Ask, Audience};
 
 /// An adapter that delivers in batches.
 ///
 /// Clones share the batch. It needs a tokio runtime.
-#[derive(Debug, Clone)]
 pub struct Batched<A> {
-    inner: Arc<A>,
+    sender: Arc<Sender<A>>,
     mailbox: mpsc::UnboundedSender<Command>,
     /// What bounds the mailbox: one permit for each envelope that has no result yet.
     room: Arc<Semaphore>,
     capacity: usize,
     hold: Option<Hold>,
-    telemetry: Telemetry,
 }
 
 /// How batches are sent.
-pub(crate) struct Sends {
+pub(crate) struct Sends<A> {
     /// So many at once.
     pub(crate) at_once: usize,
     /// How many envelopes may wait for a breaker.
     pub(crate) hold: Option<Hold>,
     /// What of a batch failed is tried again.
     pub(crate) again: Option<Again>,
+    /// How the adapter is asked, if it has policies around it.
+    pub(crate) ask: Option<Ask<A>>,
 }
 
 /// How what failed is tried again.
@@ -77,27 +82,33 @@ impl<A: Adapter> Batched<A> {
     /// # Errors
     /// Everything that is wrong with the policy; that there is no runtime.
     pub fn start(policy: BatchPolicy, adapter: A, telemetry: Telemetry) -> Result<Self, RegistrationError> {
-        Self::start_with(policy, Sends { at_once: 1, hold: None, again: None }, adapter, telemetry)
+        let sends = Sends { at_once: 1, hold: None, again: None, ask: None };
+        Self::start_with(policy, sends, adapter, telemetry)
     }
 
     /// Like [`start`](Self::start), with more to say about how batches are sent.
     pub(crate) fn start_with(
         policy: BatchPolicy,
-        sends: Sends,
+        sends: Sends<A>,
         adapter: A,
         telemetry: Telemetry,
     ) -> Result<Self, RegistrationError> {
         RegistrationError::check(policy.problems())?;
         let runtime = crate::runtime::current()?;
-        let inner = Arc::new(adapter);
-        let (mailbox, commands) = mpsc::unbounded_channel();
-        let hold = sends.hold.clone();
-        let batches = policy.max_size.saturating_mul(sends.at_once.max(Self::BATCHES));
+        let Sends { at_once, hold, again, ask } = sends;
+        let batches = policy.max_size.saturating_mul(at_once.max(Self::BATCHES));
         // With room for all that may be held, whoever waits for room is one too many.
         let capacity = batches.max(hold.as_ref().map_or(0, |hold| hold.most)).min(Semaphore::MAX_PERMITS);
-        runtime.spawn(actor::run(policy, sends, Arc::clone(&inner), telemetry.clone(), commands));
-        let room = Arc::new(Semaphore::new(capacity));
-        Ok(Self { inner, mailbox, room, capacity, hold, telemetry })
+        let places = Arc::new(Semaphore::new(at_once.clamp(1, Semaphore::MAX_PERMITS)));
+        let sender = Arc::new(Sender { adapter: Arc::new(adapter), ask, telemetry, again, places });
+        let (mailbox, commands) = mpsc::unbounded_channel();
+        runtime.spawn(actor::run(policy, hold.clone(), Arc::clone(&sender), commands));
+        Ok(Self { sender, mailbox, room: Arc::new(Semaphore::new(capacity)), capacity, hold })
+    }
+
+    /// Sends these together as they are, when it is their turn; what of them fails is tried again together.
+    pub(crate) async fn send(&self, envelopes: Vec<Envelope>, audience: &mut impl Audience, moment: &Moment) {
+        self.sender.send(envelopes, audience, moment, None).await;
     }
 
     /// Sends what there is, and waits until everything that came before has its result. What comes afterwards does not
@@ -110,10 +121,16 @@ impl<A: Adapter> Batched<A> {
         }
     }
 
-    /// From now on waits for nobody: an envelope leaves with whatever comes together with it.
-    pub fn drain(&self) {
+    /// Waits for nobody until [`calm`](Self::calm) has been called as often: an envelope leaves with whatever comes together
+    /// with it.
+    pub(crate) fn hurry(&self) {
         // If the actor has gone, nothing is left to hurry.
-        let _ = self.mailbox.send(Command::Drain);
+        let _ = self.mailbox.send(Command::Hurry);
+    }
+
+    /// Waits for others again.
+    pub(crate) fn calm(&self) {
+        let _ = self.mailbox.send(Command::Calm);
     }
 
     /// Envelopes that have no result yet.
@@ -125,17 +142,7 @@ impl<A: Adapter> Batched<A> {
     /// What is behind the batch.
     #[must_use]
     pub fn inner(&self) -> &A {
-        &self.inner
-    }
-
-    /// Puts an envelope into the batch and waits for its result.
-    pub(crate) async fn add(&self, envelope: &Envelope, order: Order) -> Result<Receipt, DeliveryError> {
-        let stopped = || DeliveryError::retry("the batch in front of the destination has been stopped");
-        let permit = self.enter().await?.ok_or_else(stopped)?;
-        let (reply, result) = oneshot::channel();
-        let item = Item { envelope: envelope.clone(), order, reply, _permit: permit };
-        self.mailbox.send(Command::Add(item)).map_err(|_| stopped())?;
-        result.await.unwrap_or_else(|_| Err(stopped()))
+        &self.sender.adapter
     }
 
     /// Waits for room; `None` if there never will be any again.
@@ -143,49 +150,60 @@ impl<A: Adapter> Batched<A> {
     /// # Errors
     /// A refusal, while the breaker refuses and as much is inside as it may hold.
     async fn enter(&self) -> Result<Option<OwnedSemaphorePermit>, DeliveryError> {
+        let refuse = |remaining| self.sender.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining));
+        let over = |hold: &&Hold| self.pending() >= hold.most;
+        if let Some(remaining) = self.hold.as_ref().filter(over).and_then(|hold| hold.breaker.refuses()) {
+            return Err(refuse(remaining));
+        }
+        // Without waiting, also when many come at once.
+        if let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() {
+            return Ok(Some(permit));
+        }
         let room = Arc::clone(&self.room).acquire_owned();
-        let Some(hold) = &self.hold else {
-            return Ok(room.await.ok());
-        };
-        let over = || self.pending() >= hold.most;
-        let remaining = match hold.breaker.refuses().filter(|_| over()) {
-            Some(remaining) => remaining,
-            None => tokio::select! {
-                biased;
-                permit = room => return Ok(permit.ok()),
-                // Whoever waits for room finds as much inside as may be.
-                remaining = hold.breaker.refusing(), if self.room.available_permits() == 0 => remaining,
-            },
-        };
-        Err(self.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining)))
+        let refusing = OptionFuture::from(self.hold.as_ref().map(|hold| hold.breaker.refusing()));
+        tokio::select! {
+            biased;
+            permit = room => Ok(permit.ok()),
+            // Whoever waits for room finds as much inside as may be.
+            Some(remaining) = refusing => Err(refuse(remaining)),
+        }
     }
 }
 
 #[async_trait]
 impl<A: Adapter> Adapter for Batched<A> {
     fn name(&self) -> &str {
-        self.inner.name()
+        self.sender.adapter.name()
     }
 
     fn destination(&self) -> &str {
-        self.inner.destination()
+        self.sender.adapter.destination()
     }
 
     fn validate(&self) -> Result<(), Vec<Problem>> {
-        self.inner.validate()
+        self.sender.adapter.validate()
+    }
+
+    fn time_for(&self, limit: Duration) -> Duration {
+        self.sender.adapter.time_for(limit)
     }
 
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
-        self.add(envelope, Order::Free).await
+        let stopped = || DeliveryError::retry("the batch in front of the destination has been stopped");
+        let permit = self.enter().await?.ok_or_else(stopped)?;
+        let (reply, result) = oneshot::channel();
+        let item = Item { envelope: envelope.clone(), reply, permit };
+        self.mailbox.send(Command::Add(item)).map_err(|_| stopped())?;
+        result.await.unwrap_or_else(|_| Err(stopped()))
     }
 
     /// A batch as it is; it does not wait for others.
     async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
-        self.inner.deliver_batch(envelopes).await
+        self.sender.adapter.deliver_batch(envelopes).await
     }
 
     async fn health(&self) -> Health {
-        self.inner.health().await
+        self.sender.adapter.health().await
     }
 }
 
@@ -197,4 +215,25 @@ fn wrong_count(name: &str, got: usize, wanted: usize) -> Problem {
             "adapter '{name}' answered {got} results for {wanted} envelopes: it must answer one for each"
         ),
     )
+}
+
+impl<A> Clone for Batched<A> {
+    fn clone(&self) -> Self {
+        Self {
+            sender: Arc::clone(&self.sender),
+            mailbox: self.mailbox.clone(),
+            room: Arc::clone(&self.room),
+            capacity: self.capacity,
+            hold: self.hold.clone(),
+        }
+    }
+}
+
+impl<A: Adapter> fmt::Debug for Batched<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batched")
+            .field("adapter", &self.name())
+            .field("pending", &self.pending())
+            .finish_non_exhaustive()
+    }
 }

@@ -1,115 +1,171 @@
 //! A batch on its way: its attempts, until every envelope in it has its answer.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use dispatch_core::Envelope;
 use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryErrorKind, DeliveryEvent, Receipt};
 use dispatch_core::policy::Failure;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::protocol::{Item, Order};
 use super::{Again, wrong_count};
-use crate::policy::{Call, Failed, Policy, Telemetry};
+use crate::policy::{Call, Failed, Moment, Policy, Telemetry};
 
-/// What sends batches.
-pub(super) struct Sender<A> {
+type Answer = Result<Receipt, DeliveryError>;
+
+/// Who waits for the answers of a batch.
+pub(crate) trait Audience: Send {
+    /// Whether anybody waits for the answer to the envelope at that place.
+    fn wants(&self, place: usize) -> bool {
+        let _ = place;
+        true
+    }
+
+    /// Gets the answer to the envelope at that place, once.
+    fn answer(&mut self, place: usize, answer: Answer);
+}
+
+impl<F: FnMut(usize, Answer) + Send> Audience for F {
+    fn answer(&mut self, place: usize, answer: Answer) {
+        self(place, answer);
+    }
+}
+
+/// How a batch is handed to policies behind it, which tell the observers of it.
+pub(crate) type Ask<A> = for<'a> fn(&'a A, &'a [Envelope], &'a Moment) -> BoxFuture<'a, Vec<Answer>>;
+
+/// What sends batches, at most so many at once.
+pub(crate) struct Sender<A> {
     pub(super) adapter: Arc<A>,
+    /// Without it, the adapter is asked as it is.
+    pub(super) ask: Option<Ask<A>>,
     pub(super) telemetry: Telemetry,
     pub(super) again: Option<Again>,
-    /// One for each batch that may be out at once.
+    /// One for each batch that may be out; one that waits to be tried again has none.
     pub(super) places: Arc<Semaphore>,
 }
 
-/// Who waits for the answer to an envelope, and what has failed of it.
+/// Where an envelope that has no answer stood in its batch, and what has failed of it.
 struct Waiting {
-    reply: oneshot::Sender<Result<Receipt, DeliveryError>>,
+    place: usize,
     failed: Option<Failed>,
-    _permit: OwnedSemaphorePermit,
 }
 
 impl Waiting {
-    fn answer(self, result: Result<Receipt, DeliveryError>) {
-        let result = result.map_err(|error| Failed::tell(self.failed, error));
-        // Whoever asked may have gone meanwhile.
-        let _ = self.reply.send(result);
+    fn answer(self, audience: &mut impl Audience, answer: Answer) {
+        audience.answer(self.place, answer.map_err(|error| Failed::tell(self.failed, error)));
     }
 }
 
-/// Envelopes without an answer, in their order, each with who waits for it.
+/// Envelopes without an answer, in their order.
 type Open = (Vec<Envelope>, Vec<Waiting>);
 
-/// What may do better when it is tried again.
-type Failures = (Open, Vec<DeliveryError>);
-
 impl<A: Adapter> Sender<A> {
-    /// Sends a batch, and what of it fails again, as long as that may help.
-    pub(super) async fn send(&self, items: Vec<Item>, place: OwnedSemaphorePermit) {
-        let in_order = items.iter().any(|item| item.order == Order::Kept);
-        let waiting =
-            |Item { envelope, reply, _permit, .. }| (envelope, Waiting { reply, failed: None, _permit });
-        let open = items.into_iter().map(waiting).unzip();
-        let call = Call::new(&self.telemetry);
-        let attempts = self.again.as_ref().map(|again| (again, again.retry.begin(call)));
-        let (mut open, mut errors) = self.attempt(open).await;
-        let mut place = Some(place);
-        if let Some((again, mut attempts)) = attempts {
-            while !errors.is_empty() {
-                // Others go on while this one waits, if they may overtake it.
-                place = place.filter(|_| in_order);
-                let failed = DeliveryErrorKind::together(errors.iter().map(DeliveryError::kind));
-                if !attempts.wait_for_next(failed, call).await {
-                    break;
-                }
-                let passed = self.pass_again(again, open).await;
-                if place.is_none() {
-                    place = Arc::clone(&self.places).acquire_owned().await.ok();
-                }
-                (open, errors) = self.attempt(passed).await;
+    /// Sends a batch, and what of it fails again, together and in its order, as long as that may help. Each answer is told
+    /// as soon as it is known.
+    ///
+    /// `seat` is the place of the first attempt, if there is one already.
+    pub(crate) async fn send(
+        &self,
+        envelopes: Vec<Envelope>,
+        audience: &mut impl Audience,
+        moment: &Moment,
+        mut seat: Option<OwnedSemaphorePermit>,
+    ) {
+        let call = Call::new(&self.telemetry).at(moment);
+        let mut attempts = self.again.as_ref().map(|again| (again, again.retry.begin(call)));
+        let waiting = (0..envelopes.len()).map(|place| Waiting { place, failed: None }).collect();
+        let mut open: Open = (envelopes, waiting);
+        loop {
+            if seat.is_none() {
+                seat = Arc::clone(&self.places).acquire_owned().await.ok();
             }
+            let errors = self.attempt(&mut open, audience, moment).await;
+            // Others go on while this one waits.
+            drop(seat.take());
+            let kind = DeliveryErrorKind::together(errors.iter().map(DeliveryError::kind));
+            let is_wanted = open.1.iter().any(|waiting| audience.wants(waiting.place));
+            let again = match &mut attempts {
+                Some((again, attempts)) if is_wanted => {
+                    attempts.wait_for_next(kind, call).await.then_some(*again)
+                }
+                _ => None,
+            };
+            let Some(again) = again else {
+                let failed = open.1.into_iter().zip(errors);
+                failed.for_each(|(waiting, error)| waiting.answer(audience, Err(error)));
+                return;
+            };
+            open = self.pass_again(again, open, audience).await;
         }
-        open.1.into_iter().zip(errors).for_each(|(waiting, error)| waiting.answer(Err(error)));
     }
 
-    /// One attempt; answers what is decided by it.
-    async fn attempt(&self, open: Open) -> Failures {
+    /// One attempt. What is decided by it is told; what may do better stays open, and its errors are returned.
+    async fn attempt(
+        &self,
+        open: &mut Open,
+        audience: &mut impl Audience,
+        moment: &Moment,
+    ) -> Vec<DeliveryError> {
+        let (envelopes, waiting) = std::mem::take(open);
         // Whoever has gone does not want it any more.
-        let wanted = open.0.into_iter().zip(open.1).filter(|(_, waiting)| !waiting.reply.is_closed());
+        let wanted = envelopes.into_iter().zip(waiting).filter(|(_, waiting)| audience.wants(waiting.place));
         let (envelopes, waiting): Open = wanted.unzip();
+        let mut errors = Vec::new();
         if envelopes.is_empty() {
-            return Failures::default();
+            return errors;
         }
-        self.telemetry.emit(DeliveryEvent::Batched { size: envelopes.len() });
-        let mut results = self.adapter.deliver_batch(&envelopes).await;
-        if results.len() != envelopes.len() {
-            let problem = wrong_count(self.adapter.name(), results.len(), envelopes.len());
-            tracing::error!(adapter = self.adapter.name(), "{problem}");
-            // Which of them were delivered cannot be told, so all are tried again.
-            results = envelopes.iter().map(|_| Err(DeliveryError::retry(problem.message()))).collect();
-        }
+        let answers = self.ask(&envelopes, moment).await;
         let now = self.telemetry.now();
-        let mut failures = Failures::default();
-        for ((envelope, mut waiting), result) in envelopes.into_iter().zip(waiting).zip(results) {
-            match result {
-                Err(error) if self.again.is_some() && error.is_worth_retrying() => {
-                    Failed::note(&mut waiting.failed, &error, now);
-                    failures.0.0.push(envelope);
-                    failures.0.1.push(waiting);
-                    failures.1.push(error);
+        for ((envelope, mut waiting), answer) in envelopes.into_iter().zip(waiting).zip(answers) {
+            let error = match answer {
+                Ok(receipt) => {
+                    waiting.answer(audience, Ok(receipt));
+                    continue;
                 }
-                Err(error) => {
-                    if self.again.is_some() && error.refusal().is_none() {
-                        Failed::note(&mut waiting.failed, &error, now);
-                    }
-                    waiting.answer(Err(error));
-                }
-                Ok(receipt) => waiting.answer(Ok(receipt)),
+                Err(error) => error,
+            };
+            if self.again.is_some() && (error.refusal().is_none() || error.is_worth_retrying()) {
+                Failed::note(&mut waiting.failed, &error, now);
+            }
+            if self.again.is_some() && error.is_worth_retrying() {
+                open.0.push(envelope);
+                open.1.push(waiting);
+                errors.push(error);
+            } else {
+                waiting.answer(audience, Err(error));
             }
         }
-        failures
+        errors
+    }
+
+    /// One answer for each envelope, whatever the adapter does.
+    async fn ask(&self, envelopes: &[Envelope], moment: &Moment) -> Vec<Answer> {
+        let asked = if let Some(ask) = self.ask {
+            ask(&self.adapter, envelopes, moment)
+        } else {
+            self.telemetry.emit(DeliveryEvent::Batched { size: envelopes.len() });
+            self.adapter.deliver_batch(envelopes)
+        };
+        // Foreign code; nothing of it is used again after it has panicked.
+        let asked = AssertUnwindSafe(asked).catch_unwind().await;
+        let problem = match asked {
+            Ok(answers) if answers.len() == envelopes.len() => return answers,
+            // Which of them were delivered cannot be told, so all are tried again.
+            Ok(answers) => {
+                let problem = wrong_count(self.adapter.name(), answers.len(), envelopes.len());
+                problem.message().to_owned()
+            }
+            Err(_) => "the adapter panicked".to_owned(),
+        };
+        tracing::error!(adapter = self.adapter.name(), problem, "a batch failed as a whole");
+        envelopes.iter().map(|_| Err(DeliveryError::retry(&problem))).collect()
     }
 
     /// Lets each envelope pass its rate limits once more; who waits for one that may not is told.
-    async fn pass_again(&self, again: &Again, open: Open) -> Open {
+    async fn pass_again(&self, again: &Again, open: Open, audience: &mut impl Audience) -> Open {
         let mut passed = Open::default();
         for (envelope, waiting) in open.0.into_iter().zip(open.1) {
             let call = Call::new(&self.telemetry).with_key(envelope.key());
@@ -118,7 +174,7 @@ impl<A: Adapter> Sender<A> {
                     passed.0.push(envelope);
                     passed.1.push(waiting);
                 }
-                Err(error) => waiting.answer(Err(error)),
+                Err(error) => waiting.answer(audience, Err(error)),
             }
         }
         passed

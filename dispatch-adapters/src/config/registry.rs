@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::likeness::suggestion;
 use super::{Fields, TargetConfig, TargetError, built_in, syntax};
 use crate::pubsub::PubSub;
+use crate::targets::problems_of_names;
 
 /// Makes an adapter from its options. It is called for every target of its type, also to check one.
 pub type Factory = Arc<dyn Fn(&mut Fields<'_>) -> Arc<dyn Adapter> + Send + Sync>;
@@ -155,9 +156,15 @@ impl AdapterRegistry {
         let list: Vec<Value> = fields.needed("targets").unwrap_or_default();
         let mut problems = fields.finish();
         let mut targets = Vec::new();
+        let mut names = Vec::new();
         for (number, value) in list.iter().enumerate() {
             let config = TargetConfig::read(value, &format!("targets[{number}]"), &mut problems);
             targets.extend(self.make(&config, &mut problems));
+            names.push(config.name);
+        }
+        if !names.is_empty() {
+            let named = names.iter().map(String::as_str);
+            problems.extend(problems_of_names(named));
         }
         TargetError::check(problems)?;
         Ok(targets)

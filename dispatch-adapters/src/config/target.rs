@@ -5,6 +5,7 @@ use dispatch_core::{ErrorCode, Problem};
 use serde_json::{Map, Value};
 
 use super::{Fields, TargetError, policies, syntax};
+use crate::policy::InFlight;
 
 /// A target as data: which adapter, with which options, under which policies.
 ///
@@ -192,6 +193,9 @@ impl TargetConfig {
         }
         if self.max_in_flight == Some(0) {
             add("max_in_flight is 0: use at least 1, or leave it out to set no limit".to_owned());
+        }
+        if let Some(limit) = self.max_in_flight.filter(|limit| *limit > InFlight::MOST) {
+            add(format!("max_in_flight is {limit}: use 1 to {}", InFlight::MOST));
         }
         for (name, value) in [("queue", self.queue), ("concurrency", self.concurrency)] {
             if value.is_some_and(|value| !(1..=1_000_000).contains(&value)) {

@@ -12,6 +12,7 @@
 
 mod actor;
 mod builder;
+mod buried;
 mod protocol;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use dispatch_core::policy::RetryPolicy;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 pub use builder::DeadLettersBuilder;
+pub use buried::Buried;
 use protocol::{Command, Kept, Left};
 
 /// The targets of dead letters. Clones are the same targets; they can serve many destinations.

@@ -37,7 +37,7 @@ impl Adapter for Archive {
 fn letter(number: u128) -> DeadLetter {
     let origin = DeadLetterOrigin::Delivery { adapter: "test".into(), destination: "there".into() };
     let error = DeliveryError::permanent("no");
-    DeadLetter::of_delivery(
+    DeadLetter::of_failure(
         Uuid::from_u128(number),
         Envelope::empty("Lost"),
         origin,

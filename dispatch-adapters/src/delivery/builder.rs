@@ -10,7 +10,7 @@ use dispatch_metrics::DeliveryRecorder;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::actor::Pace;
-use super::route::{Attempt, Route};
+use super::route::{self, Attempt, Route};
 use super::shared::Shared;
 use super::vitals::Vitals;
 use super::{Delivery, Fallback, actor};
@@ -174,7 +174,7 @@ impl DeliveryBuilder {
     /// after the other, or one batch after the other.
     ///
     /// More than one finish in any order. With a batch, as many batches are on their way at once as it takes for so
-    /// many envelopes.
+    /// many envelopes; one that waits to be tried again keeps nobody else waiting.
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = Some(concurrency);
         self
@@ -237,6 +237,7 @@ impl DeliveryBuilder {
         let breaker = self.breaker.map(|config| Breaker::holding(config, max_held)).transpose()?;
         let breaker =
             breaker.map(|breaker| breaker.hold_for(self.hold_for).with_telemetry(telemetry.clone()));
+        let attempts = self.retry.as_ref().map_or(1, |policy| policy.max_retries.saturating_add(1));
         let retry = self.retry.map(|policy| match self.seed {
             Some(seed) => Retry::seeded(policy, seed),
             None => Retry::new(policy),
@@ -248,6 +249,7 @@ impl DeliveryBuilder {
         let limit = limit.min(Timeout::LONGEST.max(self.timeout));
         let in_flight = self.max_in_flight.map(InFlight::new).transpose()?;
         let attempt: Attempt = Stack(in_flight, Stack(gate.clone(), Stack(Observe, Timeout::new(limit))));
+        let concurrency = self.concurrency.unwrap_or(1);
         let route = match self.batch {
             None => {
                 let policy = Stack(retry, Stack(breaker.clone(), Stack(rates, attempt)));
@@ -256,22 +258,22 @@ impl DeliveryBuilder {
             Some(batch) => {
                 let behind = Around::new(Stack(breaker.clone(), attempt), self.adapter);
                 let sends = Sends {
-                    at_once: self.concurrency.map_or(1, |envelopes| envelopes.div_ceil(batch.max_size)),
+                    at_once: concurrency.div_ceil(batch.max_size),
                     hold: breaker.clone().map(|breaker| Hold { breaker, most: max_held }),
                     again: retry.map(|retry| Again { retry, rates: rates.clone() }),
+                    ask: Some(route::ask),
                 };
                 let behind = behind.with_telemetry(telemetry.clone());
                 let batched = Batched::start_with(batch, sends, behind, telemetry.clone())?;
                 Route::Batched(Around::new(rates, batched).with_telemetry(telemetry.clone()))
             }
         };
-        let batch_size = self.batch.map_or(1, |batch| batch.max_size);
-        let pace = match (self.concurrency, self.batch) {
-            (None | Some(1), None) => Pace::InOrder { round: 1, max_age: Duration::MAX },
-            (Some(envelopes), None) => Pace::AtOnce(envelopes),
-            (None | Some(1), Some(batch)) => Pace::InOrder { round: batch.max_size, max_age: batch.max_age },
+        let batch = self.batch.unwrap_or(BatchPolicy { max_size: 1, max_age: Duration::MAX });
+        let pace = match concurrency {
+            1 => Pace::InOrder(batch),
             // Jobs that wait for their batch to fill must not keep the others from filling it.
-            (Some(envelopes), Some(_)) => Pace::AtOnce(envelopes.max(batch_size.saturating_mul(2))),
+            more if self.batch.is_some() => Pace::AtOnce(more.max(batch.max_size.saturating_mul(2))),
+            more => Pace::AtOnce(more),
         };
         let (ended, abandoned) = watch::channel(None);
         let (mailbox, commands) = mpsc::unbounded_channel();
@@ -286,7 +288,9 @@ impl DeliveryBuilder {
             vitals: Vitals::start(),
             room: Arc::new(Semaphore::new(self.queue)),
             queue: self.queue,
-            batch_size,
+            batch,
+            attempts,
+            timeout: self.timeout,
             abandoned,
         });
         runtime.spawn(actor::run(Arc::clone(&shared), pace, commands, ended));

@@ -1,9 +1,11 @@
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dispatch_core::Envelope;
 use dispatch_core::delivery::{Adapter, DeliveryError, Receipt};
+use dispatch_core::policy::Failure as _;
 use futures_util::FutureExt;
 
 /// What happens instead when a destination does not take an envelope.
@@ -17,7 +19,7 @@ pub enum Fallback {
     Value(Receipt),
     /// A function decides.
     With(Arc<FallbackFn>),
-    /// A second destination takes it.
+    /// A second destination takes it, in the time that an attempt of the delivery has.
     To(Arc<dyn Adapter>),
 }
 
@@ -42,12 +44,17 @@ impl Fallback {
         &self,
         envelope: &Envelope,
         error: &DeliveryError,
+        limit: Duration,
     ) -> Result<Receipt, DeliveryError> {
         let asked = async {
             match self {
                 Self::Value(receipt) => Ok(receipt.clone()),
                 Self::With(decide) => decide(envelope, error),
-                Self::To(adapter) => adapter.deliver(envelope).await,
+                Self::To(adapter) => {
+                    let limit = adapter.time_for(limit);
+                    let answer = tokio::time::timeout(limit, adapter.deliver(envelope)).await;
+                    answer.unwrap_or_else(|_| Err(DeliveryError::timed_out(limit)))
+                }
             }
         };
         // Foreign code; nothing of it is used again after it has panicked.

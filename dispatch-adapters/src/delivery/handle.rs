@@ -9,23 +9,21 @@ use async_trait::async_trait;
 use dispatch_core::Envelope;
 use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryLabels, Health, Progress, Receipt};
 use dispatch_core::policy::RefusedBy;
-use futures_util::future::{join, join_all};
 use tokio::sync::{mpsc, oneshot};
 
 use super::protocol::{Command, Job};
 use super::route::{Course, Route};
 use super::shared::Shared;
 use super::{DeliveryBuilder, DeliveryReport};
-use crate::batch::Order;
 use crate::dead_letters::DeadLetters;
-use crate::policy::Breaker;
+use crate::policy::{Breaker, Moment};
 
 /// A destination with its policies, ready to use from any thread. Clones are the same destination.
 ///
 /// It is an [`Adapter`], so it can be registered with an engine, be a fallback, or be one of several targets.
 #[derive(Clone)]
 pub struct Delivery {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     mailbox: mpsc::UnboundedSender<Command>,
 }
 
@@ -39,11 +37,11 @@ impl Delivery {
         Self { shared, mailbox }
     }
 
-    async fn ask(&self, envelope: &Envelope, course: Course<'_>) -> Result<Receipt, DeliveryError> {
+    async fn ask(&self, envelope: &Envelope, progress: &Progress) -> Result<Receipt, DeliveryError> {
         if self.shared.is_stopped() {
             return Err(self.shared.telemetry.refuse(RefusedBy::Stopped, None));
         }
-        self.shared.deliver(envelope, course).await
+        self.shared.deliver(envelope, Course { progress, moment: &Moment::start() }).await
     }
 
     /// The labels of its metrics and logs.
@@ -150,38 +148,30 @@ impl Adapter for Delivery {
     }
 
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
-        self.ask(envelope, Course { progress: &Progress::new(), order: Order::Free }).await
+        self.ask(envelope, &Progress::new()).await
     }
 
     async fn deliver_rest(&self, envelope: &Envelope, progress: &Progress) -> Result<Receipt, DeliveryError> {
-        self.ask(envelope, Course { progress, order: Order::Free }).await
+        self.ask(envelope, progress).await
     }
 
-    /// Delivers them in order: one after the other, or one batch after the other if there is one, without waiting for
-    /// others to fill the last. What of a batch fails is tried again together, before the next one.
+    /// Delivers them in order: one after the other, or one batch after the other if there is one, which waits for nobody
+    /// else. What of a batch fails is tried again together, before the next one.
     async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
-        match self.shared.route {
-            Route::Batched(_) => {
-                let mut results = Vec::with_capacity(envelopes.len());
-                for batch in envelopes.chunks(self.shared.batch_size) {
-                    let each = batch.iter().map(async |envelope| {
-                        self.ask(envelope, Course { progress: &Progress::new(), order: Order::Kept }).await
-                    });
-                    let each = join_all(each);
-                    // Asked second, when all of them have come to their batch.
-                    let (each, ()) = join(each, self.shared.route.flush()).await;
-                    results.extend(each);
+        let shared = &*self.shared;
+        let mut results: Vec<_> = envelopes.iter().map(|_| None).collect();
+        let mut done = 0;
+        while let Some(rest) = envelopes.get(done..).filter(|rest| !rest.is_empty() && !shared.is_stopped()) {
+            let first = done;
+            let told = |place: usize, result| {
+                if let Some(slot) = results.get_mut(first + place) {
+                    *slot = Some(result);
                 }
-                results
-            }
-            Route::Single(_) => {
-                let mut results = Vec::with_capacity(envelopes.len());
-                for envelope in envelopes {
-                    results.push(self.deliver(envelope).await);
-                }
-                results
-            }
+            };
+            done += shared.deliver_some(rest, &Moment::start(), told).await;
         }
+        let stopped = || Err(shared.telemetry.refuse(RefusedBy::Stopped, None));
+        results.into_iter().map(|result| result.unwrap_or_else(stopped)).collect()
     }
 
     async fn health(&self) -> Health {

@@ -1,14 +1,17 @@
 //! One destination with everything around it: what most programs use.
 //!
 //! ```text
-//! deliver ─► [fallback / dead letters] ─► retry ─► rate limit ─► [batch] ─► circuit breaker ─► in-flight limit
-//!                                                                               ─► timeout ─► adapter
+//! deliver ─► [fallback / dead letters] ─► retry ─► circuit breaker ─► rate limit ─► in-flight limit ─► timeout ─► adapter
 //! ```
-//! (Without a batch the circuit breaker stands outside the rate limit, as [`policy`](crate::policy) says.)
+//! With a batch each envelope passes the rate limits on its way into it, and once more before it is tried again; the rest
+//! is around the batch:
+//! ```text
+//! deliver ─► [fallback / dead letters] ─► rate limit ─► batch ─► retry ─► circuit breaker ─► in-flight limit ─► timeout ─► adapter
+//! ```
 //!
 //! - `Ok` means that the destination has taken the envelope, or a fallback has, and says which.
 //! - An envelope that fails for good goes to the dead letters, once; a call that was refused does not: its caller
-//!   is told, and nothing was sent.
+//!   is told, and nothing was sent, unless the history of the error tells of attempts before.
 //! - A destination that wants nothing more (HTTP 410) is switched off; what comes then fails at once, until
 //!   [`enable`](Delivery::enable).
 //! - Order is kept: what is queued, or comes in one call of `deliver_batch`, is delivered one after the other, or one
@@ -27,6 +30,7 @@ mod shared;
 #[cfg(test)]
 mod tests;
 mod vitals;
+mod work;
 
 pub use builder::DeliveryBuilder;
 pub use fallback::{Fallback, FallbackFn};

@@ -2,8 +2,10 @@ use std::sync::Arc;
 
 use dispatch_core::Envelope;
 use dispatch_core::delivery::{Adapter, DeliveryError, Health, Progress, Receipt};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 
-use crate::batch::{Batched, Order};
+use crate::batch::Batched;
 use crate::policy::{Around, Breaker, Gate, InFlight, Moment, Observe, Rates, Retry, Stack, Timeout};
 
 /// What stands around every attempt.
@@ -16,11 +18,20 @@ pub(super) type Behind = Stack<Option<Breaker>, Attempt>;
 /// A batch in front of an adapter.
 pub(super) type Batch = Batched<Around<Behind, Arc<dyn Adapter>>>;
 
+/// Hands a batch to the policies behind it.
+pub(super) fn ask<'a>(
+    behind: &'a Around<Behind, Arc<dyn Adapter>>,
+    envelopes: &'a [Envelope],
+    moment: &'a Moment,
+) -> BoxFuture<'a, Vec<Result<Receipt, DeliveryError>>> {
+    behind.deliver_batch_at(envelopes, moment).boxed()
+}
+
 /// What goes with an envelope from one attempt to the next.
 #[derive(Clone, Copy)]
 pub(super) struct Course<'a> {
     pub(super) progress: &'a Progress,
-    pub(super) order: Order,
+    pub(super) moment: &'a Moment,
 }
 
 /// An adapter with its policies.
@@ -33,15 +44,11 @@ impl Route {
     pub(super) async fn deliver(
         &self,
         envelope: &Envelope,
-        moment: &Moment,
         course: Course<'_>,
     ) -> Result<Receipt, DeliveryError> {
         match self {
-            Self::Single(adapter) => adapter.deliver_at(envelope, moment, course.progress).await,
-            Self::Batched(adapter) => {
-                let add = || adapter.inner().add(envelope, course.order);
-                adapter.attempt_at(envelope, moment, add).await
-            }
+            Self::Single(adapter) => adapter.deliver_at(envelope, course.moment, course.progress).await,
+            Self::Batched(adapter) => adapter.deliver_at(envelope, course.moment, course.progress).await,
         }
     }
 
@@ -51,9 +58,15 @@ impl Route {
         }
     }
 
-    pub(super) fn drain(&self) {
+    pub(super) fn hurry(&self) {
         if let Self::Batched(adapter) = self {
-            adapter.inner().drain();
+            adapter.inner().hurry();
+        }
+    }
+
+    pub(super) fn calm(&self) {
+        if let Self::Batched(adapter) = self {
+            adapter.inner().calm();
         }
     }
 

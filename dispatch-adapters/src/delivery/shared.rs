@@ -1,22 +1,25 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use dispatch_core::Envelope;
 use dispatch_core::delivery::{
-    DeadLetter, DeadLetterOrigin, DeliveryError, DeliveryErrorKind, DeliveryEvent, DeliveryLabels, Health,
-    HealthStatus, Receipt,
+    DeadLetter, DeadLetterOrigin, DeliveryError, DeliveryEvent, DeliveryLabels, Health, HealthStatus,
+    Progress, Receipt,
 };
-use dispatch_core::policy::{BreakerPhase, RefusedBy};
+use dispatch_core::policy::{BatchPolicy, BreakerPhase, RefusedBy};
 use dispatch_core::uuid::Uuid;
 use futures_util::FutureExt;
-use tokio::sync::{Semaphore, watch};
+use futures_util::future::join;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::Instant;
 use tracing::{Instrument, Level};
 
 use super::Fallback;
 use super::route::{Course, Route};
 use super::vitals::Vitals;
 use crate::dead_letters::DeadLetters;
-use crate::policy::{Breaker, Gate, Moment, Telemetry};
+use crate::policy::{Breaker, Call, Gate, Moment, Policy, Rates, Telemetry};
 
 /// What the clones of a delivery share.
 pub(super) struct Shared {
@@ -31,8 +34,12 @@ pub(super) struct Shared {
     /// What bounds the mailbox: one permit for each job that has no result.
     pub(super) room: Arc<Semaphore>,
     pub(super) queue: usize,
-    /// How many envelopes fit into a batch; 1 without one.
-    pub(super) batch_size: usize,
+    /// When a batch is full, and when it is old; one envelope without one.
+    pub(super) batch: BatchPolicy,
+    /// How often an envelope is tried.
+    pub(super) attempts: u32,
+    /// How long an attempt may take.
+    pub(super) timeout: Duration,
     /// What its actor left behind, once it has ended.
     pub(super) abandoned: watch::Receiver<Option<Vec<Envelope>>>,
 }
@@ -51,13 +58,16 @@ impl Shared {
         if !tracing::span_enabled!(Level::INFO) {
             return self.deliver_or_bury(envelope, course).await;
         }
+        // In a box, so that it takes no room in the future of those who do not look.
+        self.deliver_or_bury(envelope, course).instrument(self.span(envelope)).boxed().await
+    }
+
+    fn span(&self, envelope: &Envelope) -> tracing::Span {
         let DeliveryLabels { adapter, destination } = self.telemetry.labels();
-        let span = tracing::info_span!(
+        tracing::info_span!(
             "deliver",
             %adapter, %destination, envelope_id = %envelope.id(), message_type = envelope.message_type_str()
-        );
-        // In a box, so that it takes no room in the future of those who do not look.
-        self.deliver_or_bury(envelope, course).instrument(span).boxed().await
+        )
     }
 
     async fn deliver_or_bury(
@@ -67,11 +77,10 @@ impl Shared {
     ) -> Result<Receipt, DeliveryError> {
         let _running = self.vitals.enter();
         let result = if self.gate.is_closed() {
-            Err(Gate::refusal())
+            Err(Gate::refuse(&self.telemetry))
         } else {
-            let moment = Moment::start();
-            let result = self.route.deliver(envelope, &moment, course).await;
-            self.vitals.note(&result, &moment);
+            let result = self.route.deliver(envelope, course).await;
+            self.vitals.note(&result, course.moment);
             result
         };
         match result {
@@ -83,16 +92,100 @@ impl Shared {
         }
     }
 
-    async fn failed(&self, envelope: &Envelope, error: DeliveryError) -> Result<Receipt, DeliveryError> {
-        let refused = error.refusal().map(|refusal| refusal.by);
-        if error.kind() == DeliveryErrorKind::Disabled {
-            // Of a batch it is known only here, unless it was the answer to all of it.
-            self.gate.close(self.telemetry.labels());
+    /// Delivers the first of a list of envelopes, in their order and together: as many as fit into a batch and pass the
+    /// rate limits before it is old. Each outcome is told as soon as it is known; how many there were, at least one.
+    ///
+    /// Without a batch it is one.
+    pub(super) async fn deliver_some(
+        &self,
+        envelopes: &[Envelope],
+        moment: &Moment,
+        mut told: impl FnMut(usize, Result<Receipt, DeliveryError>) + Send,
+    ) -> usize {
+        let Route::Batched(adapter) = &self.route else {
+            if let Some(envelope) = envelopes.first() {
+                told(0, self.deliver(envelope, Course { progress: &Progress::new(), moment }).await);
+            }
+            return 1;
+        };
+        let _running = self.vitals.enter();
+        if self.gate.is_closed() {
+            if let Some(envelope) = envelopes.first() {
+                told(0, self.settle(envelope, Err(Gate::refuse(&self.telemetry))).await);
+            }
+            return 1;
         }
+        let (passed, refused) = self.pass(envelopes, adapter.policy()).await;
+        if let Some(error) = refused {
+            told(passed, Err(error));
+        }
+        let Some(batch) = envelopes.get(..passed).filter(|batch| !batch.is_empty()) else {
+            return 1;
+        };
+        // Whatever comes after a failure does not keep back the answers of the others.
+        let (tell, mut answers) = mpsc::unbounded_channel();
+        let send = async move {
+            let mut audience = move |place, answer| {
+                // The other half waits for all of them.
+                let _ = tell.send((place, answer));
+            };
+            adapter.inner().send(batch.to_vec(), &mut audience, moment).await;
+        };
+        let settle = async {
+            while let Some((place, answer)) = answers.recv().await {
+                if let Some(envelope) = batch.get(place) {
+                    self.vitals.note(&answer, moment);
+                    told(place, self.settle(envelope, answer).await);
+                }
+            }
+        };
+        join(send, settle).await;
+        passed
+    }
+
+    /// How many of a list pass the rate limits, one after the other, before their batch is full or old; and why the next
+    /// one may not, if it is refused first of all.
+    async fn pass(&self, envelopes: &[Envelope], rates: &Rates) -> (usize, Option<DeliveryError>) {
+        let since = Instant::now();
+        for (passed, envelope) in envelopes.iter().take(self.batch.max_size).enumerate() {
+            if passed > 0 && since.elapsed() >= self.batch.max_age {
+                return (passed, None);
+            }
+            let call = Call::new(&self.telemetry).with_key(envelope.key());
+            if let Err(error) = rates.apply(call, || std::future::ready(Ok(()))).await {
+                return (passed, Some(error).filter(|_| passed == 0));
+            }
+        }
+        (envelopes.len().min(self.batch.max_size), None)
+    }
+
+    /// What comes after the last attempt of an envelope, in a span if anybody looks.
+    async fn settle(
+        &self,
+        envelope: &Envelope,
+        answer: Result<Receipt, DeliveryError>,
+    ) -> Result<Receipt, DeliveryError> {
+        match answer {
+            Ok(receipt) => {
+                self.telemetry.emit(DeliveryEvent::Delivered);
+                Ok(receipt)
+            }
+            Err(error) if tracing::span_enabled!(Level::INFO) => {
+                self.failed(envelope, error).instrument(self.span(envelope)).boxed().await
+            }
+            Err(error) => self.failed(envelope, error).boxed().await,
+        }
+    }
+
+    async fn failed(&self, envelope: &Envelope, error: DeliveryError) -> Result<Receipt, DeliveryError> {
+        // Of a batch it is known only here, unless it was the answer to all of it.
+        self.gate.note(&error, self.telemetry.labels());
+        // What a destination does not want any more is not refused for now, but for good.
+        let refused = error.refusal().map(|refusal| refusal.by).filter(|by| *by != RefusedBy::Disabled);
         if let Some(fallback) = &self.fallback
             && refused.is_none_or(|by| by == RefusedBy::CircuitOpen)
         {
-            match fallback.take(envelope, &error).await {
+            match fallback.take(envelope, &error, self.timeout).await {
                 Ok(receipt) => {
                     self.telemetry.emit(DeliveryEvent::FellBack);
                     return Ok(receipt);
@@ -113,7 +206,8 @@ impl Shared {
     pub(super) async fn bury(&self, envelope: &Envelope, error: &DeliveryError) {
         self.telemetry.emit(DeliveryEvent::Failed { kind: error.kind() });
         let DeliveryLabels { adapter, destination } = self.telemetry.labels();
-        let attempts = error.history().map_or(1, |history| history.attempts);
+        let attempts =
+            error.history().map_or(u32::from(error.refusal().is_none()), |history| history.attempts);
         let letters = self.dead_letters.as_ref().filter(|_| !DeadLetter::is_in(envelope));
         tracing::warn!(
             %adapter, %destination, attempts, envelope_id = %envelope.id(), message_type = envelope.message_type_str(),
@@ -125,7 +219,7 @@ impl Shared {
         let origin =
             DeadLetterOrigin::Delivery { adapter: adapter.to_string(), destination: destination.to_string() };
         let now = self.telemetry.now();
-        let letter = DeadLetter::of_delivery(Uuid::now_v7(), envelope.clone(), origin, error, now);
+        let letter = DeadLetter::of_failure(Uuid::now_v7(), envelope.clone(), origin, error, now);
         match letters.put(letter).await {
             Ok(()) => self.telemetry.emit(DeliveryEvent::DeadLettered),
             Err(letter) => tracing::error!(

@@ -1,8 +1,9 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use dispatch_core::delivery::{Adapter, DeliveryError, Health, HealthStatus, Receipt};
+use dispatch_core::delivery::{Adapter, DeliveryError, Health, HealthStatus, Progress, Receipt};
 use dispatch_core::{Envelope, Problem};
 
 use super::{NamedOptions, Resolver};
@@ -47,8 +48,18 @@ impl Adapter for NamedAdapter {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
+    /// That of what stands there now.
+    fn time_for(&self, limit: Duration) -> Duration {
+        self.resolver.resolve(&self.options.to).map_or(limit, |adapter| adapter.time_for(limit))
+    }
+
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
         self.resolve()?.deliver(envelope).await
+    }
+
+    /// What stands there may be another one than last time; what the last one has taken stays taken.
+    async fn deliver_rest(&self, envelope: &Envelope, progress: &Progress) -> Result<Receipt, DeliveryError> {
+        self.resolve()?.deliver_rest(envelope, progress).await
     }
 
     async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {

@@ -1,8 +1,11 @@
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryLabels, Health, Progress, Receipt};
+use dispatch_core::delivery::{
+    Adapter, DeliveryError, DeliveryEvent, DeliveryLabels, Health, Progress, Receipt,
+};
 use dispatch_core::dispatcher::{Context, Dispatcher, DispatcherError, Outputs};
 use dispatch_core::error::Problem;
 use dispatch_core::policy::Failure;
@@ -96,31 +99,6 @@ impl<P: Policy, D: Dispatcher> Around<P, D> {
     }
 }
 
-impl<P: Policy, T: Send + Sync> Around<P, T> {
-    /// The policy around attempts of the caller's, with a clock of the caller's.
-    ///
-    /// That it can be sent is said here, where the policy is generic: the compiler cannot tell of a known one.
-    pub(crate) fn attempt_at<'a, F, Fut>(
-        &'a self,
-        envelope: &'a Envelope,
-        moment: &'a Moment,
-        attempt: F,
-    ) -> impl Future<Output = Result<Receipt, DeliveryError>> + Send + 'a
-    where
-        F: Fn() -> Fut + Send + Sync + 'a,
-        Fut: Future<Output = Result<Receipt, DeliveryError>> + Send,
-    {
-        async move {
-            let attempt = || async {
-                let result = attempt().await;
-                moment.forget();
-                result
-            };
-            self.policy.apply(self.call(envelope).at(moment), attempt).await
-        }
-    }
-}
-
 impl<P, T> Around<P, T> {
     /// Tells others what the policy does, under other labels.
     #[must_use]
@@ -132,6 +110,11 @@ impl<P, T> Around<P, T> {
     /// What is inside.
     pub const fn inner(&self) -> &T {
         &self.inner
+    }
+
+    /// The policy around it.
+    pub(crate) const fn policy(&self) -> &P {
+        &self.policy
     }
 
     fn call<'a>(&'a self, envelope: &'a Envelope) -> Call<'a> {
@@ -149,7 +132,35 @@ impl<P: Policy, A: Adapter> Around<P, A> {
         moment: &'a Moment,
         progress: &'a Progress,
     ) -> impl Future<Output = Result<Receipt, DeliveryError>> + Send + 'a {
-        self.attempt_at(envelope, moment, || self.inner.deliver_rest(envelope, progress))
+        async move {
+            let attempt = || async {
+                let result = self.inner.deliver_rest(envelope, progress).await;
+                moment.forget();
+                result
+            };
+            self.policy.apply(self.call(envelope).at(moment), attempt).await
+        }
+    }
+
+    /// [`deliver_batch`](Adapter::deliver_batch) with a clock of the caller's.
+    pub(crate) fn deliver_batch_at<'a>(
+        &'a self,
+        envelopes: &'a [Envelope],
+        moment: &'a Moment,
+    ) -> impl Future<Output = Vec<Result<Receipt, DeliveryError>>> + Send + 'a {
+        async move {
+            let attempt = || async {
+                self.telemetry.emit(DeliveryEvent::Batched { size: envelopes.len() });
+                let results = self.inner.deliver_batch(envelopes).await;
+                moment.forget();
+                batch::judge(results)
+            };
+            let call = Call::new(&self.telemetry).at(moment).with_envelopes(envelopes.len());
+            match self.policy.apply(call, attempt).await {
+                Ok(results) => results,
+                Err(failed) => failed.into_results(envelopes.len()),
+            }
+        }
     }
 }
 
@@ -169,6 +180,10 @@ impl<P: Policy, A: Adapter> Adapter for Around<P, A> {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
+    fn time_for(&self, limit: Duration) -> Duration {
+        self.inner.time_for(limit)
+    }
+
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
         self.deliver_at(envelope, &Moment::start(), &Progress::new()).await
     }
@@ -177,19 +192,10 @@ impl<P: Policy, A: Adapter> Adapter for Around<P, A> {
         self.deliver_at(envelope, &Moment::start(), progress).await
     }
 
-    /// The whole batch is one call: it fails if every envelope in it failed and trying again may help.
+    /// The whole batch is one call: it fails if every envelope in it failed and trying again may help. A limit by key lets
+    /// it pass, since it has no key.
     async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
-        let moment = Moment::start();
-        let attempt = || async {
-            let results = self.inner.deliver_batch(envelopes).await;
-            moment.forget();
-            batch::judge(results)
-        };
-        let call = Call::new(&self.telemetry).at(&moment).with_envelopes(envelopes.len());
-        match self.policy.apply(call, attempt).await {
-            Ok(results) => results,
-            Err(failed) => failed.into_results(envelopes.len()),
-        }
+        self.deliver_batch_at(envelopes, &Moment::start()).await
     }
 
     async fn health(&self) -> Health {

@@ -11,31 +11,43 @@ type Results = Vec<Result<Receipt, DeliveryError>>;
 pub(super) struct BatchFailed {
     error: DeliveryError,
     results: Option<Results>,
+    history: Option<History>,
 }
 
 /// Whether a batch counts as a success of its destination: only if that has taken something. What was refused on this
-/// side says nothing about it.
+/// side says nothing about it. Of several faults the longest delay that was asked for counts.
 pub(super) fn judge(results: Results) -> Result<Results, BatchFailed> {
     if results.is_empty() || results.iter().any(Result::is_ok) {
         return Ok(results);
     }
     let errors = || results.iter().filter_map(|result| result.as_ref().err());
-    let telling =
-        errors().find(|error| error.is_fault()).or_else(|| errors().find(|error| error.refusal().is_some()));
+    let delay = |error: &&DeliveryError| match error.kind() {
+        DeliveryErrorKind::RetryAfter(delay) => delay,
+        _ => Duration::ZERO,
+    };
+    let fault = errors().filter(|error| error.is_fault()).max_by_key(delay);
+    let telling = fault.or_else(|| errors().find(|error| error.refusal().is_some()));
     match telling.or_else(|| errors().next()).map(DeliveryError::repeat) {
-        Some(error) => Err(BatchFailed { error, results: Some(results) }),
+        Some(error) => Err(BatchFailed { error, results: Some(results), history: None }),
         None => Ok(results),
     }
 }
 
 impl BatchFailed {
-    /// One result for each envelope.
+    /// One result for each envelope, with what was tried.
     pub(super) fn into_results(self, count: usize) -> Results {
-        self.results.unwrap_or_else(|| (0..count).map(|_| Err(self.error.repeat())).collect())
+        let results = self.results.unwrap_or_else(|| (0..count).map(|_| Err(self.error.repeat())).collect());
+        let Some(history) = self.history else {
+            return results;
+        };
+        let told = |result: Result<Receipt, DeliveryError>| {
+            result.map_err(|error| error.with_history(history.clone()))
+        };
+        results.into_iter().map(told).collect()
     }
 
     fn of(error: DeliveryError) -> Self {
-        Self { error, results: None }
+        Self { error, results: None, history: None }
     }
 }
 
@@ -64,12 +76,12 @@ impl Failure for BatchFailed {
         Self::of(DeliveryError::panicked(text))
     }
 
-    fn disabled(text: &str) -> Self {
-        Self::of(DeliveryError::disabled(text))
+    fn history(&self) -> Option<&History> {
+        self.history.as_ref()
     }
 
     fn with_history(mut self, history: History) -> Self {
-        self.error = self.error.with_history(history);
+        self.history = Some(history);
         self
     }
 }

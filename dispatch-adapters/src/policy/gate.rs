@@ -3,9 +3,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dispatch_core::delivery::{DeliveryErrorKind, DeliveryLabels};
-use dispatch_core::policy::Failure;
+use dispatch_core::policy::{Failure, RefusedBy};
 
-use super::{Call, Policy};
+use super::{Call, Policy, Telemetry};
 
 /// Makes no attempt any more at a destination that has said that it wants nothing more, until it is opened again.
 ///
@@ -16,8 +16,6 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    const TEXT: &str = "the destination wants nothing more; enable() delivers to it again";
-
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -26,17 +24,18 @@ impl Gate {
         self.closed.store(false, Ordering::Release);
     }
 
-    /// Closes it, and says so in the log if it was open.
-    pub(crate) fn close(&self, labels: &DeliveryLabels) {
-        if !self.closed.swap(true, Ordering::AcqRel) {
+    /// Reads an error, and closes at the word of the destination; what it has refused itself says nothing new.
+    pub(crate) fn note(&self, error: &impl Failure, labels: &DeliveryLabels) {
+        let said = error.kind() == DeliveryErrorKind::Disabled && error.refusal().is_none();
+        if said && !self.closed.swap(true, Ordering::AcqRel) {
             let DeliveryLabels { adapter, destination } = labels;
             tracing::warn!(%adapter, %destination, "the destination wants nothing more and is switched off");
         }
     }
 
     /// The error of what it does not let through.
-    pub(crate) fn refusal<E: Failure>() -> E {
-        E::disabled(Self::TEXT)
+    pub(crate) fn refuse<E: Failure>(telemetry: &Telemetry) -> E {
+        telemetry.refuse(RefusedBy::Disabled, None)
     }
 }
 
@@ -50,11 +49,11 @@ impl Policy for Gate {
     {
         async move {
             if self.is_closed() {
-                return Err(Self::refusal());
+                return Err(Self::refuse(call.telemetry));
             }
             let result = attempt().await;
-            if result.as_ref().is_err_and(|error| error.kind() == DeliveryErrorKind::Disabled) {
-                self.close(call.telemetry.labels());
+            if let Err(error) = &result {
+                self.note(error, call.telemetry.labels());
             }
             result
         }

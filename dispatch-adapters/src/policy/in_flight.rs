@@ -26,7 +26,7 @@ impl InFlight {
     /// Calls that may wait for a place.
     pub const WAITING: usize = 10_000;
     /// Largest limit.
-    const MOST: usize = 1_000_000;
+    pub const MOST: usize = 1_000_000;
 
     /// At most `limit` at once.
     ///

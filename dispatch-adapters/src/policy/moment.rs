@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The clock as one call reads it: once for everything that happens without waiting.
+/// The time of one call: the clock as it reads it, once for everything that happens without waiting; when it gives up; and
+/// how long it was held.
 ///
 /// - A reading holds until [`forget`](Self::forget); whoever waits for something forgets afterwards.
 /// - It is shared by the policies of one call, which never run at the same time, so the order of memory does not
@@ -15,6 +16,12 @@ pub(crate) struct Moment {
     reading: AtomicU64,
     /// Nanoseconds from the origin to when the call is to be given up.
     end: AtomicU64,
+    /// Whether it is never given up while it is held, and that time does not count.
+    patient: bool,
+    /// Nanoseconds that it was held.
+    held: AtomicU64,
+    /// Nanoseconds from the origin to its first failed probe.
+    failing_since: AtomicU64,
 }
 
 impl Moment {
@@ -22,7 +29,19 @@ impl Moment {
 
     /// The time now, which is the first reading.
     pub(crate) fn start() -> Self {
-        Self { origin: Instant::now(), reading: AtomicU64::new(0), end: AtomicU64::new(Self::NONE) }
+        Self {
+            origin: Instant::now(),
+            reading: AtomicU64::new(0),
+            end: AtomicU64::new(Self::NONE),
+            patient: false,
+            held: AtomicU64::new(0),
+            failing_since: AtomicU64::new(Self::NONE),
+        }
+    }
+
+    /// Of a call that nobody waits for: it is held for as long as it takes.
+    pub(crate) fn patient() -> Self {
+        Self { patient: true, ..Self::start() }
     }
 
     /// When it was made.
@@ -46,6 +65,9 @@ impl Moment {
 
     /// Says when the call is to be given up, unless that is sooner already.
     pub(crate) fn give_up_at(&self, end: Instant) {
+        if self.patient {
+            return;
+        }
         let nanos = end.saturating_duration_since(self.origin).as_nanos();
         self.end.fetch_min(u64::try_from(nanos).unwrap_or(Self::NONE), Ordering::Relaxed);
     }
@@ -54,6 +76,24 @@ impl Moment {
     pub(crate) fn end(&self) -> Option<Instant> {
         let nanos = self.end.load(Ordering::Relaxed);
         (nanos != Self::NONE).then(|| self.origin.checked_add(Duration::from_nanos(nanos))).flatten()
+    }
+
+    /// It was held for so long.
+    pub(crate) fn add_held(&self, time: Duration) {
+        self.held.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(Self::NONE), Ordering::Relaxed);
+    }
+
+    /// How long it was held, if that does not count.
+    pub(crate) fn held(&self) -> Duration {
+        Duration::from_nanos(if self.patient { self.held.load(Ordering::Relaxed) } else { 0 })
+    }
+
+    /// Since when it has failed as a probe, this time included.
+    pub(crate) fn failing_since(&self, now: Instant) -> Instant {
+        let nanos = now.saturating_duration_since(self.origin).as_nanos();
+        let nanos = u64::try_from(nanos).unwrap_or(Self::NONE);
+        let first = self.failing_since.fetch_min(nanos, Ordering::Relaxed).min(nanos);
+        self.origin.checked_add(Duration::from_nanos(first)).unwrap_or(now)
     }
 
     /// Makes the next reading a new one.

@@ -115,7 +115,10 @@ impl Policy for Rate {
         Fut: Future<Output = Result<T, E>> + Send,
     {
         async move {
-            self.shared.wait_for_turn(&self.shared.cells, &self.limit, call).await?;
+            // A batch has a turn for each of its envelopes.
+            for _ in 0..call.envelopes() {
+                self.shared.wait_for_turn(&self.shared.cells, &self.limit, call).await?;
+            }
             attempt().await
         }
     }

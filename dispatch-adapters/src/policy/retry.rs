@@ -86,19 +86,23 @@ pub(crate) struct Attempts<'a> {
 impl Attempts<'_> {
     /// Waits after a failed attempt until the next one is due; false if there is none any more.
     pub(crate) async fn wait_for_next(&mut self, failed: DeliveryErrorKind, call: Call<'_>) -> bool {
-        let Some(delay) = self.retry.delay(failed, self.retries).filter(|delay| self.have_time(*delay))
+        let Some(delay) = self.retry.delay(failed, self.retries).filter(|delay| self.has_time(*delay, call))
         else {
             return false;
         };
         self.retries = self.retries.saturating_add(1);
-        call.telemetry.emit(DeliveryEvent::Retrying { retry: self.retries, delay });
         tokio::time::sleep(delay).await;
         call.waited();
-        self.spend(call).await
+        let goes_on = self.spend(call).await;
+        if goes_on {
+            call.telemetry.emit(DeliveryEvent::Retrying { retry: self.retries, delay });
+        }
+        goes_on
     }
 
-    fn have_time(&self, wait: Duration) -> bool {
-        self.retry.policy.has_time(self.started.map_or(Duration::ZERO, |at| at.elapsed()), wait)
+    fn has_time(&self, wait: Duration, call: Call<'_>) -> bool {
+        let elapsed = self.started.map_or(Duration::ZERO, |at| at.elapsed());
+        self.retry.policy.has_time(elapsed.saturating_sub(call.time_held()), wait)
     }
 
     /// Waits until the budget allows another attempt; false if that takes too long.
@@ -116,7 +120,7 @@ impl Attempts<'_> {
                 return true;
             };
             call.telemetry.emit(DeliveryEvent::BudgetEmpty { wait });
-            if !self.have_time(wait) {
+            if !self.has_time(wait, call) {
                 return false;
             }
             tokio::time::sleep(wait).await;

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use dispatch_core::delivery::{DeliveryEvent, DeliveryLabels, DeliveryObserver};
 use dispatch_core::policy::{Failure, Refusal, RefusedBy};
@@ -73,7 +73,7 @@ impl Telemetry {
 
     /// The error of a call that a policy does not let through; the observers are told. Nothing was sent, and a
     /// [`Retry`](super::Retry) further outside does not count it as an attempt.
-    pub fn refuse<E: Failure>(&self, by: RefusedBy, retry_in: Option<std::time::Duration>) -> E {
+    pub fn refuse<E: Failure>(&self, by: RefusedBy, retry_in: Option<Duration>) -> E {
         self.emit(DeliveryEvent::Refused { by });
         E::refused(Refusal {
             by,
@@ -154,6 +154,23 @@ impl<'a> Call<'a> {
     /// When a policy that holds the call stops waiting.
     pub(crate) fn give_up_at(&self) -> Option<Instant> {
         self.moment.and_then(Moment::end)
+    }
+
+    /// It was held for so long by a breaker.
+    pub(crate) fn held(&self, time: Duration) {
+        if let Some(moment) = self.moment {
+            moment.add_held(time);
+        }
+    }
+
+    /// How long of the time since it began it was held, if that does not count.
+    pub(crate) fn time_held(&self) -> Duration {
+        self.moment.map_or(Duration::ZERO, Moment::held)
+    }
+
+    /// Since when it has failed as a probe, this time included.
+    pub(crate) fn failing_since(&self, now: Instant) -> Instant {
+        self.moment.map_or(now, |moment| moment.failing_since(now))
     }
 
     /// Time has passed: the next reading of the [`clock`](Self::clock) is a new one. For policies, after they have

@@ -75,6 +75,44 @@ async fn a_retry_goes_around_a_dispatcher() {
 }
 
 #[actix::test]
+async fn what_a_dispatcher_fails_to_handle_is_a_dead_letter_once() {
+    use dispatch_core::delivery::{Adapter, DeadLetter, DeadLetterOrigin, DeliveryError, Receipt};
+
+    #[derive(Default)]
+    struct Grave(std::sync::Mutex<Vec<Arc<DeadLetter>>>);
+
+    #[async_trait]
+    impl Adapter for Grave {
+        fn name(&self) -> &str {
+            "grave"
+        }
+
+        async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+            self.0.lock().unwrap().extend(DeadLetter::from_envelope(envelope));
+            Ok(Receipt::taken())
+        }
+    }
+
+    tokio::time::pause();
+    let grave = Arc::new(Grave::default());
+    let letters = crate::DeadLetters::to([Arc::clone(&grave)]).unwrap();
+    // Four attempts fail; then the breaker refuses, and then the next envelope is handled.
+    let worker = Arc::new(Worker { fail_first: 4, ..Worker::default() });
+    let breaker = Breaker::new(BreakerConfig { failure_threshold: 4, ..BreakerConfig::default() }).unwrap();
+    let policy = Stack(Retry::new(RetryPolicy::default()), breaker.clone());
+    let worker = crate::Buried::new(Around::dispatcher(policy, worker), &letters);
+    assert_eq!(run(worker.clone(), 1).await, [false]);
+    assert_eq!(run(worker.clone(), 1).await, [false]);
+    breaker.reset(Operation::new("test"));
+    assert_eq!(run(worker, 1).await, [true]);
+    assert!(letters.close(s(1)).await.is_empty());
+    let kept = grave.0.lock().unwrap();
+    assert_eq!(kept.len(), 1);
+    let origin = DeadLetterOrigin::Dispatcher { dispatcher: "worker".to_owned() };
+    assert_eq!((&kept[0].origin, kept[0].history.attempts), (&origin, 4));
+}
+
+#[actix::test]
 async fn what_a_dispatcher_calls_unrecoverable_is_not_tried_again() {
     let worker = Arc::new(Worker { fail_first: 9, never: true, ..Worker::default() });
     let policy = Retry::new(RetryPolicy::default());

@@ -23,9 +23,11 @@ impl WaitingRoom {
 
     /// Seats for several who come together; `None` if there are not enough for all of them.
     pub(crate) fn enter_together(&self, count: usize) -> Option<Seat<'_>> {
-        let taken = self.waiting.fetch_add(count, Ordering::AcqRel);
-        let seat = Seat(self, count);
-        (taken.saturating_add(count) <= self.seats).then_some(seat)
+        let enter = |waiting: usize| waiting.checked_add(count).filter(|waiting| *waiting <= self.seats);
+        self.waiting
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, enter)
+            .is_ok()
+            .then(|| Seat(self, count))
     }
 
     pub(crate) fn waiting(&self) -> usize {

@@ -122,18 +122,7 @@ impl Targets {
     /// That it is empty or too long, and every name that occurs twice.
     pub fn new(targets: impl IntoIterator<Item = Target>) -> Result<Self, RegistrationError> {
         let list: Arc<[Target]> = targets.into_iter().collect();
-        let mut problems = Vec::new();
-        if list.is_empty() || list.len() > Self::MOST {
-            let text = format!("{} targets: use 1 to {}", list.len(), Self::MOST);
-            problems.push(Problem::new(ErrorCode::InvalidParameter, text));
-        }
-        let mut seen = BTreeSet::new();
-        for target in list.iter().filter(|target| !seen.insert(&target.name)) {
-            let text =
-                format!("target '{}' is listed twice: give each target a name of its own", target.name);
-            problems.push(Problem::new(ErrorCode::DuplicateRegistration, text));
-        }
-        RegistrationError::check(problems)?;
+        RegistrationError::check(problems_of_names(list.iter().map(|target| &*target.name)))?;
         Ok(Self { list, concurrency: Self::CONCURRENCY })
     }
 
@@ -212,6 +201,21 @@ impl Targets {
         }
         rows
     }
+}
+
+/// What is wrong with a list of targets of these names.
+pub(crate) fn problems_of_names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if names.len() == 0 || names.len() > Targets::MOST {
+        let text = format!("{} targets: use 1 to {}", names.len(), Targets::MOST);
+        problems.push(Problem::new(ErrorCode::InvalidParameter, text));
+    }
+    let mut seen = BTreeSet::new();
+    for name in names.filter(|name| !seen.insert(*name)) {
+        let text = format!("target '{name}' is listed twice: give each target a name of its own");
+        problems.push(Problem::new(ErrorCode::DuplicateRegistration, text));
+    }
+    problems
 }
 
 #[async_trait]

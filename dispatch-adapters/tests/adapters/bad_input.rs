@@ -49,8 +49,11 @@ async fn a_thousand_targets_say_everything_that_is_wrong_with_them_at_once() {
 #[tokio::test]
 async fn a_thousand_targets_are_read_and_started_and_one_more_is_refused() {
     let registry = AdapterRegistry::with_built_in();
-    let ready = registry.read_toml(&many(1_001, "type = 'noop'")).unwrap();
-    let refused = Targets::start(&ready).unwrap_err().to_string();
-    assert!(refused.contains("1001 targets: use 1 to 1000"), "{refused}");
-    assert!(Targets::start(&ready[1..]).is_ok());
+    let refused = registry.read_toml(&many(1_001, "type = 'noop'\nmax_in_flight = 2_000_000")).unwrap_err();
+    assert_eq!(refused.problems().len(), 1 + 1_001, "with everything else");
+    assert!(refused.to_string().contains("1001 targets: use 1 to 1000"), "{refused}");
+    let twice = registry.read_toml("targets = [{ type = 'noop' }, { type = 'noop' }]").unwrap_err();
+    assert!(twice.to_string().contains("target 'noop' is listed twice: give each target a name"), "{twice}");
+    let ready = registry.read_toml(&many(1_000, "type = 'noop'")).unwrap();
+    assert!(Targets::start(&ready).is_ok());
 }

@@ -4,10 +4,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::DeliveryError;
 use crate::envelope::Envelope;
 use crate::log::Offset;
-use crate::policy::History;
+use crate::policy::{Failure, History};
 use crate::topic::Topic;
 
 /// What failed for good, with all it takes to look into it and to try it again.
@@ -48,6 +47,11 @@ pub enum DeadLetterOrigin {
         /// Label of the destination.
         destination: String,
     },
+    /// In a dispatcher.
+    Dispatcher {
+        /// Its id.
+        dispatcher: String,
+    },
     /// In a subscription.
     Subscription {
         /// Name of the subscription.
@@ -67,22 +71,23 @@ impl DeadLetter {
     /// The topic of envelopes that hold dead letters.
     pub const TOPIC: &str = "dead_letters.events";
 
-    /// The dead letter of a delivery that failed at `now`.
+    /// The dead letter of an envelope that was not delivered, or not handled, and failed at `now`.
     #[must_use]
-    pub fn of_delivery(
+    pub fn of_failure(
         id: Uuid,
         envelope: Envelope,
         origin: DeadLetterOrigin,
-        error: &DeliveryError,
+        error: &impl Failure,
         now: SystemTime,
     ) -> Self {
         let history = error.history().cloned().unwrap_or_else(|| History {
-            attempts: 1,
-            first_error: error.message().to_owned(),
+            // What was refused was not tried.
+            attempts: u32::from(error.refusal().is_none()),
+            first_error: error.text(),
             first_failed_at: now,
             last_failed_at: now,
         });
-        let (kind, last_error) = (error.kind().as_str().to_owned(), error.message().to_owned());
+        let (kind, last_error) = (error.kind().as_str().to_owned(), error.text());
         Self { id, envelope, origin, kind, last_error, history }
     }
 
@@ -147,6 +152,7 @@ impl DeadLetter {
     pub fn destination(&self) -> &str {
         match &self.origin {
             DeadLetterOrigin::Delivery { destination, .. } => destination,
+            DeadLetterOrigin::Dispatcher { dispatcher } => dispatcher,
             DeadLetterOrigin::Subscription { subscription, .. } => subscription,
         }
     }
@@ -173,7 +179,7 @@ mod tests {
         };
         let original = Envelope::json("OrderPlaced", serde_json::json!({"id": 7})).with_created_at(now);
         let error = DeliveryError::permanent("the answer was 400");
-        let letter = DeadLetter::of_delivery(Uuid::from_u128(7), original.clone(), origin, &error, now);
+        let letter = DeadLetter::of_failure(Uuid::from_u128(7), original.clone(), origin, &error, now);
         let carried = letter.to_envelope();
         assert!(DeadLetter::is_in(&carried) && !DeadLetter::is_in(&original));
         let json = serde_json::to_string(&carried).unwrap();

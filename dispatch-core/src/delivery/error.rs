@@ -2,7 +2,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use crate::policy::{Failure, History, Refusal};
+use crate::policy::{Failure, History, Refusal, RefusedBy};
 use crate::redact::Sanitizer;
 
 /// Why a delivery failed, and what may be done next.
@@ -209,7 +209,10 @@ impl Failure for DeliveryError {
     }
 
     fn refused(refusal: Refusal) -> Self {
-        let kind = refusal.retry_in.map_or(DeliveryErrorKind::Retry, DeliveryErrorKind::RetryAfter);
+        let kind = match refusal.by {
+            RefusedBy::Disabled => DeliveryErrorKind::Disabled,
+            _ => refusal.retry_in.map_or(DeliveryErrorKind::Retry, DeliveryErrorKind::RetryAfter),
+        };
         // The text is ours; the name of a service may well look like a secret.
         let message = refusal.to_string();
         Self(Box::new(Parts { kind, message, refusal: Some(refusal), history: None, source: None }))
@@ -223,8 +226,8 @@ impl Failure for DeliveryError {
         Self::retry(format!("the adapter panicked: {text}"))
     }
 
-    fn disabled(text: &str) -> Self {
-        Self::new(DeliveryErrorKind::Disabled, text)
+    fn history(&self) -> Option<&History> {
+        self.0.history.as_ref()
     }
 
     fn with_history(mut self, history: History) -> Self {

@@ -37,7 +37,7 @@ pub enum DeliveryEvent {
     Abandoned,
     /// An attempt took too long; an `Attempted` follows.
     TimedOut,
-    /// Another attempt will be made.
+    /// Another attempt is made.
     Retrying {
         /// How many retries there were, this one included.
         retry: u32,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::delivery::DeliveryErrorKind;
 use crate::envelope::short_type_name;
-use crate::policy::{Failure, History, Refusal};
+use crate::policy::{Failure, History, Refusal, RefusedBy};
 use crate::redact::Sanitizer;
 
 /// Why a dispatcher failed.
@@ -147,7 +147,11 @@ impl Failure for DispatcherError {
     }
 
     fn refused(refusal: Refusal) -> Self {
-        let mut error = Self::new("Refused", refusal.to_string()).recoverable(refusal.retry_in);
+        let error = Self::new("Refused", refusal.to_string());
+        let mut error = match refusal.by {
+            RefusedBy::Disabled => error.unrecoverable(),
+            _ => error.recoverable(refusal.retry_in),
+        };
         error.0.refusal = Some(refusal);
         error
     }
@@ -160,8 +164,8 @@ impl Failure for DispatcherError {
         Self::new("Panic", text)
     }
 
-    fn disabled(text: &str) -> Self {
-        Self::new("Disabled", text).unrecoverable()
+    fn history(&self) -> Option<&History> {
+        self.0.history.as_ref()
     }
 
     fn with_history(mut self, history: History) -> Self {

@@ -39,17 +39,20 @@ pub enum RefusedBy {
     Stopped,
     /// Every connection of the pool was in use for too long. This alone is tried again by a retry policy.
     PoolExhausted,
+    /// The destination has said before that it wants nothing more. This alone is for good.
+    Disabled,
 }
 
 impl RefusedBy {
     /// Every policy that refuses.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::CircuitOpen,
         Self::RateLimit,
         Self::InFlightLimit,
         Self::QueueFull,
         Self::Stopped,
         Self::PoolExhausted,
+        Self::Disabled,
     ];
 
     /// As it is written in logs, metrics and errors.
@@ -62,6 +65,7 @@ impl RefusedBy {
             Self::QueueFull => "queue_full",
             Self::Stopped => "stopped",
             Self::PoolExhausted => "pool_exhausted",
+            Self::Disabled => "disabled",
         }
     }
 }
@@ -81,6 +85,9 @@ impl fmt::Display for Refusal {
             RefusedBy::Stopped => write!(f, "{service} ({transport}) has been shut down"),
             RefusedBy::PoolExhausted => {
                 write!(f, "no connection to {service} ({transport}) was free in time")
+            }
+            RefusedBy::Disabled => {
+                write!(f, "{service} ({transport}) wants nothing more; enable() delivers to it again")
             }
         }?;
         match self.retry_in {
@@ -127,8 +134,8 @@ pub trait Failure: Sized + Send {
     /// The error of an attempt that panicked.
     fn panicked(text: &str) -> Self;
 
-    /// The error of an attempt that was not made, because the destination has said that it wants nothing more.
-    fn disabled(text: &str) -> Self;
+    /// What was tried, if there was a retry policy.
+    fn history(&self) -> Option<&History>;
 
     /// Adds what was tried.
     #[must_use]

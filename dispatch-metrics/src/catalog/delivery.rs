@@ -108,7 +108,7 @@ pub static DELIVERY_CATALOG: &[Series<DeliveryMetrics>] = &[
         name: "dispatch_delivery_batches_total",
         kind: Kind::Counter,
         labels: &["adapter", "destination"],
-        meaning: "Batches that were sent",
+        meaning: "Batches that were sent; one that is tried again is another one",
         read: |metrics, samples| each(metrics, samples, |own| Value::Count(own.batches)),
     },
     Series {

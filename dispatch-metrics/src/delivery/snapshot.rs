@@ -80,7 +80,7 @@ pub struct DestinationMetrics {
     pub rate_limited: u64,
     /// Times that work was refused, by the policy that did.
     pub refused: BTreeMap<RefusedBy, u64>,
-    /// Batches that were sent.
+    /// Batches that were sent; one that is tried again is another one.
     pub batches: u64,
     /// Envelopes in these batches.
     pub batched_envelopes: u64,

@@ -342,3 +342,161 @@ async fn a_queue_that_is_spread_over_batches_by_its_rate_keeps_its_order() {
     assert!(delivery.shutdown(s(600)).await.is_complete());
     assert_eq!(*moody.1.lock().unwrap(), envelopes.iter().map(Envelope::id).collect::<Vec<_>>());
 }
+
+/// Takes everything and remembers the order.
+#[derive(Default)]
+struct Calm(std::sync::Mutex<Vec<dispatch_core::uuid::Uuid>>);
+
+#[async_trait]
+impl Adapter for Calm {
+    fn name(&self) -> &str {
+        "calm"
+    }
+
+    async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+        self.0.lock().unwrap().push(envelope.id());
+        Ok(Receipt::taken())
+    }
+}
+
+fn ids(envelopes: &[Envelope]) -> Vec<dispatch_core::uuid::Uuid> {
+    envelopes.iter().map(Envelope::id).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_rounds_and_lists_keep_their_order_and_wait_for_nobody() {
+    for max_size in [100, 200, 1000] {
+        let calm = Arc::new(Calm::default());
+        let batch = BatchPolicy { max_size, max_age: s(600) };
+        let delivery = Delivery::to(Arc::clone(&calm)).batch(batch).start().unwrap();
+        let before = Instant::now();
+        let list: Vec<_> = (0..450).map(|_| event()).collect();
+        assert!(delivery.deliver_batch(&list).await.iter().all(Result::is_ok));
+        let queued: Vec<_> = (0..450).map(|_| event()).collect();
+        for envelope in &queued {
+            drop(delivery.enqueue(envelope.clone()).unwrap());
+        }
+        delivery.flush().await;
+        assert!(before.elapsed() < s(1), "{:?}", before.elapsed());
+        assert_eq!(*calm.0.lock().unwrap(), [ids(&list), ids(&queued)].concat(), "in batches of {max_size}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_for_each_key_changes_no_order() {
+    let calm = Arc::new(Calm::default());
+    let delivery = Delivery::to(Arc::clone(&calm))
+        .key_rate_limit(RateLimit::per_second(1))
+        .batch(BatchPolicy { max_size: 10, max_age: s(1) })
+        .start()
+        .unwrap();
+    let envelopes: Vec<_> = ["a", "a", "b", "a", "b"].iter().map(|key| event().with_key(*key)).collect();
+    for envelope in &envelopes {
+        drop(delivery.enqueue(envelope.clone()).unwrap());
+    }
+    assert!(delivery.shutdown(s(60)).await.is_complete());
+    assert_eq!(*calm.0.lock().unwrap(), ids(&envelopes));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_does_not_wait_for_what_others_try_again() {
+    let puppet = Arc::new(Puppet { fail_first: 1, ..Puppet::default() });
+    let delivery = Delivery::to(Arc::clone(&puppet))
+        .retry(RetryPolicy::default().with_base(s(20)))
+        .batch(BatchPolicy { max_size: 1, max_age: s(1) })
+        .start()
+        .unwrap();
+    let (other, envelope) = (delivery.clone(), event());
+    let slow = tokio::spawn(async move { other.deliver(&envelope).await });
+    tokio::time::sleep(s(1)).await;
+    let before = Instant::now();
+    assert!(delivery.deliver_batch(&[event()]).await.iter().all(Result::is_ok));
+    assert!(before.elapsed() < s(1) && !slow.is_finished());
+    assert!(slow.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_concurrency_one_that_fails_again_and_again_keeps_back_no_other_batch() {
+    let puppet = Arc::new(Puppet::default());
+    puppet.down.store(true, Ordering::SeqCst);
+    let delivery = Delivery::to(Arc::clone(&puppet))
+        .retry(RetryPolicy::default().with_base(s(30)))
+        .batch(BatchPolicy { max_size: 2, max_age: s(1) })
+        .concurrency(2)
+        .start()
+        .unwrap();
+    let poison = delivery.enqueue(event()).unwrap();
+    tokio::time::sleep(s(2)).await;
+    puppet.down.store(false, Ordering::SeqCst);
+    let before = Instant::now();
+    assert!(delivery.enqueue(event()).unwrap().await.is_ok());
+    assert!(before.elapsed() <= s(1), "{:?}", before.elapsed());
+    assert!(poison.await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn over_the_bound_callers_are_refused_when_a_list_opens_the_breaker() {
+    let puppet = Arc::new(Puppet::default());
+    puppet.down.store(true, Ordering::SeqCst);
+    let delivery = Delivery::to(Arc::clone(&puppet))
+        .retry(RetryPolicy::default())
+        .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
+        .max_held(15)
+        .batch(BatchPolicy { max_size: 10, max_age: s(2) })
+        .start()
+        .unwrap();
+    let list: Vec<_> = (0..10).map(|_| event()).collect();
+    let other = delivery.clone();
+    let list = tokio::spawn(async move { other.deliver_batch(&list).await });
+    let calls: Vec<_> = (0..40)
+        .map(|_| {
+            let delivery = delivery.clone();
+            tokio::spawn(async move { delivery.deliver(&event()).await })
+        })
+        .collect();
+    tokio::time::sleep(s(10)).await;
+    assert!(calls.iter().filter(|call| !call.is_finished()).count() <= 15);
+    puppet.down.store(false, Ordering::SeqCst);
+    assert!(list.await.unwrap().iter().all(Result::is_ok));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_of_which_something_asks_for_time_gets_the_longest() {
+    struct Busy(AtomicUsize);
+
+    #[async_trait]
+    impl Adapter for Busy {
+        fn name(&self) -> &str {
+            "busy"
+        }
+
+        async fn deliver(&self, _: &Envelope) -> Result<Receipt, DeliveryError> {
+            match self.0.fetch_add(1, Ordering::SeqCst) {
+                0 => Err(DeliveryError::retry("down")),
+                1 => Err(DeliveryError::retry_after(s(200), "busy")),
+                _ => Ok(Receipt::taken()),
+            }
+        }
+    }
+
+    let delivery = Delivery::to(Busy(AtomicUsize::default()))
+        .retry(RetryPolicy::default())
+        .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
+        .batch(BatchPolicy { max_size: 2, max_age: s(1) })
+        .start()
+        .unwrap();
+    let before = Instant::now();
+    assert!(delivery.deliver_batch(&[event(), event()]).await.iter().all(Result::is_ok));
+    assert!((s(200)..s(202)).contains(&before.elapsed()), "{:?}", before.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_panics_is_a_failure_and_the_next_one_is_sent() {
+    let puppet = Arc::new(Puppet::default());
+    let telemetry = crate::policy::Telemetry::new(DeliveryLabels::new("puppet", "puppet"));
+    let batch = BatchPolicy { max_size: 1, max_age: s(1) };
+    let batched = crate::Batched::start(batch, Arc::clone(&puppet), telemetry).unwrap();
+    let error = batched.deliver(&Envelope::empty("Panics")).await.unwrap_err();
+    assert_eq!(error.message(), "the adapter panicked");
+    assert!(batched.deliver(&event()).await.is_ok());
+}

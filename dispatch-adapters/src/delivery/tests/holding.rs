@@ -264,3 +264,94 @@ async fn a_time_out_leaves_the_adapter_the_time_it_needs_itself() {
     assert!(delivery.deliver(&Envelope::empty("Hangs")).await.is_err());
     assert_eq!(before.elapsed(), s(9));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_envelope_that_fails_by_itself_does_not_block_a_queue_for_ever() {
+    /// Never takes what is called so.
+    struct Picky;
+
+    #[async_trait]
+    impl Adapter for Picky {
+        fn name(&self) -> &str {
+            "picky"
+        }
+
+        async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+            match envelope.message_type_str() {
+                "Poison" => Err(DeliveryError::retry("not this one")),
+                _ => Ok(Receipt::taken()),
+            }
+        }
+    }
+
+    for (max_held, batch) in [(1000, false), (0, false), (1000, true)] {
+        let grave = Arc::new(Puppet::default());
+        let letters = DeadLetters::to([Arc::clone(&grave)]).unwrap();
+        let mut delivery = Delivery::to(Picky)
+            .retry(RetryPolicy { give_up_after: Some(s(600)), ..RetryPolicy::default() })
+            .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
+            .max_held(max_held)
+            .hold_for(s(3600))
+            .dead_letters(&letters);
+        if batch {
+            delivery = delivery.batch(BatchPolicy { max_size: 1, max_age: s(1) });
+        }
+        let delivery = delivery.start().unwrap();
+        let poison = delivery.enqueue(Envelope::empty("Poison")).unwrap();
+        let behind = delivery.enqueue(event()).unwrap();
+        let before = Instant::now();
+        assert!(poison.await.is_err() && behind.await.is_ok());
+        assert!(before.elapsed() < s(5 * 3600), "{:?} with {max_held} and {batch}", before.elapsed());
+        assert!(letters.close(s(1)).await.is_empty() && grave.taken() == 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_queue_holds_for_long_has_not_used_up_its_time() {
+    for batch in [false, true] {
+        let puppet = Arc::new(Puppet::default());
+        puppet.down.store(true, Ordering::SeqCst);
+        let mut delivery = Delivery::to(Arc::clone(&puppet))
+            .retry(RetryPolicy { give_up_after: Some(s(60)), ..RetryPolicy::default() })
+            .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() });
+        if batch {
+            delivery = delivery.batch(BatchPolicy { max_size: 1, max_age: s(1) });
+        }
+        let delivery = delivery.start().unwrap();
+        let queued = delivery.enqueue(event()).unwrap();
+        tokio::time::sleep(s(600)).await;
+        // It works again, but for one more failure.
+        delivery.breaker().unwrap().reset(crate::policy::Operation::new("repair"));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        puppet.down.store(false, Ordering::SeqCst);
+        assert!(queued.await.is_ok(), "with a batch: {batch}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_gate_refused_does_not_close_it_again() {
+    let (puppet, grave) = (Arc::new(Puppet::default()), Arc::new(Puppet::default()));
+    let letters = DeadLetters::to([Arc::clone(&grave)]).unwrap();
+    let delivery = Delivery::to(Arc::clone(&puppet)).dead_letters(&letters).start().unwrap();
+    puppet.disabled.store(true, Ordering::SeqCst);
+    assert_eq!(delivery.deliver(&event()).await.unwrap_err().to_string(), "gone");
+    let error = delivery.deliver(&event()).await.unwrap_err();
+    assert_eq!(error.to_string(), "puppet (puppet) wants nothing more; enable() delivers to it again");
+    assert!(error.refusal().is_some(), "no attempt was made");
+    puppet.disabled.store(false, Ordering::SeqCst);
+    delivery.enable();
+    delivery.shared.gate.note(&error, delivery.labels());
+    assert!(delivery.deliver(&event()).await.is_ok());
+    assert!(letters.close(s(1)).await.is_empty() && grave.taken() == 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fallback_that_hangs_is_given_up() {
+    let (puppet, second) = (Arc::new(Puppet::default()), Arc::new(Puppet::default()));
+    puppet.down.store(true, Ordering::SeqCst);
+    second.hangs.store(true, Ordering::SeqCst);
+    let delivery = Delivery::to(Arc::clone(&puppet)).fallback(Fallback::to(second)).start().unwrap();
+    let before = Instant::now();
+    assert!(delivery.deliver(&event()).await.is_err());
+    assert_eq!(before.elapsed(), s(5));
+}

@@ -23,6 +23,7 @@ impl Breaker {
             return Err(call.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining)));
         };
         call.telemetry.emit(DeliveryEvent::Held { remaining });
+        let _held = Held { call, since: call.clock() };
         // Whoever has failed as a probe lets the others try first.
         let manners = Duration::from_millis(u64::from(failed_probes).min(1000));
         loop {
@@ -58,7 +59,7 @@ impl Policy for Breaker {
     {
         async move {
             let mut failed_probes = 0_u32;
-            let mut failing_since = None;
+            let mut failing_since: Option<Instant> = None;
             loop {
                 let permit = self.pass(call, failed_probes).await?;
                 let probe = permit.is_probe();
@@ -77,12 +78,27 @@ impl Policy for Breaker {
                     return result;
                 }
                 let now = call.clock();
-                if now.saturating_duration_since(*failing_since.get_or_insert(now)) >= self.hold_for {
+                // Over all attempts of the call, or over this one if nothing else is known.
+                let since = (*failing_since.get_or_insert(now)).min(call.failing_since(now));
+                if now.saturating_duration_since(since) >= self.hold_for {
                     return result;
                 }
                 failed_probes = failed_probes.saturating_add(1);
             }
         }
+    }
+}
+
+/// A call that is held.
+struct Held<'a> {
+    call: Call<'a>,
+    since: Instant,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.call.waited();
+        self.call.held(self.call.clock().saturating_duration_since(self.since));
     }
 }
 
