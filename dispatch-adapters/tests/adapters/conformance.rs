@@ -1,4 +1,5 @@
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use actix::prelude::*;
 use async_trait::async_trait;
@@ -8,12 +9,13 @@ use dispatch_adapters::console::{ConsoleAdapter, ConsoleFormat, ConsoleOptions};
 use dispatch_adapters::file::{FileAdapter, FileOptions, FlushPolicy, Rotation};
 use dispatch_adapters::logger::{LoggerAdapter, LoggerOptions};
 use dispatch_adapters::model::delivery::conformance::{Arrival, Destination, Features, Suite};
+use dispatch_adapters::model::policy::{BatchPolicy, BreakerConfig, RateLimit, RetryPolicy};
 use dispatch_adapters::model::{
     Adapter, Category, DeliveryError, Envelope, ErrorCode, Problem, Receipt, Route, TopicPattern,
 };
 use dispatch_adapters::named::{NamedAdapter, NamedAdapters, NamedOptions};
 use dispatch_adapters::pubsub::{PubSub, PubSubAdapter, PubSubOptions, Subscription};
-use dispatch_adapters::{NoopAdapter, on_event, testing};
+use dispatch_adapters::{Delivery, NoopAdapter, Target, Targets, on_event, testing};
 
 use crate::actor::Keeper;
 use crate::support::{Memory, Paper, arrivals, topic, unwritable};
@@ -242,6 +244,42 @@ impl Adapter for Sized {
             return Err(DeliveryError::permanent(format!("the payload is over {} bytes", self.limit)));
         }
         self.taken.deliver(envelope).await
+    }
+}
+
+/// A delivery with every policy that lets everything through, in front of an adapter that refuses what is too large.
+fn guarded(taken: &Memory, batch: Option<BatchPolicy>) -> Delivery {
+    let mut delivery = Delivery::to(Sized { limit: 8000, taken: taken.clone() })
+        .retry(RetryPolicy::default())
+        .circuit_breaker(BreakerConfig::default())
+        .rate_limit(RateLimit::per_second(1_000_000).with_burst(10_000))
+        .max_in_flight(100);
+    if let Some(batch) = batch {
+        delivery = delivery.batch(batch);
+    }
+    delivery.start().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_passes_with_its_policies_and_so_do_targets() {
+    let small = BatchPolicy { max_size: 3, max_age: Duration::from_millis(5) };
+    for batch in [None, Some(small), Some(BatchPolicy::default())] {
+        for in_targets in [false, true] {
+            let memory = Memory::default();
+            let delivery = guarded(&memory, batch);
+            let adapter: Arc<dyn Adapter> = if in_targets {
+                Arc::new(Targets::new([Target::new("only", delivery)]).unwrap())
+            } else {
+                Arc::new(delivery)
+            };
+            let suite = Suite::new(adapter)
+                .with_features(Features { max_size: Some(8000), receipt_ids: true, ..WHOLE })
+                .with_poison(unwritable())
+                .with_destination(Arc::new(memory));
+            let report = suite.run().await;
+            report.assert();
+            assert_eq!(report.skipped(), ["a repeated envelope arrives once"], "{batch:?}");
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod answers;
 mod bodies;
+mod conformance;
 mod guard;
 mod injection;
 mod interop;

@@ -22,7 +22,7 @@ pub(crate) fn unguarded() -> PoolOptions {
     PoolOptions { guard: Some(AddressGuard::off()), ..PoolOptions::default() }
 }
 
-fn secret(text: &str) -> Secret {
+pub(crate) fn secret(text: &str) -> Secret {
     Secret::new(text).unwrap()
 }
 
