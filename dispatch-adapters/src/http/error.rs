@@ -117,6 +117,11 @@ impl HttpError {
         Self::Options { problems: problems.to_vec() }.into_delivery(DeliveryErrorKind::Permanent)
     }
 
+    /// What serialising failed with is the payload's own text, and may hold anything.
+    pub(super) fn unwritable<E>(_: E) -> DeliveryError {
+        Self::envelope("its payload cannot be written")
+    }
+
     #[expect(clippy::needless_pass_by_value, reason = "it goes into map_err")]
     pub(crate) fn envelope(reason: impl ToString) -> DeliveryError {
         Self::Envelope { reason: reason.to_string() }.into_delivery(DeliveryErrorKind::Permanent)

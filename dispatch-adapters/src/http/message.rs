@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use dispatch_core::delivery::{DeliveryError, DeliveryErrorKind};
-use dispatch_core::envelope::cloudevents::{EventData, ExtensionValue};
+use dispatch_core::envelope::cloudevents::{CloudEventError, EventData, ExtensionValue};
 use dispatch_core::{CloudEvent, Envelope, Payload};
 use reqwest::header::HeaderMap;
 use serde_json::Value;
@@ -92,7 +92,7 @@ impl Message {
             Some(EventData::Binary(data)) => data.clone(),
             Some(EventData::Json(value)) => match &**value {
                 Value::String(text) if content_type.is_some_and(|it| !is_json(it)) => text.clone().into(),
-                value => serde_json::to_vec(value).map_err(HttpError::envelope)?.into(),
+                value => serde_json::to_vec(value).map_err(HttpError::unwritable)?.into(),
             },
         };
         if let Some(content_type) = content_type.or(event.data().is_some().then_some(Payload::JSON)) {
@@ -102,7 +102,7 @@ impl Message {
     }
 
     fn plain(envelope: &Envelope) -> Result<Self, DeliveryError> {
-        let (body, content_type) = envelope.raw_payload().to_bytes().map_err(HttpError::envelope)?;
+        let (body, content_type) = envelope.raw_payload().to_bytes().map_err(HttpError::unwritable)?;
         let mut headers = HeaderMap::new();
         for (name, value) in envelope.headers().iter().filter(|(name, _)| travels(name)) {
             insert(&mut headers, name, value)?;
@@ -151,12 +151,16 @@ fn check(bytes: usize, max_bytes: usize) -> Result<(), DeliveryError> {
 }
 
 fn json(envelope: &Envelope) -> Result<Vec<u8>, DeliveryError> {
-    serde_json::to_vec(&event(envelope)?).map_err(HttpError::envelope)
+    serde_json::to_vec(&event(envelope)?).map_err(HttpError::unwritable)
 }
 
 /// The event that an envelope is.
 fn event(envelope: &Envelope) -> Result<CloudEvent, DeliveryError> {
-    envelope.to_cloud_event().map_err(HttpError::envelope)
+    use CloudEventError::{Blank, ExtensionName, TimeRange, TooLong};
+    envelope.to_cloud_event().map_err(|error| match error {
+        Blank { .. } | ExtensionName { .. } | TimeRange | TooLong { .. } => HttpError::envelope(error),
+        other => HttpError::unwritable(other),
+    })
 }
 
 /// The value of an attribute as the value of a header: what is not visible ASCII, and space, quote and percent, are
