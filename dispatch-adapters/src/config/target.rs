@@ -208,6 +208,7 @@ impl TargetConfig {
     /// The names of the policies that were given.
     pub(super) fn policies(&self) -> Vec<&'static str> {
         let given = [
+            ("async", self.async_),
             ("retry", self.retry.is_some()),
             ("circuit_breaker", self.circuit_breaker.is_some()),
             ("rate_limit", self.rate_limit.is_some()),

@@ -45,7 +45,7 @@ pub(super) async fn run<A: Adapter>(
             () = tokio::time::sleep_until(closing.unwrap_or(next_try)), if closing.is_some() => break,
             Some(result) = &mut trying, if busy => {
                 busy = false;
-                next_try = Instant::now() + worker.settle(result);
+                next_try = crate::runtime::after(worker.settle(result));
             }
             command = commands.recv(), if open => match command {
                 Some(Command::Put(kept)) => worker.kept.push_back(kept),

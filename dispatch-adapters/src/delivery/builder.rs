@@ -99,8 +99,8 @@ impl DeliveryBuilder {
         self
     }
 
-    /// How many envelopes an open breaker holds, those in batches included, 1,000 unless given; the others are refused.
-    /// With 0, or with a fallback, all are.
+    /// How many envelopes an open breaker holds, those in batches included, 1,000 unless given; the others are refused, and
+    /// so is the whole of a list or a batch for which there is no room. With 0, or with a fallback, all are.
     pub fn max_held(mut self, max_held: usize) -> Self {
         self.max_held = max_held;
         self

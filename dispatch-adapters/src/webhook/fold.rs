@@ -19,7 +19,7 @@ pub struct UrlResult {
 /// - One URL: its own error.
 /// - Nothing was sent to any that failed, for want of a connection: a refusal, as that of the first.
 /// - Else an error that names each URL that failed. It may be tried again if one of them may, after the longest time
-///   that was asked for; it is `Disabled` if every URL wants nothing more, else permanent.
+///   that was asked for; it is `Disabled` if every URL has said in this attempt that it wants nothing more, else permanent.
 pub(super) fn fold(
     results: Vec<UrlResult>,
     count: usize,

@@ -30,6 +30,7 @@ async fn ten_minutes_of_outage_lose_nothing_and_fill_no_dead_letters() {
     let report = delivery.shutdown(s(60)).await;
     assert!(report.is_complete(), "{report:?}");
     assert_eq!((puppet.taken(), grave.calls(), letters.pending()), (600, 0, 0));
+    assert_eq!(puppet.calls() - calls, 600, "no call has failed since it is back");
     assert!(counts.of("Held") > 0);
 }
 

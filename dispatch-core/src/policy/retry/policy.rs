@@ -41,7 +41,7 @@ pub struct RetryPolicy {
     pub schedule_ms: Vec<u64>,
     /// Give up when this much time has gone by since the first attempt began, whatever is left of the retries. A call that
     /// an open circuit breaker holds is given up then, too: as a refusal, which is never dead-lettered. What a queue has
-    /// taken is not refused: there the time begins anew.
+    /// taken is not refused, and the time it was held does not count.
     #[serde(rename = "give_up_after_ms", with = "optional_millis", skip_serializing_if = "Option::is_none")]
     pub give_up_after: Option<Duration>,
     /// The share of the traffic that may be retries; `None` sets no limit.
