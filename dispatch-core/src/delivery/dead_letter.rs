@@ -168,6 +168,7 @@ impl DeadLetter {
 mod tests {
     use std::time::Duration;
 
+    use super::super::DeliveryError;
     use super::*;
 
     #[test]
