@@ -45,6 +45,7 @@
 //! | [`DispatchResult`], [`Outcome`] | what became of a dispatch, and of one dispatcher's part of it |
 //! | [`Adapter`] | outbound delivery to one destination |
 //! | [`log`], [`subscription`] | what was published, in order; who of the consumers gets it, and how often |
+//! | [`schedule`] | cron expressions in time zones: when something is due again |
 //! | [`policy`] | retry, circuit breaker, rate limit, batch, restart, deadlines: state machines without a clock |
 //! | [`Sanitizer`] | keeps secrets out of error texts |
 //! | [`EngineConfig`] | routes, limits and time-outs as data, from code, TOML or JSON |
@@ -79,6 +80,7 @@ pub mod matcher;
 pub mod policy;
 pub mod redact;
 pub mod route;
+pub mod schedule;
 pub mod subscription;
 pub mod time;
 pub mod topic;

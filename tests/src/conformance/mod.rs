@@ -13,6 +13,7 @@ mod pattern;
 mod policy;
 mod registration;
 mod report;
+mod schedule;
 mod single;
 mod subscription;
 mod table;
@@ -54,6 +55,7 @@ fn runner(kind: &str) -> Option<Answer> {
         "webhook_sign" => webhook::sign,
         "webhook_verify" => webhook::verify,
         "url_guard" => webhook::url_guard,
+        "cron_next" => schedule::cron_next,
         "subscription" => subscription::subscription,
         _ => return None,
     })
