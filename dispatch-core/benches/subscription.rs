@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use dispatch_core::log::{Offset, OffsetRanges};
+use dispatch_core::log::{LogBounds, Offset, OffsetRanges};
 use dispatch_core::subscription::{
     ConsumerId, DeliveryToken, Effect, Event, Message, MessageKey, SubscriptionConfig, SubscriptionState,
     SubscriptionType, TopicSlot,
@@ -60,8 +60,9 @@ impl Bench {
                 }
                 Effect::Fetch(request) => {
                     let messages = self.messages(request.from.get(), request.max as u64);
-                    let head = Offset::new(self.head);
-                    self.state.step(Event::Fetched { request, messages, head }, self.now, &mut self.effects);
+                    let bounds = LogBounds { oldest: Offset::ZERO, head: Offset::new(self.head) };
+                    let fetched = Event::Fetched { request, messages, bounds };
+                    self.state.step(fetched, self.now, &mut self.effects);
                 }
                 Effect::Save(_) => self.state.step(Event::Saved, self.now, &mut self.effects),
                 _ => {}

@@ -3,7 +3,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{ConsumerId, DeliveryToken, MessageKey, TopicSlot};
-use crate::log::{Offset, OffsetRanges};
+use crate::log::{LogBounds, Offset, OffsetRanges};
 
 /// What has happened to a subscription. `R` is the record, which the state does not look into.
 #[derive(Debug)]
@@ -36,11 +36,11 @@ pub enum Event<R> {
     Fetched {
         /// What was asked for.
         request: Fetch,
-        /// Records in order. What is missing is gone for good.
+        /// Records in order. What is missing before one of them is gone for good.
         messages: Vec<Message<R>>,
-        /// The next offset that the log would assign, asked for before the records were read: if there are none, all
-        /// up to it are taken as gone.
-        head: Offset,
+        /// How far the topic reached, asked for before the records were read. If there are none of them, this says why:
+        /// a topic that holds some has them, and the read is repeated; of one that holds none, all are gone.
+        bounds: LogBounds,
     },
     /// A read has failed; it is repeated after this time.
     FetchFailed {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use dispatch_core::log::Offset;
+use dispatch_core::log::{LogBounds, Offset};
 use dispatch_core::subscription::{Message, MessageKey};
 
 /// A message on its way into the log.
@@ -42,6 +42,12 @@ impl SimulatedLog {
     #[must_use]
     pub fn head(&self) -> Offset {
         Offset::new(self.records.len() as u64)
+    }
+
+    /// From where to where it reaches.
+    #[must_use]
+    pub fn bounds(&self) -> LogBounds {
+        LogBounds { oldest: Offset::new(self.oldest), head: self.head() }
     }
 
     /// What was published under an offset.

@@ -1,7 +1,8 @@
 //! What the specification says beyond the acceptance list.
 
-use dispatch_core::subscription::{Event, Exhausted, Message, Resolution};
-use dispatch_tests::simulation::{Published, TOPIC};
+use dispatch_core::log::LogBounds;
+use dispatch_core::subscription::{Effect, Event, Exhausted, Fetch, Message, Resolution};
+use dispatch_tests::simulation::{Published, Simulation, TOPIC};
 use uuid::Uuid;
 
 use super::support::{
@@ -104,6 +105,58 @@ fn what_was_trimmed_before_it_was_read_is_counted() {
     simulation.add("A");
     assert_eq!(ack_all(&mut simulation), "A4 A5 A6 A7 A8 A9");
     assert_eq!((cursor(&simulation), simulation.status().counters.gap), (10, 4));
+}
+
+/// A subscription that has asked for the first of ten records, and the read.
+fn reading() -> (Simulation, Fetch) {
+    let mut simulation = reliable(Exclusive, 1, &["A"]).by_hand();
+    simulation.publish_unheard(plain(10));
+    simulation.hear();
+    let request = asked(&mut simulation).expect("it reads");
+    (simulation, request)
+}
+
+fn asked(simulation: &mut Simulation) -> Option<Fetch> {
+    match simulation.open.pop()? {
+        Effect::Fetch(request) => Some(request),
+        other => panic!("asked for something else: {other:?}"),
+    }
+}
+
+#[test]
+fn an_empty_read_of_a_topic_that_has_records_is_no_gap_and_is_repeated() {
+    let (mut simulation, request) = reading();
+    for oldest in [0, 4, 9] {
+        let bounds = LogBounds { oldest: at(oldest), head: at(10) };
+        simulation.step(Event::Fetched { request, messages: Vec::new(), bounds });
+        simulation.advance(ms(49));
+        assert_eq!(asked(&mut simulation), None, "not at once");
+        simulation.advance(ms(1));
+        assert_eq!(asked(&mut simulation), Some(request));
+    }
+    assert_eq!((cursor(&simulation), simulation.status().counters.gap), (0, 0));
+    let answer = simulation.answer(Effect::Fetch(request)).expect("a read is answered");
+    simulation.step(answer);
+    assert_eq!(new(&mut simulation), "A0");
+}
+
+#[test]
+fn an_empty_read_of_a_topic_that_has_no_records_any_more_is_a_gap_up_to_its_head() {
+    let (mut simulation, request) = reading();
+    let bounds = LogBounds { oldest: at(12), head: at(12) };
+    simulation.step(Event::Fetched { request, messages: Vec::new(), bounds });
+    assert_eq!((cursor(&simulation), simulation.status().counters.gap), (12, 12));
+}
+
+#[test]
+fn an_empty_read_of_a_topic_that_ends_before_it_means_that_there_is_nothing_yet() {
+    let (mut simulation, request) = reading();
+    let bounds = LogBounds { oldest: at(0), head: at(0) };
+    simulation.step(Event::Fetched { request, messages: Vec::new(), bounds });
+    let status = simulation.status();
+    assert_eq!((cursor(&simulation), status.counters.gap, status.lag()), (0, 0, 0));
+    simulation.advance(ms(60_000));
+    assert!(simulation.open.is_empty(), "nothing is asked for until the topic grows");
 }
 
 #[test]

@@ -2,12 +2,20 @@ use std::time::Duration;
 
 use super::SubscriptionState;
 use super::entries::{Entry, Phase};
-use crate::log::{Offset, OffsetRanges};
+use crate::log::{LogBounds, Offset, OffsetRanges};
 use crate::subscription::progress::Progress;
 use crate::subscription::{Effect, Fetch, Message, TopicSlot};
 
 /// Fewest and most new messages that are kept ready.
 const BUFFER: std::ops::RangeInclusive<usize> = 64..=1024;
+
+/// When records are asked for again that the log holds and has not given.
+const NOT_YET: Duration = Duration::from_millis(50);
+
+/// Whether a topic holds something of what was asked for: one that holds anything has all from there to its head.
+fn is_there(request: &Fetch, bounds: LogBounds) -> bool {
+    !bounds.is_empty() && request.from < bounds.head
+}
 
 impl<R: Clone> SubscriptionState<R> {
     pub(super) fn add_topic(&mut self, next: Offset, settled: OffsetRanges, head: Offset) {
@@ -48,13 +56,20 @@ impl<R: Clone> SubscriptionState<R> {
         &mut self,
         request: Fetch,
         messages: Vec<Message<R>>,
-        head: Offset,
+        bounds: LogBounds,
         now: Duration,
         effects: &mut Vec<Effect<R>>,
     ) {
+        let head = bounds.head;
+        if let Some(progress) = self.progress(request.topic) {
+            progress.head = progress.head.max(head);
+        }
+        if messages.is_empty() && is_there(&request, bounds) {
+            self.fetch_failed(request, now.saturating_add(NOT_YET));
+            return;
+        }
         self.asked = self.asked.saturating_sub(request.max);
         let Some(progress) = self.progress(request.topic) else { return };
-        progress.head = progress.head.max(head);
         if progress.epoch != request.epoch {
             return;
         }

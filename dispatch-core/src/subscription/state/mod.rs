@@ -146,7 +146,9 @@ impl<R: Clone> SubscriptionState<R> {
             Event::TopicAdded { next, settled, head } => self.add_topic(next, settled, head),
             Event::HeadMoved { topic, head } => self.head_moved(topic, head),
             Event::Appended { topic, messages } => self.appended(topic, messages, now, effects),
-            Event::Fetched { request, messages, head } => self.fetched(request, messages, head, now, effects),
+            Event::Fetched { request, messages, bounds } => {
+                self.fetched(request, messages, bounds, now, effects);
+            }
             Event::FetchFailed { request, retry_in } => {
                 self.fetch_failed(request, now.saturating_add(retry_in));
             }

@@ -265,8 +265,8 @@ impl World {
         {
             self.told_kept(keep.offset.get());
         }
-        if let Event::Fetched { head, .. } = &event {
-            self.naive.heard = self.naive.heard.max(head.get());
+        if let Event::Fetched { bounds, .. } = &event {
+            self.naive.heard = self.naive.heard.max(bounds.head.get());
         }
         self.simulation.step(event);
     }

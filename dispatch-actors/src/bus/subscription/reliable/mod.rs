@@ -337,21 +337,15 @@ impl Reliable {
         let log = Arc::clone(&self.parts.log);
         let into = self.intake();
         Box::pin(async move {
-            let again = |retry_in| Event::FetchFailed { request, retry_in };
             match log.read(&topic, request.from, ReadLimit::records(request.max)).await {
-                Ok(read)
-                    if read.records.is_empty()
-                        && read.bounds.oldest < read.bounds.head
-                        && request.from < read.bounds.head =>
-                {
-                    // Something is there, and not to be had yet.
-                    Done::event(again(Duration::from_millis(50)))
-                }
                 Ok(read) => {
                     let messages = into.messages(read.records);
-                    Done::event(Event::Fetched { request, messages, head: read.bounds.head })
+                    Done::event(Event::Fetched { request, messages, bounds: read.bounds })
                 }
-                Err(error) => Done::failed("the log cannot be read", &error, Some(again(AGAIN))),
+                Err(error) => {
+                    let again = Event::FetchFailed { request, retry_in: AGAIN };
+                    Done::failed("the log cannot be read", &error, Some(again))
+                }
             }
         })
     }
