@@ -47,7 +47,7 @@ mod token;
 pub use config::SubscriptionConfig;
 pub use event::{Effect, Event, Exhaustion, Fetch, Keep, Load, Message, Resolution, SavedCursor};
 pub use kind::{Exhausted, Guarantee, Start, SubscriptionType};
-pub use live::LiveState;
+pub use live::{Arrival, LiveState};
 pub use state::SubscriptionState;
 pub use status::{Counters, SubscriptionStatus, TopicStatus};
 pub use token::{ConsumerId, DeliveryToken, MessageKey, TopicSlot};

@@ -47,6 +47,7 @@ pub struct TopicStatus {
 
 /// What has happened to a subscription since it was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Counters {
     /// Messages handed to consumers, those that came again included.
@@ -79,4 +80,8 @@ pub struct Counters {
     pub no_consumer: u64,
     /// At most once: messages that came when every consumer was full.
     pub full: u64,
+    /// At most once: messages that came, or whose time came, while delivery was paused.
+    pub paused: u64,
+    /// At most once: messages whose time had not come when as many waited as may.
+    pub aside_full: u64,
 }

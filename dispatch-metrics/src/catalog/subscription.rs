@@ -169,6 +169,8 @@ pub static SUBSCRIPTION_CATALOG: &[Series<BusMetrics>] = &[
                     ("gap", counters.gap),
                     ("no_consumer", counters.no_consumer),
                     ("full", counters.full),
+                    ("paused", counters.paused),
+                    ("aside_full", counters.aside_full),
                 ] {
                     samples.push(&[name, reason], Value::Count(count));
                 }

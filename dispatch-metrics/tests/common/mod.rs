@@ -296,6 +296,7 @@ pub(crate) fn filled_bus() -> BusMetrics {
     screen.guarantee = Guarantee::AtMostOnce;
     screen.topics.insert("shop.order.events".to_owned(), TopicStatus::default());
     (screen.counters.no_consumer, screen.counters.full) = (114, 115);
+    (screen.counters.paused, screen.counters.aside_full) = (116, 117);
     let mut metrics = BusMetrics::new("shop \"north\"\\1");
     metrics.subscriptions.insert("billing".to_owned(), billing);
     metrics.subscriptions.insert("screen".to_owned(), screen);

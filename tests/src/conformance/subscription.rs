@@ -73,13 +73,15 @@ fn with_policy(mut config: SubscriptionConfig, policy: &Value) -> Result<Subscri
 
 fn seen(simulation: &Simulation) -> Value {
     let status = simulation.status();
+    let counters = status.counters;
+    let live = [counters.no_consumer, counters.full, counters.paused, counters.aside_full];
     let offsets = |offsets: &[Offset]| offsets.iter().map(|offset| offset.get()).collect::<Vec<_>>();
     let deliveries = simulation.deliveries.iter().map(|(name, offset)| json!([name, offset.get()]));
     json!({
         "deliveries": deliveries.collect::<Vec<_>>(),
         "cursor": simulation.cursor().map(Offset::get),
         "lag": status.lag(),
-        "dropped": status.counters.no_consumer + status.counters.full + status.counters.dropped,
+        "dropped": counters.dropped + live.iter().sum::<u64>(),
         "parked": offsets(&simulation.parked),
         "dead_lettered": offsets(&simulation.dead),
         "blocked": offsets(&simulation.blocked()),

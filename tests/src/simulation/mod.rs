@@ -72,7 +72,7 @@ impl Simulation {
     #[must_use]
     pub fn new(config: SubscriptionConfig, seed: u64) -> Self {
         let mut simulation = Self {
-            side: Side::Live(Box::new(LiveState::new(config.kind))),
+            side: Side::Live(Box::new(LiveState::new(&config))),
             config,
             seed,
             by_hand: false,
@@ -106,7 +106,7 @@ impl Simulation {
     /// Begins where the saved cursor is.
     fn open(&mut self) {
         if self.config.guarantee == Guarantee::AtMostOnce {
-            self.side = Side::Live(Box::new(LiveState::new(self.config.kind)));
+            self.side = Side::Live(Box::new(LiveState::new(&self.config)));
             return;
         }
         self.side = Side::Reliable(Box::new(SubscriptionState::new(&self.config, self.seed, self.now)));

@@ -122,6 +122,38 @@ fn delayed_messages_come_when_they_are_due_and_old_ones_never() {
 }
 
 #[test]
+fn at_most_once_what_is_dropped_is_counted_by_its_reason() {
+    paused(async {
+        let bus = bus(&log());
+        let config = |mut it: dispatch_core::subscription::SubscriptionConfig| {
+            it.max_aside = 2;
+            it
+        };
+        let subscription = bus.non_reliable_exclusive("s", TOPIC).configure(config).open().await.unwrap();
+        let seen = Seen::default();
+        seen.connect(&subscription, "a").await;
+        let now = dispatch_actors::testing::start_of_time();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let later = |seconds| LogEntry::new(Envelope::empty("Later")).available_at(at(seconds));
+        bus.publish(TOPIC, later(10)).await.unwrap();
+        bus.publish(TOPIC, later(20).expires_at(at(15))).await.unwrap();
+        bus.publish(TOPIC, later(10)).await.unwrap(); // two wait already
+        subscription.pause();
+        publish(&bus, 3).await;
+        tokio::time::sleep(Duration::from_secs(11)).await;
+        subscription.resume();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        publish(&bus, 1).await;
+        settle().await;
+        assert_eq!(seen.offsets(), [6]);
+        let status = subscription.info().await.unwrap().status;
+        let counters = status.counters;
+        assert_eq!((counters.paused, counters.aside_full, counters.expired), (4, 1, 1));
+        assert_eq!((counters.delivered, status.aside), (1, 0));
+    });
+}
+
+#[test]
 fn a_transient_topic_has_no_log_and_is_heard_by_whoever_is_there() {
     paused(async {
         let log = log();

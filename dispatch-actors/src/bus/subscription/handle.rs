@@ -70,8 +70,8 @@ impl Subscription {
         Ok(self.info().await?.lag())
     }
 
-    /// Delivers nothing for now. What consumers have, they may acknowledge. At most once, what is published meanwhile is
-    /// dropped and counted.
+    /// Delivers nothing for now. What consumers have, they may acknowledge. At most once, what is published or
+    /// due meanwhile is dropped and counted.
     pub fn pause(&self) {
         self.actor.do_send(Command::Pause(true));
     }

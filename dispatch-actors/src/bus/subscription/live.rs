@@ -9,7 +9,7 @@ use actix::Addr;
 use dispatch_core::Topic;
 use dispatch_core::log::LogRecord;
 use dispatch_core::subscription::{
-    ConsumerId, LiveState, MessageKey, SubscriptionStatus, SubscriptionType, TopicStatus,
+    Arrival, ConsumerId, LiveState, MessageKey, SubscriptionStatus, SubscriptionType, TopicStatus,
 };
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -38,8 +38,6 @@ pub(super) struct Live {
     ready: Vec<LogRecord>,
     number: u64,
     next_beat: Option<Duration>,
-    paused: bool,
-    dropped_late: u64,
     /// Since when messages have been dropped because there is no consumer.
     idle_since: Option<Duration>,
     abandoned: bool,
@@ -74,7 +72,7 @@ fn begin(
 impl Live {
     pub(super) fn new(parts: Parts) -> Self {
         Self {
-            state: LiveState::new(parts.config.kind),
+            state: LiveState::new(&parts.config),
             parts,
             topics: Vec::new(),
             consumers: BTreeMap::new(),
@@ -84,8 +82,6 @@ impl Live {
             ready: Vec::new(),
             number: 0,
             next_beat: None,
-            paused: false,
-            dropped_late: 0,
             idle_since: None,
             abandoned: false,
         }
@@ -99,7 +95,11 @@ impl Live {
                 self.beat(now);
             }
             while let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now) {
-                self.ready.push(entry.remove());
+                let record = entry.remove();
+                let expires = record.entry.expires_at.map(|time| self.parts.clock.at(time, now));
+                if self.state.came_due(expires, now) {
+                    self.ready.push(record);
+                }
             }
         }
         let mut ready = std::mem::take(&mut self.ready);
@@ -140,7 +140,7 @@ impl Live {
             consumers.get(&id).is_some_and(|it| it.before.load(Ordering::Relaxed) < capacity)
         };
         let Some(consumer) = self.state.pick(key.as_ref(), has_room) else {
-            if self.consumers.is_empty() && self.idle_since.is_none() {
+            if self.consumers.is_empty() && self.idle_since.is_none() && !self.state.is_paused() {
                 self.idle_since = Some(self.parts.clock.now());
             }
             return;
@@ -195,22 +195,16 @@ impl Live {
                 continue;
             }
             let now = self.parts.clock.now();
-            let due = entry.available_at.map(|time| self.parts.clock.at(time, now)).filter(|due| *due > now);
-            let expired = entry.expires_at.is_some_and(|time| time <= self.parts.clock.wall());
-            match due {
-                _ if expired => self.dropped_late += 1,
-                Some(_) if self.delayed.len() >= self.parts.config.max_aside => self.dropped_late += 1,
-                Some(due) => {
+            let at = |time| self.parts.clock.at(time, now);
+            let (due, expires) = (entry.available_at.map(at), entry.expires_at.map(at));
+            match self.state.arrived(due, expires, now) {
+                Arrival::Now => self.ready.push(record),
+                Arrival::Later(due) => {
                     self.number += 1;
                     self.delayed.insert((due, self.number), record);
                 }
-                None => self.ready.push(record),
+                Arrival::Dropped => {}
             }
-        }
-        if self.paused {
-            let missed = self.ready.len() as u64;
-            self.ready.clear();
-            self.dropped_late += missed;
         }
     }
 
@@ -246,8 +240,8 @@ impl Live {
         self.state.pause(pause.consumer, pause.paused);
     }
 
-    pub(super) fn stop(&mut self) {
-        self.paused = true;
+    pub(super) const fn stop(&mut self) {
+        self.state.set_paused(true);
     }
 
     /// Whether no function of a consumer is at work.
@@ -262,7 +256,7 @@ impl Live {
     pub(super) fn command(&mut self, command: Command) {
         let no = || BusError::AtMostOnce { name: self.parts.config.name.clone() };
         match command {
-            Command::Pause(paused) => self.paused = paused,
+            Command::Pause(paused) => self.state.set_paused(paused),
             Command::Info(reply) => {
                 let _ = reply.send(self.info());
             }
@@ -286,10 +280,9 @@ impl Live {
         let mut status = SubscriptionStatus::default();
         status.consumers = self.consumers.len();
         status.in_flight = self.consumers.values().map(|it| it.before.load(Ordering::Relaxed) as usize).sum();
-        status.aside = self.delayed.len();
-        status.paused = self.paused;
+        status.aside = self.state.aside();
+        status.paused = self.state.is_paused();
         status.counters = self.state.counters();
-        status.counters.expired += self.dropped_late;
         let active = self.state.active();
         let info = |(id, connected): (&ConsumerId, &Connected)| ConsumerInfo {
             id: *id,
