@@ -46,8 +46,14 @@ pub struct MemoryLog {
 struct State {
     closed: bool,
     topics: HashMap<Topic, Records>,
-    subscriptions: BTreeMap<String, StoredSubscription>,
+    subscriptions: BTreeMap<Box<str>, Stored>,
     parked: BTreeMap<String, BTreeMap<Uuid, Arc<DeadLetter>>>,
+}
+
+/// What is kept of a subscription. Its definition is text, which is a tenth of what the tree of its values takes.
+struct Stored {
+    definition: Box<str>,
+    cursors: Vec<Cursor>,
 }
 
 /// The records of a topic; the offset of the first is `oldest`.
@@ -213,13 +219,18 @@ impl TopicLog for MemoryLog {
     }
 
     async fn save(&self, subscription: &StoredSubscription) -> Result<(), LogError> {
+        let definition = subscription.definition.to_string().into_boxed_str();
         let mut state = self.open()?;
-        let stored = state
-            .subscriptions
-            .entry(subscription.name.clone())
-            .or_insert_with(|| StoredSubscription { cursors: Vec::new(), ..subscription.clone() });
-        stored.definition = subscription.definition.clone();
-        merge(&mut stored.cursors, subscription.cursors.clone());
+        match state.subscriptions.get_mut(&*subscription.name) {
+            Some(stored) => {
+                stored.definition = definition;
+                merge(&mut stored.cursors, subscription.cursors.clone());
+            }
+            None => {
+                let stored = Stored { definition, cursors: subscription.cursors.clone() };
+                state.subscriptions.insert(subscription.name.as_str().into(), stored);
+            }
+        }
         Ok(())
     }
 
@@ -231,11 +242,19 @@ impl TopicLog for MemoryLog {
     }
 
     async fn load(&self, subscription: &str) -> Result<Option<StoredSubscription>, LogError> {
-        Ok(self.open()?.subscriptions.get(subscription).cloned())
+        let state = self.open()?;
+        let Some(stored) = state.subscriptions.get(subscription) else { return Ok(None) };
+        let definition = serde_json::from_str(&stored.definition)
+            .map_err(|error| LogError::failed("a definition cannot be read", error))?;
+        Ok(Some(StoredSubscription {
+            name: subscription.to_owned(),
+            definition,
+            cursors: stored.cursors.clone(),
+        }))
     }
 
     async fn subscriptions(&self) -> Result<Vec<String>, LogError> {
-        Ok(self.open()?.subscriptions.keys().cloned().collect())
+        Ok(self.open()?.subscriptions.keys().map(|name| (**name).to_owned()).collect())
     }
 
     async fn remove(&self, subscription: &str) -> Result<(), LogError> {

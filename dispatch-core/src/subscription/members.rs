@@ -53,6 +53,10 @@ impl<X> Members<X> {
         let with_keys = self.kind == SubscriptionType::KeyShared;
         let seat = if with_keys { self.slots.sit_down() } else { None };
         let keys = keys.filter(|_| with_keys).map(WildMatch::new);
+        if self.list.is_empty() {
+            // Most have one.
+            self.list.reserve_exact(1);
+        }
         self.list.push(Member { id, paused: false, beside, keys, seat });
         true
     }

@@ -101,6 +101,10 @@ impl<R> Entries<R> {
             *slot = Some(entry);
             return place;
         }
+        if self.places.capacity() == 0 {
+            // Room for four is a lot where one message comes now and then.
+            self.places.reserve_exact(1);
+        }
         self.places.push(Some(entry));
         // Bounded by window, buffer and what may be aside, far below 2^32.
         u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX)

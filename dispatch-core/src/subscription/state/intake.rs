@@ -20,6 +20,10 @@ fn is_there(request: &Fetch, bounds: LogBounds) -> bool {
 impl<R: Clone> SubscriptionState<R> {
     pub(super) fn add_topic(&mut self, next: Offset, settled: OffsetRanges, head: Offset) {
         let slot = TopicSlot(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
+        if self.topics.is_empty() {
+            // Most have one.
+            self.topics.reserve_exact(1);
+        }
         self.topics.push(Progress::at(next, settled, head));
         self.list(slot);
     }
