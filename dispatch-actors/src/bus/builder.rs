@@ -65,7 +65,8 @@ impl BusBuilder {
         let thread = format!("dispatch-{name}");
         let hub = system::start(&thread, move || {
             let (alive, stopped) = oneshot::channel();
-            let hub = Hub::new(self.config, self.log, BusClock::new(self.wall), alive).start();
+            let clock = BusClock::new(self.wall);
+            let hub = Hub::create(|ctx| Hub::new(self.config, self.log, clock, ctx.address(), alive));
             (hub, stopped)
         })
         .map_err(BusError::Thread)?;

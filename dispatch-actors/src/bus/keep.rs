@@ -19,8 +19,8 @@ pub(super) fn letter(parts: &Parts, topic: &Topic, exhausted: Exhaustion<LogReco
     let history = History {
         attempts,
         first_error: first_reason,
-        first_failed_at: parts.clock.wall_at(first_failed),
-        last_failed_at: parts.clock.wall_at(last_failed),
+        first_failed_at: parts.shared.clock.wall_at(first_failed),
+        last_failed_at: parts.shared.clock.wall_at(last_failed),
     };
     let name = &parts.config.name;
     let mut letter =

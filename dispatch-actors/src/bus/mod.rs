@@ -45,10 +45,12 @@
 mod builder;
 mod consumer;
 mod error;
+mod futures;
 mod handle;
 mod hub;
 mod keep;
 mod metrics;
+mod shared;
 mod subscription;
 mod time;
 mod topic;

@@ -1,5 +1,6 @@
 //! Who gets messages: functions, actors, adapters, engines.
 
+mod connected;
 mod delivery;
 mod run;
 mod verdict;
@@ -11,9 +12,10 @@ use dispatch_core::Adapter;
 use dispatch_core::subscription::ConsumerId;
 use tokio::sync::oneshot;
 
+pub(super) use connected::{Connected, Consumers};
 pub(super) use delivery::Answer;
 pub use delivery::{Acknowledge, Consume, Delivery};
-pub(super) use run::{Connected, Handle, MakeHandler, Running};
+pub(super) use run::{Handle, MakeHandler, Running};
 pub use verdict::{IntoVerdict, Verdict};
 
 use super::BusError;

@@ -3,7 +3,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::task::{Context, Poll};
 
 use actix::Recipient;
@@ -66,6 +65,11 @@ impl Handle {
         }))
     }
 
+    /// Whether it can go without saying so.
+    pub(in crate::bus) const fn may_die(&self) -> bool {
+        matches!(self, Self::Actor(_))
+    }
+
     /// Whether it is there; of functions nothing else is known.
     pub(in crate::bus) fn is_connected(&self) -> bool {
         match self {
@@ -73,14 +77,6 @@ impl Handle {
             Self::Function(_) | Self::Manual(_) => true,
         }
     }
-}
-
-/// A connected consumer.
-pub(in crate::bus) struct Connected {
-    pub(in crate::bus) name: String,
-    pub(in crate::bus) handle: Handle,
-    /// At most once: messages that it has before it.
-    pub(in crate::bus) before: Arc<AtomicU32>,
 }
 
 /// A function of a consumer at work. A panic is its answer.

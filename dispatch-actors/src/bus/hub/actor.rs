@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
+use smallvec::SmallVec;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 use uuid::Uuid;
@@ -23,6 +25,7 @@ use super::open::Prepared;
 use super::publish::{Appended, Waiting};
 use super::upkeep::{Beat, Tailed};
 use super::{BusConfig, Drain, End, Find, Forget, List, Open};
+use crate::bus::shared::{Shared, Spare};
 use crate::bus::subscription::{Subscription, SubscriptionActor};
 use crate::bus::time::BusClock;
 
@@ -31,13 +34,13 @@ pub(in crate::bus) struct Hub {
     pub(super) config: BusConfig,
     pub(super) log: Arc<dyn TopicLog>,
     pub(super) clock: BusClock,
-    pub(super) sanitizer: Arc<Sanitizer>,
+    pub(super) shared: Rc<Shared>,
     pub(super) transient: Vec<TopicPattern>,
     pub(super) seeds: SmallRng,
     pub(super) topics: HashMap<Topic, TopicState>,
     /// Topics with messages to be appended.
     pub(super) dirty: Vec<Topic>,
-    pub(super) subscriptions: BTreeMap<String, Opened>,
+    pub(super) subscriptions: BTreeMap<Arc<str>, Opened>,
     pub(super) opening: HashSet<String>,
     /// Those that wait until a subscription of the same name has been opened.
     pub(super) deferred: VecDeque<Open>,
@@ -62,25 +65,25 @@ pub(super) struct TopicState {
     pub(super) waiting_count: usize,
     pub(super) appending: bool,
     pub(super) tailing: bool,
-    pub(super) readers: Vec<Reader>,
+    pub(super) readers: SmallVec<[Reader; 1]>,
     /// What was published in this turn, if there is no log.
     pub(super) live: Vec<LogEntry>,
     /// Envelopes that were published lately.
-    pub(super) seen: Option<DedupWindow<Uuid>>,
+    pub(super) seen: Option<Box<DedupWindow<Uuid>>>,
 }
 
 /// A subscription that has the topic.
-#[derive(Clone)]
 pub(super) struct Reader {
-    pub(super) actor: Addr<SubscriptionActor>,
+    /// Shared, since each clone of an address takes two allocations.
+    pub(super) actor: Rc<Addr<SubscriptionActor>>,
     pub(super) slot: TopicSlot,
 }
 
 /// A subscription that is open.
 pub(super) struct Opened {
-    pub(super) config: SubscriptionConfig,
+    pub(super) config: Arc<SubscriptionConfig>,
     pub(super) pattern: TopicPattern,
-    pub(super) actor: Addr<SubscriptionActor>,
+    pub(super) actor: Rc<Addr<SubscriptionActor>>,
     pub(super) slots: u32,
 }
 
@@ -98,12 +101,21 @@ impl Hub {
         config: BusConfig,
         log: Arc<dyn TopicLog>,
         clock: BusClock,
+        own: Addr<Self>,
         alive: oneshot::Sender<()>,
     ) -> Self {
         let seed = config.seed.unwrap_or_else(rand::random);
         // Both were checked when the bus was built.
         let transient = config.transient.iter().filter_map(|pattern| pattern.parse().ok()).collect();
-        let sanitizer = Sanitizer::with_patterns(&config.sensitive_patterns).unwrap_or_default();
+        let shared = Shared {
+            log: Arc::clone(&log),
+            clock: clock.clone(),
+            sanitizer: Sanitizer::with_patterns(&config.sensitive_patterns).unwrap_or_default(),
+            heartbeat: config.heartbeat,
+            idle_timeout: config.idle_timeout,
+            hub: own,
+            spare: Spare::default(),
+        };
         let now = clock.now();
         Self {
             next_beat: now + config.heartbeat,
@@ -112,7 +124,7 @@ impl Hub {
             config,
             log,
             clock,
-            sanitizer: Arc::new(sanitizer),
+            shared: Rc::new(shared),
             transient,
             seeds: SmallRng::seed_from_u64(seed),
             topics: HashMap::new(),
@@ -193,7 +205,8 @@ impl Hub {
         let mut state = TopicState::empty();
         state.transient = self.transient.iter().any(|pattern| pattern.matches(topic));
         if self.config.dedup_capacity > 0 {
-            state.seen = Some(DedupWindow::new(self.config.dedup_capacity, self.config.dedup_window));
+            let window = DedupWindow::new(self.config.dedup_capacity, self.config.dedup_window);
+            state.seen = Some(Box::new(window));
         }
         for opened in self.subscriptions.values_mut() {
             let durable = opened.config.guarantee == Guarantee::AtLeastOnce;
@@ -219,7 +232,7 @@ impl TopicState {
             waiting_count: 0,
             appending: false,
             tailing: false,
-            readers: Vec::new(),
+            readers: SmallVec::new(),
             live: Vec::new(),
             seen: None,
         }
@@ -255,11 +268,11 @@ impl ActorFuture<Hub> for Turns {
 
 impl Hub {
     pub(super) fn handle_of(&self, name: &str, ctx: &Context<Self>) -> Option<Subscription> {
-        let opened = self.subscriptions.get(name)?;
+        let (name, opened) = self.subscriptions.get_key_value(name)?;
         Some(Subscription {
-            name: name.into(),
+            name: Arc::clone(name),
             guarantee: opened.config.guarantee,
-            actor: opened.actor.clone(),
+            actor: Addr::clone(&opened.actor),
             hub: ctx.address(),
             log: Arc::clone(&self.log),
         })
@@ -287,11 +300,11 @@ impl Handler<Forget> for Hub {
     type Result = ();
 
     fn handle(&mut self, forget: Forget, _: &mut Context<Self>) {
-        let same = |opened: &Opened| opened.actor == forget.actor;
-        if self.subscriptions.get(&forget.name).is_some_and(same) {
-            self.subscriptions.remove(&forget.name);
+        let same = |opened: &Opened| *opened.actor == forget.actor;
+        if self.subscriptions.get(&*forget.name).is_some_and(same) {
+            self.subscriptions.remove(&*forget.name);
             for topic in self.topics.values_mut() {
-                topic.readers.retain(|reader| reader.actor != forget.actor);
+                topic.readers.retain(|reader| *reader.actor != forget.actor);
             }
         }
     }

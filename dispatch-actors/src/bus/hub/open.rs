@@ -1,3 +1,4 @@
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -24,7 +25,7 @@ impl Opened {
         let slot = TopicSlot(self.slots);
         self.slots += 1;
         self.actor.do_send(AddTopic { topic, next, settled, head });
-        Reader { actor: self.actor.clone(), slot }
+        Reader { actor: Rc::clone(&self.actor), slot }
     }
 }
 
@@ -41,7 +42,7 @@ impl Handler<Open> for Hub {
             return;
         }
         let name = open.config.name.clone();
-        if let Some(opened) = self.subscriptions.get(&name) {
+        if let Some(opened) = self.subscriptions.get(&*name) {
             let answer = match open.config.check_reopening(&opened.config) {
                 Ok(()) => {
                     opened.actor.do_send(Command::Window(open.config.window));
@@ -101,20 +102,16 @@ impl Hub {
         self.opening.remove(&name);
         match (topics, open.config.topic.parse::<TopicPattern>()) {
             (Ok(topics), Ok(pattern)) => {
+                let (name, config) = (Arc::<str>::from(name), Arc::new(open.config));
                 let parts = Parts {
-                    config: open.config.clone(),
-                    log: Arc::clone(&self.log),
+                    shared: Rc::clone(&self.shared),
+                    config: Arc::clone(&config),
                     dead_letters: open.dead_letters,
-                    clock: self.clock.clone(),
-                    sanitizer: Arc::clone(&self.sanitizer),
-                    heartbeat: self.config.heartbeat,
-                    idle_timeout: self.config.idle_timeout,
                     seed: self.seeds.random(),
-                    hub: ctx.address(),
                 };
-                let actor = SubscriptionActor::new(parts).start();
-                let opened = Opened { config: open.config, pattern, actor, slots: 0 };
-                self.subscriptions.insert(name.clone(), opened);
+                let actor = Rc::new(SubscriptionActor::new(parts).start());
+                let opened = Opened { config, pattern, actor, slots: 0 };
+                self.subscriptions.insert(Arc::clone(&name), opened);
                 self.join_all(&name, topics);
                 let handle = self.handle_of(&name, ctx).ok_or(BusError::Stopped);
                 let _ = open.reply.send(handle);
@@ -134,7 +131,7 @@ impl Hub {
 
     /// Gives a subscription the topics that it found in the log, and those that came to be meanwhile.
     fn join_all(&mut self, name: &str, topics: Vec<(Cursor, LogBounds)>) {
-        let Some(mut opened) = self.subscriptions.remove(name) else { return };
+        let Some((name, mut opened)) = self.subscriptions.remove_entry(name) else { return };
         for (cursor, bounds) in topics {
             let Cursor { topic, next, settled } = cursor;
             let state = self.topic(&topic);
@@ -145,13 +142,13 @@ impl Hub {
         }
         let reliable = opened.config.guarantee == Guarantee::AtLeastOnce;
         for (topic, state) in &mut self.topics {
-            let has = state.readers.iter().any(|reader| reader.actor == opened.actor);
+            let has = state.readers.iter().any(|reader| Rc::ptr_eq(&reader.actor, &opened.actor));
             if !has && opened.pattern.matches(topic) && !(reliable && state.transient) {
                 let reader = opened.join(topic.clone(), Offset::ZERO, OffsetRanges::default(), state.head);
                 state.readers.push(reader);
             }
         }
-        self.subscriptions.insert(name.to_owned(), opened);
+        self.subscriptions.insert(name, opened);
     }
 }
 

@@ -94,6 +94,10 @@ impl Handler<Publish> for Hub {
         state.waiting_count += entries.len();
         // One that waits already is on the list, or comes there when the append under way has ended.
         let is_first = state.waiting.is_empty() && !state.appending;
+        if state.waiting.capacity() == 0 {
+            // Room for four is a lot where one message comes now and then.
+            state.waiting.reserve_exact(1);
+        }
         state.waiting.push_back(Waiting { entries, new, reply });
         if is_first {
             self.dirty.push(topic);

@@ -1,42 +1,37 @@
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use actix::fut::ActorFuture;
 use actix::prelude::*;
-use dispatch_core::log::TopicLog;
+use dispatch_core::Adapter;
 use dispatch_core::subscription::{Guarantee, SubscriptionConfig};
-use dispatch_core::{Adapter, Sanitizer};
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
 use super::live::Live;
 use super::reliable::Reliable;
 use super::{AddTopic, Command, Connect, Disconnect, HeadMoved, PauseConsumer, Pushed, StopReport};
-use crate::bus::hub::{Forget, Hub};
-use crate::bus::time::BusClock;
+use crate::bus::hub::Forget;
+use crate::bus::shared::Shared;
 
 /// What a subscription is made of.
-#[derive(Clone)]
 pub(in crate::bus) struct Parts {
-    pub(in crate::bus) config: SubscriptionConfig,
-    pub(in crate::bus) log: Arc<dyn TopicLog>,
+    pub(in crate::bus) shared: Rc<Shared>,
+    pub(in crate::bus) config: Arc<SubscriptionConfig>,
     pub(in crate::bus) dead_letters: Option<Arc<dyn Adapter>>,
-    pub(in crate::bus) clock: BusClock,
-    pub(in crate::bus) sanitizer: Arc<Sanitizer>,
-    pub(in crate::bus) heartbeat: Duration,
-    pub(in crate::bus) idle_timeout: Duration,
     pub(in crate::bus) seed: u64,
-    pub(in crate::bus) hub: Addr<Hub>,
 }
 
 /// Runs a subscription.
 pub(in crate::bus) struct SubscriptionActor {
-    name: Arc<str>,
+    shared: Rc<Shared>,
+    config: Arc<SubscriptionConfig>,
     side: Side,
-    timer: Pin<Box<Sleep>>,
-    clock: BusClock,
+    /// There is none while nothing is due.
+    timer: Option<Pin<Box<Sleep>>>,
     stopping: Option<Stopping>,
 }
 
@@ -53,13 +48,12 @@ struct Stopping {
 
 impl SubscriptionActor {
     pub(in crate::bus) fn new(parts: Parts) -> Self {
-        let (name, clock) = (parts.config.name.as_str().into(), parts.clock.clone());
-        let side = match parts.config.guarantee {
+        let (shared, config) = (Rc::clone(&parts.shared), Arc::clone(&parts.config));
+        let side = match config.guarantee {
             Guarantee::AtLeastOnce => Side::Reliable(Box::new(Reliable::new(parts))),
             Guarantee::AtMostOnce => Side::Live(Box::new(Live::new(parts))),
         };
-        let timer = Box::pin(tokio::time::sleep_until(clock.instant(Duration::ZERO)));
-        Self { name, side, timer, clock, stopping: None }
+        Self { shared, config, side, timer: None, stopping: None }
     }
 
     /// Works off everything that has come, and says when there is more to do.
@@ -71,7 +65,7 @@ impl SubscriptionActor {
         if let Side::Live(live) = &self.side
             && live.is_abandoned()
         {
-            live.hub().do_send(Forget { name: self.name.to_string(), actor: ctx.address() });
+            self.shared.hub.do_send(Forget { name: self.config.name.clone(), actor: ctx.address() });
             ctx.stop();
             return;
         }
@@ -80,12 +74,20 @@ impl SubscriptionActor {
             self.end(ctx);
             return;
         }
-        let Some(due) = [due, until].into_iter().flatten().min() else { return };
-        let due = self.clock.instant(due);
-        if self.timer.deadline() != due || self.timer.is_elapsed() {
-            self.timer.as_mut().reset(due);
+        self.keep_time([due, until].into_iter().flatten().min(), cx);
+    }
+
+    fn keep_time(&mut self, due: Option<Duration>, cx: &mut TaskContext<'_>) {
+        let Some(due) = due else {
+            self.timer = None;
+            return;
+        };
+        let due = self.shared.clock.instant(due);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+        if timer.deadline() != due || timer.is_elapsed() {
+            timer.as_mut().reset(due);
         }
-        if self.timer.as_mut().poll(cx).is_ready() {
+        if timer.as_mut().poll(cx).is_ready() {
             // It is due by now: once more around.
             cx.waker().wake_by_ref();
         }
@@ -93,7 +95,7 @@ impl SubscriptionActor {
 
     /// Whether nothing holds up the end any more.
     fn has_ended(&self) -> bool {
-        let late = self.stopping.as_ref().is_some_and(|stopping| self.clock.now() >= stopping.until);
+        let late = self.stopping.as_ref().is_some_and(|stopping| self.shared.clock.now() >= stopping.until);
         late || match &self.side {
             Side::Reliable(reliable) => reliable.is_quiet(),
             Side::Live(live) => live.is_quiet(),
@@ -106,7 +108,7 @@ impl SubscriptionActor {
             Side::Reliable(reliable) => reliable.report(),
             Side::Live(live) => live.report(),
         };
-        report.name = self.name.to_string();
+        report.name.clone_from(&self.config.name);
         // Whoever asked may have gone.
         let _ = stopping.reply.send(report);
         ctx.stop();
@@ -211,7 +213,7 @@ impl Handler<Command> for SubscriptionActor {
     fn handle(&mut self, command: Command, _: &mut Context<Self>) {
         match (command, &mut self.side) {
             (Command::Stop { deadline, reply }, side) => {
-                self.stopping = Some(Stopping { until: self.clock.now() + deadline, reply });
+                self.stopping = Some(Stopping { until: self.shared.clock.now() + deadline, reply });
                 match side {
                     Side::Reliable(reliable) => reliable.stop(),
                     Side::Live(live) => live.stop(),

@@ -5,22 +5,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix::Addr;
 use dispatch_core::Topic;
 use dispatch_core::log::LogRecord;
 use dispatch_core::subscription::{
-    Arrival, ConsumerId, LiveState, MessageKey, SubscriptionStatus, SubscriptionType, TopicStatus,
+    Arrival, ConsumerId, LiveState, MessageKey, SubscriptionConfig, SubscriptionStatus, SubscriptionType,
+    TopicStatus,
 };
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 
 use super::actor::Parts;
-use super::{
-    AddTopic, Command, Connect, ConsumerInfo, PauseConsumer, Pushed, StopReport, SubscriptionInfo, logging,
-};
+use super::{AddTopic, Command, Connect, PauseConsumer, Pushed, StopReport, SubscriptionInfo, logging};
 use crate::bus::BusError;
-use crate::bus::consumer::{Acknowledge, Connected, Consume, Delivery, Handle, Running};
-use crate::bus::hub::Hub;
+use crate::bus::consumer::{Acknowledge, Connected, Consume, Consumers, Delivery, Handle, Running};
+use crate::bus::futures::Futures;
 
 /// An at-most-once subscription at work.
 ///
@@ -30,14 +26,13 @@ pub(super) struct Live {
     parts: Parts,
     state: LiveState,
     topics: Vec<Topic>,
-    consumers: BTreeMap<ConsumerId, Connected>,
-    next_consumer: u64,
-    running: FuturesUnordered<Busy>,
+    /// Beside each, how many messages it has before it.
+    consumers: Consumers<Arc<AtomicU32>>,
+    running: Futures<Busy>,
     /// Messages whose time has not come.
     delayed: BTreeMap<(Duration, u64), LogRecord>,
     ready: Vec<LogRecord>,
     number: u64,
-    next_beat: Option<Duration>,
     /// Since when messages have been dropped because there is no consumer.
     idle_since: Option<Duration>,
     abandoned: bool,
@@ -59,7 +54,7 @@ impl Future for Busy {
 
 /// Polls a function once; one that goes on takes a place before its consumer, unless it has one.
 fn begin(
-    busy: &mut FuturesUnordered<Busy>,
+    busy: &mut Futures<Busy>,
     mut running: Running,
     before: Option<&Arc<AtomicU32>>,
     cx: &mut Context<'_>,
@@ -73,30 +68,28 @@ impl Live {
     pub(super) fn new(parts: Parts) -> Self {
         Self {
             state: LiveState::new(&parts.config),
+            consumers: Consumers::new(parts.shared.heartbeat),
             parts,
             topics: Vec::new(),
-            consumers: BTreeMap::new(),
-            next_consumer: 0,
-            running: FuturesUnordered::new(),
+            running: Futures::new(),
             delayed: BTreeMap::new(),
             ready: Vec::new(),
             number: 0,
-            next_beat: None,
             idle_since: None,
             abandoned: false,
         }
     }
 
     pub(super) fn turn(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
-        while let Poll::Ready(Some(())) = self.running.poll_next_unpin(cx) {}
-        if self.next_beat.is_some() || !self.delayed.is_empty() {
-            let now = self.parts.clock.now();
-            if self.next_beat.is_some_and(|due| due <= now) {
-                self.beat(now);
+        while let Poll::Ready(Some(())) = self.running.poll_next(cx) {}
+        if self.consumers.next_beat().is_some() || !self.delayed.is_empty() {
+            let now = self.parts.shared.clock.now();
+            for consumer in self.consumers.found_dead(now) {
+                self.gone(consumer);
             }
             while let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now) {
                 let record = entry.remove();
-                let expires = record.entry.expires_at.map(|time| self.parts.clock.at(time, now));
+                let expires = record.entry.expires_at.map(|time| self.parts.shared.clock.at(time, now));
                 if self.state.came_due(expires, now) {
                     self.ready.push(record);
                 }
@@ -108,15 +101,15 @@ impl Live {
         }
         self.ready = ready;
         // What has just begun to run has to be polled where it is.
-        while let Poll::Ready(Some(())) = self.running.poll_next_unpin(cx) {}
+        while let Poll::Ready(Some(())) = self.running.poll_next(cx) {}
         let due = self.delayed.first_key_value().map(|((due, _), _)| *due);
-        [due, self.next_beat, self.idle()].into_iter().flatten().min()
+        [due, self.consumers.next_beat(), self.idle()].into_iter().flatten().min()
     }
 
     /// When it ends, if no consumer comes until then.
     fn idle(&mut self) -> Option<Duration> {
-        let ends = self.idle_since? + self.parts.idle_timeout;
-        self.abandoned = self.parts.clock.now() >= ends;
+        let ends = self.idle_since? + self.parts.shared.idle_timeout;
+        self.abandoned = self.parts.shared.clock.now() >= ends;
         Some(ends)
     }
 
@@ -125,37 +118,31 @@ impl Live {
         self.abandoned
     }
 
-    /// The hub.
-    pub(super) const fn hub(&self) -> &Addr<Hub> {
-        &self.parts.hub
-    }
-
     /// Gives a message to whoever has room.
     fn offer(&mut self, record: LogRecord, cx: &mut Context<'_>) {
         let key = (self.parts.config.kind == SubscriptionType::KeyShared)
             .then(|| record.entry.envelope.key().map(MessageKey::new))
             .flatten();
         let (consumers, capacity) = (&self.consumers, self.parts.config.capacity);
-        let has_room = |id: ConsumerId| {
-            consumers.get(&id).is_some_and(|it| it.before.load(Ordering::Relaxed) < capacity)
-        };
+        let has_room =
+            |id: ConsumerId| consumers.get(id).is_some_and(|it| it.beside.load(Ordering::Relaxed) < capacity);
         let Some(consumer) = self.state.pick(key.as_ref(), has_room) else {
             if self.consumers.is_empty() && self.idle_since.is_none() && !self.state.is_paused() {
-                self.idle_since = Some(self.parts.clock.now());
+                self.idle_since = Some(self.parts.shared.clock.now());
             }
             return;
         };
-        let Some(connected) = self.consumers.get(&consumer) else { return };
+        let Some(connected) = self.consumers.get(consumer) else { return };
         let delivery = Delivery::new(record, 1);
         match &connected.handle {
             Handle::Function(function) => {
                 // A panic is dropped like everything else that goes wrong at most once.
                 if let Ok(running) = Running::answering(function, delivery, consumer, None) {
-                    begin(&mut self.running, running, Some(&connected.before), cx);
+                    begin(&mut self.running, running, Some(&connected.beside), cx);
                 }
             }
             Handle::Manual(function) => {
-                let place = Acknowledge::live(&connected.before);
+                let place = Acknowledge::live(&connected.beside);
                 if let Some(running) = Running::manual(function, delivery, place, consumer) {
                     begin(&mut self.running, running, None, cx);
                 }
@@ -163,7 +150,7 @@ impl Live {
             Handle::Actor(recipient) => {
                 if recipient.connected() {
                     // The capacity bounds what is in the mailbox.
-                    let place = Acknowledge::live(&connected.before);
+                    let place = Acknowledge::live(&connected.beside);
                     recipient.do_send(Consume::new(delivery, place));
                 } else {
                     self.gone(consumer);
@@ -172,17 +159,9 @@ impl Live {
         }
     }
 
-    fn beat(&mut self, now: Duration) {
-        let gone: Vec<_> =
-            self.consumers.iter().filter(|(_, it)| !it.handle.is_connected()).map(|(id, _)| *id).collect();
-        gone.into_iter().for_each(|consumer| self.gone(consumer));
-        let actors = self.consumers.values().any(|it| matches!(it.handle, Handle::Actor(_)));
-        self.next_beat = actors.then(|| now + self.parts.heartbeat);
-    }
-
     fn gone(&mut self, consumer: ConsumerId) {
         self.state.remove(consumer);
-        if let Some(connected) = self.consumers.remove(&consumer) {
+        if let Some(connected) = self.consumers.remove(consumer) {
             logging::consumer_gone(&self.parts.config.name, &connected.name);
         }
     }
@@ -194,8 +173,8 @@ impl Live {
                 self.ready.push(record);
                 continue;
             }
-            let now = self.parts.clock.now();
-            let at = |time| self.parts.clock.at(time, now);
+            let now = self.parts.shared.clock.now();
+            let at = |time| self.parts.shared.clock.at(time, now);
             let (due, expires) = (entry.available_at.map(at), entry.expires_at.map(at));
             match self.state.arrived(due, expires, now) {
                 Arrival::Now => self.ready.push(record),
@@ -214,26 +193,21 @@ impl Live {
 
     pub(super) fn connect(&mut self, connect: Connect) {
         let Connect { name, keys, make, reply } = connect;
-        self.next_consumer += 1;
-        let consumer = ConsumerId(self.next_consumer);
+        let consumer = self.consumers.next_id();
         if !self.state.add(consumer, keys.as_deref()) {
             let _ = reply.send(None);
             return;
         }
         self.idle_since = None;
-        let handle = make();
-        if matches!(handle, Handle::Actor(_)) && self.next_beat.is_none() {
-            self.next_beat = Some(self.parts.clock.now() + self.parts.heartbeat);
-        }
-        self.consumers.insert(consumer, Connected { name, handle, before: Arc::new(AtomicU32::new(0)) });
+        let connected = Connected { name, handle: make(), beside: Arc::new(AtomicU32::new(0)) };
+        self.consumers.add(consumer, connected, self.parts.shared.clock.now());
         let _ = reply.send(Some(consumer));
     }
 
     pub(super) fn disconnect(&mut self, consumer: ConsumerId) {
         self.state.remove(consumer);
-        self.consumers.remove(&consumer);
-        let running = std::mem::take(&mut self.running);
-        self.running = running.into_iter().filter(|busy| busy.running.consumer() != consumer).collect();
+        self.consumers.remove(consumer);
+        self.running.retain(|busy| busy.running.consumer() != consumer);
     }
 
     pub(super) fn pause_consumer(&mut self, pause: &PauseConsumer) {
@@ -279,21 +253,15 @@ impl Live {
     fn info(&self) -> SubscriptionInfo {
         let mut status = SubscriptionStatus::default();
         status.consumers = self.consumers.len();
-        status.in_flight = self.consumers.values().map(|it| it.before.load(Ordering::Relaxed) as usize).sum();
+        status.in_flight = self.consumers.iter().map(|it| it.beside.load(Ordering::Relaxed) as usize).sum();
         status.aside = self.state.aside();
         status.paused = self.state.is_paused();
         status.counters = self.state.counters();
-        let active = self.state.active();
-        let info = |(id, connected): (&ConsumerId, &Connected)| ConsumerInfo {
-            id: *id,
-            name: connected.name.clone(),
-            active: active == Some(*id),
-        };
         SubscriptionInfo {
-            config: self.parts.config.clone(),
+            config: SubscriptionConfig::clone(&self.parts.config),
             status,
             topics: self.topics.iter().map(|topic| (topic.clone(), TopicStatus::default())).collect(),
-            consumers: self.consumers.iter().map(info).collect(),
+            consumers: self.consumers.info(self.state.active()),
             oldest_unacknowledged: None,
             last_error: None,
         }

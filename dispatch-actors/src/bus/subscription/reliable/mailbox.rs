@@ -1,19 +1,16 @@
 //! What the mailbox brings.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use dispatch_core::log::{LogEntry, LogError, LogRecord, Offset, TopicLog};
-use dispatch_core::subscription::{ConsumerId, Event};
+use dispatch_core::subscription::{ConsumerId, Event, SubscriptionConfig};
 use dispatch_core::{DeadLetter, DeadLetterOrigin, Topic};
 use tokio::sync::oneshot;
 
 use super::{Done, Reliable};
 use crate::bus::BusError;
-use crate::bus::consumer::{Connected, Handle};
 use crate::bus::subscription::{
-    AddTopic, Command, Connect, ConsumerInfo, HeadMoved, PauseConsumer, Pushed, SeekTo, StopReport,
-    SubscriptionInfo,
+    AddTopic, Command, Connect, HeadMoved, PauseConsumer, Pushed, SeekTo, StopReport, SubscriptionInfo,
 };
 
 /// Where in a topic that is.
@@ -30,54 +27,49 @@ pub(in crate::bus) async fn place(log: &dyn TopicLog, topic: &Topic, to: SeekTo)
 impl Reliable {
     pub(in crate::bus::subscription) fn pushed(&mut self, pushed: Pushed) {
         let messages = self.intake().messages(Arc::unwrap_or_clone(pushed.records));
-        self.events.push_back(Event::Appended { topic: pushed.topic, messages });
+        self.push(Event::Appended { topic: pushed.topic, messages });
     }
 
     pub(in crate::bus::subscription) fn head_moved(&mut self, moved: &HeadMoved) {
-        self.events.push_back(Event::HeadMoved { topic: moved.topic, head: moved.head });
+        self.push(Event::HeadMoved { topic: moved.topic, head: moved.head });
     }
 
     pub(in crate::bus::subscription) fn add_topic(&mut self, add: AddTopic) {
         let AddTopic { topic, next, settled, head } = add;
+        if self.topics.is_empty() {
+            // Most have one.
+            self.topics.reserve_exact(1);
+        }
         self.topics.push(topic);
-        self.events.push_back(Event::TopicAdded { next, settled, head });
+        self.push(Event::TopicAdded { next, settled, head });
     }
 
     pub(in crate::bus::subscription) fn connect(&mut self, connect: Connect) {
-        let Connect { name, keys, make, reply } = connect;
         if self.stopping {
             return;
         }
-        self.next_consumer += 1;
-        let consumer = ConsumerId(self.next_consumer);
-        let handle = make();
-        if matches!(handle, Handle::Actor(_)) && self.next_beat.is_none() {
-            self.next_beat = Some(self.parts.clock.now() + self.parts.heartbeat);
-        }
-        let before = Arc::new(AtomicU32::new(0));
-        self.consumers.insert(consumer, Connected { name, handle, before });
-        self.connecting.insert(consumer, reply);
-        self.events.push_back(Event::ConsumerAdded { consumer, keys });
+        let (consumer, keys) = (self.consumers.next_id(), connect.keys.clone());
+        self.connecting.push((consumer, connect));
+        self.push(Event::ConsumerAdded { consumer, keys });
     }
 
     pub(in crate::bus::subscription) fn disconnect(&mut self, consumer: ConsumerId) {
-        if self.consumers.remove(&consumer).is_some() {
+        if self.consumers.remove(consumer).is_some() {
             // Its functions are dropped where they stand; what they worked on goes to others.
-            let running = std::mem::take(&mut self.running);
-            self.running = running.into_iter().filter(|running| running.consumer() != consumer).collect();
-            self.events.push_back(Event::ConsumerGone { consumer });
+            self.running.retain(|running| running.consumer() != consumer);
+            self.push(Event::ConsumerGone { consumer });
         }
     }
 
     pub(in crate::bus::subscription) fn pause_consumer(&mut self, pause: &PauseConsumer) {
         let PauseConsumer { consumer, paused } = *pause;
-        self.events.push_back(Event::ConsumerPaused { consumer, paused });
+        self.push(Event::ConsumerPaused { consumer, paused });
     }
 
     pub(in crate::bus::subscription) fn stop(&mut self) {
         self.stopping = true;
-        self.events.push_back(Event::Paused(true));
-        self.events.push_back(Event::Flush);
+        self.push(Event::Paused(true));
+        self.push(Event::Flush);
     }
 
     /// Whether consumers have answered, and what they answered is saved.
@@ -96,11 +88,11 @@ impl Reliable {
 
     pub(in crate::bus::subscription) fn command(&mut self, command: Command) {
         match command {
-            Command::Pause(paused) => self.events.push_back(Event::Paused(paused)),
-            Command::Window(window) => self.events.push_back(Event::Window(window)),
+            Command::Pause(paused) => self.push(Event::Paused(paused)),
+            Command::Window(window) => self.push(Event::Window(window)),
             Command::Flush(reply) => {
                 self.flushes.push(reply);
-                self.events.push_back(Event::Flush);
+                self.push(Event::Flush);
             }
             Command::Info(reply) => self.infos.push(reply),
             Command::Seek { topic, to, reply } => self.seek(topic, to, reply),
@@ -108,7 +100,7 @@ impl Reliable {
                 let known = self.slot(&topic).filter(|slot| self.state.blocked().contains(&(*slot, offset)));
                 let answer = match known {
                     Some(topic) => {
-                        self.events.push_back(Event::Resolved { topic, offset, resolution });
+                        self.push(Event::Resolved { topic, offset, resolution });
                         Ok(())
                     }
                     None => Err(BusError::NotBlocked { name: self.name(), topic: topic.to_string(), offset }),
@@ -128,7 +120,7 @@ impl Reliable {
             let _ = reply.send(Err(BusError::UnknownTopic { name: self.name(), topic: topic.to_string() }));
             return;
         };
-        let log = Arc::clone(&self.parts.log);
+        let log = Arc::clone(&self.parts.shared.log);
         self.io.push(Box::pin(async move {
             match place(&*log, &topic, to).await {
                 Ok(to) => {
@@ -157,26 +149,21 @@ impl Reliable {
             events.push(Event::Replayed { topic: slot, message, parked: letter.id });
         }
         let count = events.len();
-        self.events.extend(events);
+        events.into_iter().for_each(|event| self.push(event));
         Ok(count)
     }
 
     pub(super) fn info(&self) -> SubscriptionInfo {
         let status = self.state.status();
-        let active = self.state.active();
-        let info = |(id, connected): (&ConsumerId, &Connected)| ConsumerInfo {
-            id: *id,
-            name: connected.name.clone(),
-            active: active == Some(*id),
-        };
         let oldest = self.state.oldest_unacknowledged();
         SubscriptionInfo {
-            config: self.parts.config.clone(),
+            config: SubscriptionConfig::clone(&self.parts.config),
             topics: self.topics.iter().cloned().zip(status.topics.iter().copied()).collect(),
             status,
-            consumers: self.consumers.iter().map(info).collect(),
-            oldest_unacknowledged: oldest
-                .map(|record| self.parts.clock.wall().duration_since(record.appended_at).unwrap_or_default()),
+            consumers: self.consumers.info(self.state.active()),
+            oldest_unacknowledged: oldest.map(|record| {
+                self.parts.shared.clock.wall().duration_since(record.appended_at).unwrap_or_default()
+            }),
             last_error: self.last_error.clone(),
         }
     }

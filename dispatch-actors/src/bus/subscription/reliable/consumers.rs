@@ -1,0 +1,125 @@
+//! What consumers get, and what they answer.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use dispatch_core::log::LogRecord;
+use dispatch_core::subscription::{ConsumerId, DeliveryToken, Effect, Event};
+use tokio::sync::mpsc;
+
+use super::Reliable;
+use crate::bus::consumer::{Acknowledge, Answer, Connected, Consume, Delivery, Handle, Running, Verdict};
+use crate::bus::subscription::{Connect, logging};
+
+impl Reliable {
+    /// A consumer was added, unless the state has refused it.
+    pub(super) fn added(&mut self, consumer: ConsumerId, effects: &[Effect<LogRecord>]) {
+        let Some(index) = self.connecting.iter().position(|(id, _)| *id == consumer) else { return };
+        let Connect { name, make, reply, .. } = self.connecting.remove(index).1;
+        if self.connecting.is_empty() {
+            self.connecting = Vec::new();
+        }
+        let refused = effects.iter().any(|effect| matches!(effect, Effect::Refused(id) if *id == consumer));
+        if !refused {
+            let connected = Connected { name, handle: make(), beside: () };
+            self.consumers.add(consumer, connected, self.parts.shared.clock.now());
+        }
+        // Whoever asked may have gone; then nobody removes the consumer, which is as they left it.
+        let _ = reply.send((!refused).then_some(consumer));
+    }
+
+    pub(super) fn deliver(&mut self, token: DeliveryToken, record: LogRecord, cx: &mut Context<'_>) {
+        let Some(connected) = self.consumers.get(token.consumer) else {
+            self.push(Event::ConsumerGone { consumer: token.consumer });
+            return;
+        };
+        let delivery = Delivery::new(record, token.attempt);
+        match connected.handle.clone() {
+            Handle::Function(function) => {
+                match Running::answering(&function, delivery, token.consumer, Some(token)) {
+                    Ok(running) => self.run(running, cx),
+                    Err(verdict) => self.finished(Some(token), Some(verdict)),
+                }
+            }
+            Handle::Manual(function) => {
+                let acknowledge = self.acknowledge(token);
+                if let Some(running) = Running::manual(&function, delivery, acknowledge, token.consumer) {
+                    self.run(running, cx);
+                }
+            }
+            Handle::Actor(recipient) => {
+                if !recipient.connected() {
+                    self.gone(token.consumer);
+                    return;
+                }
+                let acknowledge = self.acknowledge(token);
+                // The window bounds what is in the mailbox.
+                recipient.do_send(Consume::new(delivery, acknowledge));
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, token: DeliveryToken) -> Acknowledge {
+        let (answer, _) = self.answers.get_or_insert_with(mpsc::unbounded_channel);
+        Acknowledge::reliable(token, answer.clone())
+    }
+
+    fn run(&mut self, mut running: Running, cx: &mut Context<'_>) {
+        match Pin::new(&mut running).poll(cx) {
+            Poll::Ready((token, verdict)) => self.finished(token, verdict),
+            Poll::Pending => self.running.push(running),
+        }
+    }
+
+    pub(super) fn finished(&mut self, token: Option<DeliveryToken>, verdict: Option<Verdict>) {
+        let (Some(token), Some(verdict)) = (token, verdict) else { return };
+        let event = match verdict {
+            Verdict::Ack => Event::Ack(token),
+            Verdict::Nack { delay, reason } => self.nack(token, delay, &reason, false),
+            Verdict::Reject { reason } => self.nack(token, None, &reason, true),
+        };
+        self.push(event);
+    }
+
+    pub(super) fn answered(&mut self, answer: Answer) {
+        let event = match answer {
+            Answer::Ack(token) => Event::Ack(token),
+            Answer::AckUpTo(token) => Event::AckUpTo(token),
+            Answer::Nack { token, delay, reason, terminal } => self.nack(token, delay, &reason, terminal),
+            Answer::Dropped { token, panicking } => {
+                let gone = self.consumers.get(token.consumer).is_some_and(|it| !it.handle.is_connected());
+                if panicking {
+                    let nack = self.nack(token, None, "the consumer panicked", false);
+                    self.push(nack);
+                }
+                if gone {
+                    self.gone(token.consumer);
+                }
+                if gone || panicking {
+                    return;
+                }
+                self.nack(token, None, "dropped without an answer", false)
+            }
+        };
+        self.push(event);
+    }
+
+    fn nack(
+        &self,
+        token: DeliveryToken,
+        delay: Option<Duration>,
+        reason: &str,
+        terminal: bool,
+    ) -> Event<LogRecord> {
+        let reason = self.parts.shared.sanitizer.sanitize_text(reason);
+        Event::Nack { token, delay, reason, terminal }
+    }
+
+    pub(super) fn gone(&mut self, consumer: ConsumerId) {
+        if let Some(connected) = self.consumers.remove(consumer) {
+            logging::consumer_gone(&self.parts.config.name, &connected.name);
+            self.push(Event::ConsumerGone { consumer });
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What the state asks of the log and of the dead-letter target.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dispatch_core::DeadLetter;
+use dispatch_core::log::{Cursor, LogRecord, ReadLimit};
+use dispatch_core::subscription::{Event, Exhaustion, Fetch, Load, SavedCursor, SubscriptionType};
+use futures_util::future::BoxFuture;
+
+use super::Reliable;
+use super::intake::Intake;
+use crate::bus::keep;
+use crate::bus::subscription::logging;
+
+/// How long to wait before the log, or a dead-letter target, is tried again.
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
+
+/// What a future beside the mailbox has come to.
+pub(in crate::bus) struct Done {
+    pub(in crate::bus) event: Option<Event<LogRecord>>,
+    pub(in crate::bus) failed: Option<(&'static str, String)>,
+}
+
+impl Done {
+    pub(in crate::bus) const fn event(event: Event<LogRecord>) -> Self {
+        Self { event: Some(event), failed: None }
+    }
+
+    pub(in crate::bus) fn failed(
+        what: &'static str,
+        error: &dyn std::fmt::Display,
+        then: Option<Event<LogRecord>>,
+    ) -> Self {
+        Self { event: then, failed: Some((what, error.to_string())) }
+    }
+}
+
+impl Reliable {
+    pub(super) fn done(&mut self, done: Done) {
+        if let Some((what, error)) = done.failed {
+            let error = self.parts.shared.sanitizer.sanitize_text(&error);
+            logging::failed(&self.parts.config.name, what, &error);
+            self.last_error = Some(error);
+        }
+        if let Some(event) = done.event {
+            self.push(event);
+        }
+    }
+
+    pub(super) fn read(&self, request: Fetch) -> BoxFuture<'static, Done> {
+        let Some(topic) = self.topic(request.topic) else { return nothing() };
+        let log = Arc::clone(&self.parts.shared.log);
+        let into = self.intake();
+        Box::pin(async move {
+            match log.read(&topic, request.from, ReadLimit::records(request.max)).await {
+                Ok(read) => {
+                    let messages = into.messages(read.records);
+                    Done::event(Event::Fetched { request, messages, bounds: read.bounds })
+                }
+                Err(error) => {
+                    let again = Event::FetchFailed { request, retry_in: AGAIN };
+                    Done::failed("the log cannot be read", &error, Some(again))
+                }
+            }
+        })
+    }
+
+    pub(super) fn load(&self, load: Load) -> BoxFuture<'static, Done> {
+        let Some(topic) = self.topic(load.topic) else { return nothing() };
+        let log = Arc::clone(&self.parts.shared.log);
+        Box::pin(async move {
+            loop {
+                match log.read(&topic, load.offset, ReadLimit::records(1)).await {
+                    Ok(read) => {
+                        let record = read.records.into_iter().find(|record| record.offset == load.offset);
+                        return Done::event(Event::Loaded { load, record });
+                    }
+                    Err(error) if error.is_retryable() => tokio::time::sleep(AGAIN).await,
+                    Err(error) => {
+                        let gone = Event::Loaded { load, record: None };
+                        return Done::failed("a record cannot be read again", &error, Some(gone));
+                    }
+                }
+            }
+        })
+    }
+
+    pub(super) fn save(&self, cursors: Vec<SavedCursor>) -> BoxFuture<'static, Done> {
+        let (log, name) = (Arc::clone(&self.parts.shared.log), self.name());
+        let with_topic = |saved: SavedCursor| {
+            let topic = self.topic(saved.topic)?;
+            Some(Cursor { topic, next: saved.next, settled: saved.settled })
+        };
+        let cursors: Vec<_> = cursors.into_iter().filter_map(with_topic).collect();
+        Box::pin(async move {
+            match log.save_cursors(&name, cursors).await {
+                Ok(()) => Done::event(Event::Saved),
+                Err(error) => {
+                    let again = Event::NotSaved { retry_in: AGAIN };
+                    Done::failed("the cursor cannot be saved", &error, Some(again))
+                }
+            }
+        })
+    }
+
+    pub(super) fn park(&self, exhausted: Exhaustion<LogRecord>) -> BoxFuture<'static, Done> {
+        self.say_exhausted(&exhausted, "park");
+        let (keep, Some(letter)) = (exhausted.keep, self.letter(exhausted)) else { return nothing() };
+        keep::park(Arc::clone(&self.parts.shared.log), self.name(), keep, letter, AGAIN)
+    }
+
+    pub(super) fn dead_letter(&self, exhausted: Exhaustion<LogRecord>) -> BoxFuture<'static, Done> {
+        self.say_exhausted(&exhausted, "dead_letter");
+        let (keep, Some(letter)) = (exhausted.keep, self.letter(exhausted)) else { return nothing() };
+        keep::dead_letter(self.parts.dead_letters.clone(), keep, letter, AGAIN)
+    }
+
+    fn letter(&self, exhausted: Exhaustion<LogRecord>) -> Option<DeadLetter> {
+        let topic = self.topic(exhausted.keep.topic)?;
+        Some(keep::letter(&self.parts, &topic, exhausted))
+    }
+
+    pub(super) fn say_exhausted(&self, exhausted: &Exhaustion<LogRecord>, then: &str) {
+        if let Some(topic) = self.topic(exhausted.keep.topic) {
+            let name = &self.parts.config.name;
+            let (offset, attempts) = (exhausted.keep.offset, exhausted.attempts);
+            logging::exhausted(name, &topic, offset, attempts, &exhausted.last_reason, then);
+        }
+    }
+
+    pub(super) fn intake(&self) -> Intake {
+        Intake {
+            keyed: self.parts.config.kind == SubscriptionType::KeyShared,
+            weighed: self.parts.config.bytes_per_second.is_some(),
+            clock: self.parts.shared.clock.clone(),
+        }
+    }
+}
+
+fn nothing() -> BoxFuture<'static, Done> {
+    Box::pin(std::future::ready(Done { event: None, failed: None }))
+}
