@@ -68,6 +68,17 @@ pub enum Event<R> {
         /// Its id.
         consumer: ConsumerId,
     },
+    /// A consumer has died and will be started again. What it has not acknowledged goes to others at once; it keeps its
+    /// place, and gets nothing until it is up.
+    ConsumerDown {
+        /// Its id.
+        consumer: ConsumerId,
+    },
+    /// A consumer that was down has been started again.
+    ConsumerUp {
+        /// Its id.
+        consumer: ConsumerId,
+    },
     /// A consumer gets nothing for now, or again; what it has stays with it.
     ConsumerPaused {
         /// Its id.

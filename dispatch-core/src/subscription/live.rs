@@ -111,6 +111,11 @@ impl LiveState {
         }
     }
 
+    /// A consumer has died and will be started again, or is up again; it keeps its place meanwhile, and gets nothing.
+    pub fn set_down(&mut self, consumer: ConsumerId, down: bool) {
+        self.members.set_down(consumer, down);
+    }
+
     /// Who gets a message with this key, if anybody.
     pub fn pick(
         &mut self,
@@ -131,7 +136,7 @@ impl LiveState {
                     self.counters.unroutable += 1;
                     return None;
                 };
-                let ready = self.members.get_mut(owner).is_some_and(|member| !member.paused);
+                let ready = self.members.get_mut(owner).is_some_and(|member| member.is_ready());
                 (ready && has_room(owner)).then_some(owner)
             }
             None => self.members.next(|member| has_room(member.id)).map(|member| member.id),

@@ -3,7 +3,8 @@
 //! - They are in the order in which they came; their ids ascend.
 //! - A turn goes to the next one after the one served last, by id, so a change of members skips nobody and serves
 //!   nobody twice.
-//! - Of an exclusive or failover subscription only the first that is not paused is ever served.
+//! - Of an exclusive or failover subscription only the first that is ready is ever served.
+//! - One that is down keeps its place in the order, and gives its keys away until it is up.
 
 use wildmatch::WildMatch;
 
@@ -25,6 +26,7 @@ pub(super) struct Members<X> {
 pub(super) struct Member<X> {
     pub(super) id: ConsumerId,
     pub(super) paused: bool,
+    down: bool,
     pub(super) beside: X,
     /// Keys that it takes; all of them if there is no pattern.
     keys: Option<WildMatch>,
@@ -33,6 +35,11 @@ pub(super) struct Member<X> {
 }
 
 impl<X> Member<X> {
+    /// Whether it may be served.
+    pub(super) const fn is_ready(&self) -> bool {
+        !self.paused && !self.down
+    }
+
     fn takes(&self, key: &MessageKey) -> bool {
         self.keys.as_ref().is_none_or(|pattern| pattern.matches(key.text()))
     }
@@ -57,7 +64,7 @@ impl<X> Members<X> {
             // Most have one.
             self.list.reserve_exact(1);
         }
-        self.list.push(Member { id, paused: false, beside, keys, seat });
+        self.list.push(Member { id, paused: false, down: false, beside, keys, seat });
         true
     }
 
@@ -69,6 +76,23 @@ impl<X> Members<X> {
             self.slots.stand_up(seat);
         }
         Some(member.beside)
+    }
+
+    /// A consumer is down, or up again; `false` if it was so already, or is not there.
+    pub(super) fn set_down(&mut self, id: ConsumerId, down: bool) -> bool {
+        let with_keys = self.kind == SubscriptionType::KeyShared;
+        let index = self.index(id);
+        let Some(member) = index.and_then(|index| self.list.get_mut(index)) else { return false };
+        if std::mem::replace(&mut member.down, down) == down {
+            return false;
+        }
+        if let Some(seat) = member.seat.take() {
+            self.slots.stand_up(seat);
+        }
+        if with_keys && !down {
+            member.seat = self.slots.sit_down();
+        }
+        true
     }
 
     pub(super) fn get_mut(&mut self, id: ConsumerId) -> Option<&mut Member<X>> {
@@ -94,20 +118,20 @@ impl<X> Members<X> {
 
     /// How many may be served now.
     pub(super) fn served(&self) -> usize {
-        let ready = self.list.iter().filter(|member| !member.paused).count();
+        let ready = self.list.iter().filter(|member| member.is_ready()).count();
         if self.kind.is_ordered() { ready.min(1) } else { ready }
     }
 
     /// The consumer that is served, of a type that serves one.
     pub(super) fn active(&self) -> Option<ConsumerId> {
-        self.list.iter().find(|member| !member.paused).map(|member| member.id)
+        self.list.iter().find(|member| member.is_ready()).map(|member| member.id)
     }
 
     /// The next consumer in turn that can take something; it has had its turn then.
     pub(super) fn next(&mut self, mut can: impl FnMut(&mut Member<X>) -> bool) -> Option<&mut Member<X>> {
-        let mut fits = |member: &mut Member<X>| !member.paused && can(member);
+        let mut fits = |member: &mut Member<X>| member.is_ready() && can(member);
         let found = if self.kind.is_ordered() {
-            let first = self.list.iter().position(|member| !member.paused)?;
+            let first = self.list.iter().position(Member::is_ready)?;
             self.list.get_mut(first).is_some_and(&mut fits).then_some(first)
         } else {
             let begin = match self.last {
@@ -142,9 +166,10 @@ impl<X> Members<X> {
         {
             return Some(owner.id);
         }
-        // Of those that take the key, the one that the hash of both together points to.
+        // Of those that take the key, the one that the hash of both together points to; one that is down only if all
+        // are, for what waits for it is not to be skipped.
         let takers = self.list.iter().filter(|member| member.takes(key));
-        takers.max_by_key(|member| mix(key.hash() ^ mix(member.id.0))).map(|member| member.id)
+        takers.max_by_key(|member| (!member.down, mix(key.hash() ^ mix(member.id.0)))).map(|member| member.id)
     }
 
     fn index(&self, id: ConsumerId) -> Option<usize> {

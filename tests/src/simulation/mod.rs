@@ -179,6 +179,16 @@ impl Simulation {
         }
     }
 
+    /// A consumer has died and will be started again, or is up again.
+    pub fn set_down(&mut self, name: &str, down: bool) {
+        let Some(consumer) = self.consumers.get(name).copied() else { return };
+        match &mut self.side {
+            Side::Live(live) => live.set_down(consumer, down),
+            Side::Reliable(_) if down => self.step(Event::ConsumerDown { consumer }),
+            Side::Reliable(_) => self.step(Event::ConsumerUp { consumer }),
+        }
+    }
+
     /// A consumer is paused, or goes on.
     pub fn pause(&mut self, name: &str, paused: bool) {
         let Some(consumer) = self.consumers.get(name).copied() else { return };

@@ -6,7 +6,8 @@ use dispatch_tests::simulation::{Published, Simulation, TOPIC};
 use uuid::Uuid;
 
 use super::support::{
-    Exclusive, Shared, ack_all, at, config, cursor, ms, new, one_try, plain, reliable, with,
+    Exclusive, Failover, KeyShared, Shared, ack_all, at, config, cursor, keyed, live, ms, new, one_try,
+    plain, reliable, with,
 };
 
 #[test]
@@ -182,4 +183,72 @@ fn a_paused_subscription_delivers_nothing_and_takes_acks() {
     assert_eq!((new(&mut simulation).as_str(), cursor(&simulation)), ("A0", 1));
     simulation.step(Event::Paused(false));
     assert_eq!(new(&mut simulation), "A1");
+}
+
+#[test]
+fn what_a_consumer_has_that_is_down_goes_to_others_at_once_and_costs_no_attempt() {
+    let mut simulation = reliable(Shared, 4, &["A", "B"]);
+    simulation.publish(plain(2));
+    assert_eq!(new(&mut simulation), "A0 B1");
+    simulation.set_down("A", true);
+    simulation.publish(plain(1));
+    assert_eq!(new(&mut simulation), "B0 B2", "what comes again first, and nothing for A");
+    assert_eq!(simulation.last_token("B", at(0)).map(|token| token.attempt), Some(1));
+    let old = simulation.last_token("A", at(0)).expect("it had it");
+    simulation.step(Event::Ack(old));
+    assert_eq!((cursor(&simulation), simulation.status().counters.stale), (0, 1));
+    simulation.set_down("A", false);
+    simulation.publish(plain(1));
+    assert_eq!(new(&mut simulation), "A3");
+}
+
+#[test]
+fn a_consumer_that_is_down_keeps_its_place() {
+    let mut exclusive = reliable(Exclusive, 1, &["A"]);
+    exclusive.set_down("A", true);
+    exclusive.add("B");
+    assert_eq!(exclusive.refused, ["B"]);
+    exclusive.publish(plain(1));
+    assert_eq!(new(&mut exclusive), "");
+    exclusive.set_down("A", false);
+    assert_eq!(new(&mut exclusive), "A0");
+
+    let mut failover = reliable(Failover, 1, &["A", "B"]);
+    failover.publish(plain(3));
+    failover.set_down("A", true);
+    assert_eq!(new(&mut failover), "A0 B0", "the standby takes over at once");
+    failover.set_down("A", false);
+    failover.ack("B", at(0));
+    assert_eq!(new(&mut failover), "A1", "and stands by again");
+}
+
+#[test]
+fn keys_go_to_others_while_their_consumer_is_down_and_those_that_only_it_takes_wait() {
+    let mut simulation = reliable(KeyShared, 8, &[]);
+    simulation.add_with_keys("A", None);
+    simulation.add_with_keys("B", Some("b*"));
+    simulation.set_down("A", true);
+    simulation.publish(keyed(&["a1", "b1"]));
+    assert_eq!(new(&mut simulation), "B1");
+    assert_eq!(simulation.status().counters.unroutable, 0);
+    simulation.set_down("B", true);
+    simulation.publish(keyed(&["b2"]));
+    assert_eq!(new(&mut simulation), "");
+    simulation.set_down("A", false);
+    let mut got: Vec<_> = new(&mut simulation).split(' ').map(str::to_owned).collect();
+    got.sort();
+    assert_eq!(got, ["A0", "A1", "A2"]);
+}
+
+#[test]
+fn at_most_once_a_consumer_that_is_down_gets_nothing() {
+    let mut simulation = live(Shared, &["A", "B"]);
+    simulation.set_down("A", true);
+    simulation.publish(plain(2));
+    simulation.set_down("B", true);
+    simulation.publish(plain(1));
+    simulation.set_down("A", false);
+    simulation.publish(plain(1));
+    assert_eq!(new(&mut simulation), "B0 B1 A3");
+    assert_eq!(simulation.status().counters.no_consumer, 1);
 }

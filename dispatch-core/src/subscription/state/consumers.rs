@@ -32,9 +32,25 @@ impl<R: Clone> SubscriptionState<R> {
     }
 
     pub(super) fn consumer_gone(&mut self, consumer: ConsumerId) {
-        if self.members.remove(consumer).is_none() {
-            return;
+        if self.members.remove(consumer).is_some() {
+            self.hand_over(consumer);
         }
+    }
+
+    pub(super) fn consumer_down(&mut self, consumer: ConsumerId) {
+        if self.members.set_down(consumer, true) {
+            self.hand_over(consumer);
+        }
+    }
+
+    pub(super) fn consumer_up(&mut self, consumer: ConsumerId) {
+        if self.members.set_down(consumer, false) {
+            self.share_out();
+        }
+    }
+
+    /// What a consumer has goes to others; it costs no attempt.
+    fn hand_over(&mut self, consumer: ConsumerId) {
         let had = self.entries.places(|entry| entry.phase == Phase::InFlight(consumer));
         for place in had {
             // Its time to answer ends with the delivery: nobody has it now, so nobody can be late.

@@ -155,6 +155,8 @@ impl<R: Clone> SubscriptionState<R> {
             Event::Loaded { load, record } => self.loaded(load, record, effects),
             Event::ConsumerAdded { consumer, keys } => self.add_consumer(consumer, keys.as_deref(), effects),
             Event::ConsumerGone { consumer } => self.consumer_gone(consumer),
+            Event::ConsumerDown { consumer } => self.consumer_down(consumer),
+            Event::ConsumerUp { consumer } => self.consumer_up(consumer),
             Event::ConsumerPaused { consumer, paused } => self.pause_consumer(consumer, paused),
             Event::Ack(token) => self.ack(token, effects),
             Event::AckUpTo(token) => self.ack_up_to(token, effects),

@@ -39,6 +39,14 @@ impl Sent {
     }
 }
 
+/// A consumer that is connected.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) id: ConsumerId,
+    pub(super) paused: bool,
+    pub(super) down: bool,
+}
+
 #[derive(Debug)]
 pub(super) struct Naive {
     config: SubscriptionConfig,
@@ -50,8 +58,8 @@ pub(super) struct Naive {
     pub(super) heard: u64,
     /// Everything below was trimmed.
     pub(super) trimmed: u64,
-    /// Connected, in the order in which they came, and whether they are paused.
-    pub(super) consumers: Vec<(ConsumerId, bool)>,
+    /// In the order in which they came.
+    pub(super) consumers: Vec<Member>,
     pub(super) phases: BTreeMap<u64, Phase>,
     failures: BTreeMap<u64, u32>,
     pub(super) settled: BTreeSet<u64>,
@@ -176,6 +184,18 @@ impl Naive {
     }
 
     pub(super) fn gone(&mut self, consumer: ConsumerId, now: Duration) {
+        self.hand_over(consumer, now);
+        self.consumers.retain(|other| other.id != consumer);
+    }
+
+    pub(super) fn set_down(&mut self, consumer: ConsumerId, down: bool, now: Duration) {
+        let member = self.consumers.iter_mut().find(|member| member.id == consumer).expect("it is connected");
+        if !std::mem::replace(&mut member.down, down) && down {
+            self.hand_over(consumer, now);
+        }
+    }
+
+    fn hand_over(&mut self, consumer: ConsumerId, now: Duration) {
         let theirs: Vec<_> = self
             .in_flight()
             .filter(|(_, token)| token.consumer == consumer)
@@ -184,7 +204,6 @@ impl Naive {
         for offset in theirs {
             self.phases.insert(offset, Phase::Again(now));
         }
-        self.consumers.retain(|(other, _)| *other != consumer);
     }
 
     /// What had failed before is forgotten.
@@ -235,8 +254,8 @@ impl Naive {
 
     fn check_consumer(&self, consumer: ConsumerId) {
         assert!(!self.paused, "nothing may be delivered");
-        let paused = self.consumers.iter().find(|(id, _)| *id == consumer).map(|(_, paused)| *paused);
-        assert_eq!(paused, Some(false), "consumer {consumer} is not there, or paused");
+        let ready = self.consumers.iter().any(|it| it.id == consumer && !it.paused && !it.down);
+        assert!(ready, "consumer {consumer} is not there, paused, or down");
         if self.config.kind.is_ordered() {
             assert_eq!(self.served().first(), Some(&consumer), "only the first one is served");
         }
@@ -271,7 +290,7 @@ impl Naive {
     }
 
     pub(super) fn served(&self) -> Vec<ConsumerId> {
-        let ready = self.consumers.iter().filter(|(_, paused)| !paused).map(|(id, _)| *id);
+        let ready = self.consumers.iter().filter(|it| !it.paused && !it.down).map(|it| it.id);
         ready.take(if self.config.kind.is_ordered() { 1 } else { usize::MAX }).collect()
     }
 

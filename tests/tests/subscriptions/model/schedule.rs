@@ -63,6 +63,8 @@ pub(super) enum Op {
     Add(u8),
     Disconnect(u8),
     PauseConsumer(u8, bool),
+    /// It dies and will be started again, or is.
+    SetDown(u8, bool),
     Ack(Index),
     AckUpTo(Index),
     Nack {
@@ -135,6 +137,7 @@ fn op() -> impl Strategy<Value = Op> {
         5 => (0..4_u8).prop_map(Op::Add),
         3 => (0..4_u8).prop_map(Op::Disconnect),
         2 => (0..4_u8, any::<bool>()).prop_map(|(name, paused)| Op::PauseConsumer(name, paused)),
+        4 => (0..4_u8, any::<bool>()).prop_map(|(name, down)| Op::SetDown(name, down)),
         14 => any::<Index>().prop_map(Op::Ack),
         2 => any::<Index>().prop_map(Op::AckUpTo),
         8 => (any::<Index>(), nack_delay, prop::bool::weighted(0.1))

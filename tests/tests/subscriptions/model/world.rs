@@ -10,7 +10,7 @@ use dispatch_core::subscription::{
 use dispatch_tests::simulation::{Happened, Published, Seen, Simulation};
 use proptest::sample::Index;
 
-use super::naive::{Naive, Phase, Sent};
+use super::naive::{Member, Naive, Phase, Sent};
 use super::schedule::{Op, Setup};
 
 const NAMES: [&str; 4] = ["A", "B", "C", "D"];
@@ -66,6 +66,13 @@ impl World {
                 if let Some(consumer) = self.simulation.consumer(name) {
                     self.naive.gone(consumer, now);
                     self.simulation.disconnect(name);
+                }
+            }
+            Op::SetDown(index, down) => {
+                let name = NAMES[usize::from(*index)];
+                if let Some(consumer) = self.simulation.consumer(name) {
+                    self.naive.set_down(consumer, *down, now);
+                    self.simulation.set_down(name, *down);
                 }
             }
             Op::PauseConsumer(index, paused) => self.pause_consumer(NAMES[usize::from(*index)], *paused),
@@ -162,7 +169,8 @@ impl World {
         let full = self.setup.kind == SubscriptionType::Exclusive && !self.naive.consumers.is_empty();
         // Deliveries follow at once, so it has to be known before.
         if !full {
-            self.naive.consumers.push((self.simulation.next_consumer(), false));
+            let id = self.simulation.next_consumer();
+            self.naive.consumers.push(Member { id, paused: false, down: false });
         }
         self.simulation.add(name);
         assert_eq!(self.simulation.refused.len() > refused, full, "whether a consumer is refused");
@@ -171,8 +179,8 @@ impl World {
     fn pause_consumer(&mut self, name: &str, paused: bool) {
         let id = self.simulation.consumer(name);
         for consumer in &mut self.naive.consumers {
-            if Some(consumer.0) == id {
-                consumer.1 = paused;
+            if Some(consumer.id) == id {
+                consumer.paused = paused;
             }
         }
         self.simulation.pause(name, paused);
@@ -340,6 +348,7 @@ impl World {
         self.happens(&Op::Pause(false));
         for index in 0..4 {
             self.happens(&Op::PauseConsumer(index, false));
+            self.happens(&Op::SetDown(index, false));
         }
         self.happens(&Op::Add(0));
         self.happens(&Op::Hear);
