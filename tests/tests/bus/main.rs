@@ -6,5 +6,6 @@ mod exhausted;
 mod metrics;
 mod opening;
 mod publishing;
+mod supervised;
 mod support;
 mod upkeep;

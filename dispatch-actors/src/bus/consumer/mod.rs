@@ -1,21 +1,24 @@
-//! Who gets messages: functions, actors, adapters, engines.
+//! Who gets messages: functions, actors, those that the bus makes among them, adapters, engines.
 
 mod connected;
 mod delivery;
 mod run;
+mod supervised;
 mod verdict;
 
 use std::sync::Arc;
 
-use actix::{Addr, Recipient};
+use actix::{Actor, Addr, Context, Handler, Recipient};
 use dispatch_core::Adapter;
+use dispatch_core::policy::RestartPolicy;
 use dispatch_core::subscription::ConsumerId;
 use tokio::sync::oneshot;
 
-pub(super) use connected::{Connected, Consumers};
+pub(super) use connected::{Change, Connected, Consumers};
 pub(super) use delivery::Answer;
 pub use delivery::{Acknowledge, Consume, Delivery};
 pub(super) use run::{Handle, MakeHandler, Running};
+use supervised::{Death, Supervised};
 pub use verdict::{IntoVerdict, Verdict};
 
 use super::BusError;
@@ -29,12 +32,19 @@ pub struct ConsumerBuilder {
     pub(super) of: Arc<str>,
     pub(super) name: String,
     pub(super) keys: Option<String>,
+    pub(super) restart: RestartPolicy,
 }
 
 impl ConsumerBuilder {
     /// Of a key-shared subscription, takes only keys that match a pattern with `*` and `?`.
     pub fn keys(mut self, pattern: impl Into<String>) -> Self {
         self.keys = Some(pattern.into());
+        self
+    }
+
+    /// How an actor that the bus makes is started again; only [`supervised`](Self::supervised) asks.
+    pub fn restart(mut self, policy: RestartPolicy) -> Self {
+        self.restart = policy;
         self
     }
 
@@ -83,6 +93,53 @@ impl ConsumerBuilder {
         self.connect(move || Handle::Actor(recipient)).await
     }
 
+    /// Sends each message to an actor that the bus makes with a factory, on its own thread, and makes anew when it dies.
+    ///
+    /// Its death is noticed at once. What it has not acknowledged goes to others, or waits for its next life, and costs
+    /// no attempt, except for the message that it died of. It keeps its place meanwhile. How often and how soon it is
+    /// started again says [`restart`](Self::restart), by default 3 times in 60 s; after that the consumer is removed. The
+    /// actor is stopped when the consumer is.
+    ///
+    /// ```
+    /// use actix::prelude::*;
+    /// use dispatch_actors::bus::{Bus, Consume};
+    /// use dispatch_core::log::MemoryLog;
+    ///
+    /// #[derive(Default)]
+    /// struct Billing { orders: u64 }
+    ///
+    /// impl Actor for Billing {
+    ///     type Context = Context<Self>;
+    /// }
+    ///
+    /// impl Handler<Consume> for Billing {
+    ///     type Result = ();
+    ///
+    ///     fn handle(&mut self, consume: Consume, _: &mut Context<Self>) {
+    ///         self.orders += 1;
+    ///         consume.acknowledge.ack();
+    ///     }
+    /// }
+    ///
+    /// # #[actix::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let bus = Bus::builder(MemoryLog::new()).start()?;
+    /// let billing = bus.reliable_exclusive("billing", "shop.*.events").open().await?;
+    /// billing.consumer("actor").supervised(Billing::default).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Like [`run`](Self::run).
+    pub async fn supervised<A>(self, factory: impl Fn() -> A + Send + 'static) -> Result<Consumer, BusError>
+    where
+        A: Actor<Context = Context<A>> + Handler<Consume>,
+    {
+        let policy = self.restart.clone();
+        self.connect(move || Handle::Supervised(Supervised::new(factory, policy))).await
+    }
+
     /// Delivers each message with an adapter; acknowledged once that has taken it. An error for good rejects the
     /// message, every other refuses it.
     ///
@@ -103,7 +160,7 @@ impl ConsumerBuilder {
 
     async fn connect(self, make: impl FnOnce() -> Handle + Send + 'static) -> Result<Consumer, BusError> {
         let (reply, answer) = oneshot::channel();
-        let Self { subscription, of, name, keys } = self;
+        let Self { subscription, of, name, keys, .. } = self;
         let make: MakeHandler = Box::new(make);
         subscription.do_send(Connect { name, keys, make, reply });
         let connected = answer.await.map_err(|_| BusError::Stopped)?;

@@ -10,7 +10,7 @@ use dispatch_core::Adapter;
 use dispatch_core::subscription::{ConsumerId, DeliveryToken};
 use futures_util::future::LocalBoxFuture;
 
-use super::{Acknowledge, Consume, Delivery, Verdict};
+use super::{Acknowledge, Consume, Delivery, Supervised, Verdict};
 use crate::engine::Engine;
 use crate::guard::panic_text;
 
@@ -18,14 +18,15 @@ use crate::guard::panic_text;
 pub(in crate::bus) type MakeHandler = Box<dyn FnOnce() -> Handle + Send>;
 
 /// How messages reach a consumer.
-#[derive(Clone)]
 pub(in crate::bus) enum Handle {
     /// A function of the subscription's own thread. What it returns is the answer.
     Function(Rc<dyn Fn(Delivery) -> LocalBoxFuture<'static, Verdict>>),
     /// The same, but it answers by itself.
     Manual(Rc<dyn Fn(Delivery, Acknowledge) -> LocalBoxFuture<'static, ()>>),
-    /// An actor.
+    /// An actor of somebody else's.
     Actor(Recipient<Consume>),
+    /// An actor that the bus has made.
+    Supervised(Supervised),
 }
 
 impl Handle {
@@ -65,17 +66,23 @@ impl Handle {
         }))
     }
 
-    /// Whether it can go without saying so.
-    pub(in crate::bus) const fn may_die(&self) -> bool {
+    /// Whether it can go without anything that says so.
+    pub(in crate::bus) const fn may_vanish(&self) -> bool {
         matches!(self, Self::Actor(_))
+    }
+
+    /// Where the messages of an actor go, as long as it is there.
+    pub(in crate::bus) fn recipient(&self) -> Option<&Recipient<Consume>> {
+        match self {
+            Self::Actor(recipient) => Some(recipient).filter(|recipient| recipient.connected()),
+            Self::Supervised(actor) => actor.recipient(),
+            Self::Function(_) | Self::Manual(_) => None,
+        }
     }
 
     /// Whether it is there; of functions nothing else is known.
     pub(in crate::bus) fn is_connected(&self) -> bool {
-        match self {
-            Self::Actor(recipient) => recipient.connected(),
-            Self::Function(_) | Self::Manual(_) => true,
-        }
+        matches!(self, Self::Function(_) | Self::Manual(_)) || self.recipient().is_some()
     }
 }
 

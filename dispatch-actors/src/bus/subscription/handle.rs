@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix::Addr;
 use dispatch_core::DeadLetter;
 use dispatch_core::log::{Offset, TopicLog};
+use dispatch_core::policy::RestartPolicy;
 use dispatch_core::subscription::{Guarantee, Resolution};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -41,6 +42,7 @@ impl Subscription {
             of: Arc::clone(&self.name),
             name: name.into(),
             keys: None,
+            restart: RestartPolicy::default(),
         }
     }
 

@@ -40,6 +40,8 @@ pub struct ConsumerInfo {
     pub name: String,
     /// Whether it is the one that is served, of a type that serves one.
     pub active: bool,
+    /// Whether its actor has died and is about to be started again.
+    pub restarting: bool,
 }
 
 /// What was left when a subscription stopped.

@@ -13,9 +13,9 @@ use dispatch_core::subscription::{
 };
 
 use super::actor::Parts;
-use super::{AddTopic, Command, Connect, PauseConsumer, Pushed, StopReport, SubscriptionInfo, logging};
+use super::{AddTopic, Command, Connect, PauseConsumer, Pushed, StopReport, SubscriptionInfo};
 use crate::bus::BusError;
-use crate::bus::consumer::{Acknowledge, Connected, Consume, Consumers, Delivery, Handle, Running};
+use crate::bus::consumer::{Acknowledge, Change, Connected, Consume, Consumers, Delivery, Handle, Running};
 use crate::bus::futures::Futures;
 
 /// An at-most-once subscription at work.
@@ -68,7 +68,7 @@ impl Live {
     pub(super) fn new(parts: Parts) -> Self {
         Self {
             state: LiveState::new(&parts.config),
-            consumers: Consumers::new(parts.shared.heartbeat),
+            consumers: Consumers::new(&parts),
             parts,
             topics: Vec::new(),
             running: Futures::new(),
@@ -82,10 +82,10 @@ impl Live {
 
     pub(super) fn turn(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
         while let Poll::Ready(Some(())) = self.running.poll_next(cx) {}
-        if self.consumers.next_beat().is_some() || !self.delayed.is_empty() {
+        if self.consumers.due().is_some() || !self.delayed.is_empty() {
             let now = self.parts.shared.clock.now();
-            for consumer in self.consumers.found_dead(now) {
-                self.gone(consumer);
+            for (consumer, change) in self.consumers.upkeep(now) {
+                self.changed(consumer, change);
             }
             while let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now) {
                 let record = entry.remove();
@@ -95,6 +95,9 @@ impl Live {
                 }
             }
         }
+        for consumer in self.consumers.died(cx) {
+            self.lost(consumer);
+        }
         let mut ready = std::mem::take(&mut self.ready);
         for record in ready.drain(..) {
             self.offer(record, cx);
@@ -103,7 +106,7 @@ impl Live {
         // What has just begun to run has to be polled where it is.
         while let Poll::Ready(Some(())) = self.running.poll_next(cx) {}
         let due = self.delayed.first_key_value().map(|((due, _), _)| *due);
-        [due, self.consumers.next_beat(), self.idle()].into_iter().flatten().min()
+        [due, self.consumers.due(), self.idle()].into_iter().flatten().min()
     }
 
     /// When it ends, if no consumer comes until then.
@@ -147,22 +150,30 @@ impl Live {
                     begin(&mut self.running, running, None, cx);
                 }
             }
-            Handle::Actor(recipient) => {
-                if recipient.connected() {
-                    // The capacity bounds what is in the mailbox.
-                    let place = Acknowledge::live(&connected.beside);
-                    recipient.do_send(Consume::new(delivery, place));
-                } else {
-                    self.gone(consumer);
+            Handle::Actor(_) | Handle::Supervised(_) => match connected.handle.recipient() {
+                // The capacity bounds what is in the mailbox.
+                Some(recipient) => {
+                    recipient.do_send(Consume::new(delivery, Acknowledge::live(&connected.beside)));
                 }
-            }
+                None => self.lost(consumer),
+            },
         }
     }
 
-    fn gone(&mut self, consumer: ConsumerId) {
-        self.state.remove(consumer);
-        if let Some(connected) = self.consumers.remove(consumer) {
-            logging::consumer_gone(&self.parts.config.name, &connected.name);
+    /// The actor of a consumer is dead.
+    fn lost(&mut self, consumer: ConsumerId) {
+        if let Some(change) = self.consumers.lost(consumer, self.parts.shared.clock.now()) {
+            self.changed(consumer, change);
+        }
+    }
+
+    fn changed(&mut self, consumer: ConsumerId, change: Change) {
+        match change {
+            Change::Up => self.state.set_down(consumer, false),
+            Change::Down => self.state.set_down(consumer, true),
+            Change::Gone => {
+                self.state.remove(consumer);
+            }
         }
     }
 
@@ -200,7 +211,9 @@ impl Live {
         }
         self.idle_since = None;
         let connected = Connected { name, handle: make(), beside: Arc::new(AtomicU32::new(0)) };
-        self.consumers.add(consumer, connected, self.parts.shared.clock.now());
+        if let Some(change) = self.consumers.add(consumer, connected) {
+            self.changed(consumer, change);
+        }
         let _ = reply.send(Some(consumer));
     }
 

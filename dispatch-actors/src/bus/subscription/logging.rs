@@ -1,5 +1,7 @@
 //! What a subscription says of itself in the log.
 
+use std::time::Duration;
+
 use dispatch_core::Topic;
 use dispatch_core::log::Offset;
 
@@ -29,6 +31,11 @@ pub(super) fn failed(subscription: &str, what: &str, error: &str) {
     tracing::error!(target: TARGET, subscription, error, "{what}; it will be tried again");
 }
 
-pub(super) fn consumer_gone(subscription: &str, consumer: &str) {
-    tracing::warn!(target: TARGET, subscription, consumer, "a consumer is gone");
+pub(in crate::bus) fn consumer_gone(subscription: &str, consumer: &str, reason: &str) {
+    tracing::warn!(target: TARGET, subscription, consumer, reason, "a consumer is gone");
+}
+
+pub(in crate::bus) fn consumer_restarts(subscription: &str, consumer: &str, delay: Duration, reason: &str) {
+    let delay_ms = crate::trace::millis(delay);
+    tracing::warn!(target: TARGET, subscription, consumer, delay_ms, reason, "a consumer died, restarting");
 }

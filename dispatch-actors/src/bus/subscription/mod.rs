@@ -17,7 +17,7 @@ mod actor;
 mod handle;
 mod info;
 mod live;
-mod logging;
+pub(super) mod logging;
 mod protocol;
 mod reliable;
 

@@ -9,8 +9,10 @@ use dispatch_core::subscription::{ConsumerId, DeliveryToken, Effect, Event};
 use tokio::sync::mpsc;
 
 use super::Reliable;
-use crate::bus::consumer::{Acknowledge, Answer, Connected, Consume, Delivery, Handle, Running, Verdict};
-use crate::bus::subscription::{Connect, logging};
+use crate::bus::consumer::{
+    Acknowledge, Answer, Change, Connected, Consume, Delivery, Handle, Running, Verdict,
+};
+use crate::bus::subscription::Connect;
 
 impl Reliable {
     /// A consumer was added, unless the state has refused it.
@@ -23,7 +25,9 @@ impl Reliable {
         let refused = effects.iter().any(|effect| matches!(effect, Effect::Refused(id) if *id == consumer));
         if !refused {
             let connected = Connected { name, handle: make(), beside: () };
-            self.consumers.add(consumer, connected, self.parts.shared.clock.now());
+            if let Some(change) = self.consumers.add(consumer, connected) {
+                self.changed(consumer, change);
+            }
         }
         // Whoever asked may have gone; then nobody removes the consumer, which is as they left it.
         let _ = reply.send((!refused).then_some(consumer));
@@ -35,34 +39,29 @@ impl Reliable {
             return;
         };
         let delivery = Delivery::new(record, token.attempt);
-        match connected.handle.clone() {
+        let answers = &mut self.answers;
+        let recipient = match &connected.handle {
             Handle::Function(function) => {
-                match Running::answering(&function, delivery, token.consumer, Some(token)) {
+                match Running::answering(function, delivery, token.consumer, Some(token)) {
                     Ok(running) => self.run(running, cx),
                     Err(verdict) => self.finished(Some(token), Some(verdict)),
                 }
+                return;
             }
             Handle::Manual(function) => {
-                let acknowledge = self.acknowledge(token);
-                if let Some(running) = Running::manual(&function, delivery, acknowledge, token.consumer) {
+                let acknowledge = acknowledge(answers, token);
+                if let Some(running) = Running::manual(function, delivery, acknowledge, token.consumer) {
                     self.run(running, cx);
                 }
+                return;
             }
-            Handle::Actor(recipient) => {
-                if !recipient.connected() {
-                    self.gone(token.consumer);
-                    return;
-                }
-                let acknowledge = self.acknowledge(token);
-                // The window bounds what is in the mailbox.
-                recipient.do_send(Consume::new(delivery, acknowledge));
-            }
+            Handle::Actor(_) | Handle::Supervised(_) => connected.handle.recipient(),
+        };
+        match recipient {
+            // The window bounds what is in the mailbox.
+            Some(recipient) => recipient.do_send(Consume::new(delivery, acknowledge(answers, token))),
+            None => self.lost(token.consumer),
         }
-    }
-
-    fn acknowledge(&mut self, token: DeliveryToken) -> Acknowledge {
-        let (answer, _) = self.answers.get_or_insert_with(mpsc::unbounded_channel);
-        Acknowledge::reliable(token, answer.clone())
     }
 
     fn run(&mut self, mut running: Running, cx: &mut Context<'_>) {
@@ -94,7 +93,7 @@ impl Reliable {
                     self.push(nack);
                 }
                 if gone {
-                    self.gone(token.consumer);
+                    self.lost(token.consumer);
                 }
                 if gone || panicking {
                     return;
@@ -116,10 +115,26 @@ impl Reliable {
         Event::Nack { token, delay, reason, terminal }
     }
 
-    pub(super) fn gone(&mut self, consumer: ConsumerId) {
-        if let Some(connected) = self.consumers.remove(consumer) {
-            logging::consumer_gone(&self.parts.config.name, &connected.name);
-            self.push(Event::ConsumerGone { consumer });
+    /// The actor of a consumer is dead.
+    pub(super) fn lost(&mut self, consumer: ConsumerId) {
+        if let Some(change) = self.consumers.lost(consumer, self.parts.shared.clock.now()) {
+            self.changed(consumer, change);
         }
     }
+
+    pub(super) fn changed(&mut self, consumer: ConsumerId, change: Change) {
+        self.push(match change {
+            Change::Up => Event::ConsumerUp { consumer },
+            Change::Down => Event::ConsumerDown { consumer },
+            Change::Gone => Event::ConsumerGone { consumer },
+        });
+    }
+}
+
+/// How consumers answer by themselves.
+pub(super) type Answers = (mpsc::UnboundedSender<Answer>, mpsc::UnboundedReceiver<Answer>);
+
+fn acknowledge(answers: &mut Option<Answers>, token: DeliveryToken) -> Acknowledge {
+    let (answer, _) = answers.get_or_insert_with(mpsc::unbounded_channel);
+    Acknowledge::reliable(token, answer.clone())
 }

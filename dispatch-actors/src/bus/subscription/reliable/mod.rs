@@ -12,13 +12,14 @@ use dispatch_core::Topic;
 use dispatch_core::log::LogRecord;
 use dispatch_core::subscription::{ConsumerId, Effect, Event, SubscriptionState, TopicSlot};
 use futures_util::future::BoxFuture;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
+use self::consumers::Answers;
 pub(in crate::bus) use self::io::Done;
 pub(in crate::bus) use self::mailbox::place;
 use super::actor::Parts;
 use super::{Connect, SubscriptionInfo};
-use crate::bus::consumer::{Answer, Consumers, Running};
+use crate::bus::consumer::{Consumers, Running};
 use crate::bus::futures::Futures;
 use crate::bus::keep;
 
@@ -38,7 +39,7 @@ pub(super) struct Reliable {
     running: Futures<Running>,
     io: Futures<BoxFuture<'static, Done>>,
     /// How consumers answer by themselves; made when the first of them gets something, for it has room for many.
-    answers: Option<(mpsc::UnboundedSender<Answer>, mpsc::UnboundedReceiver<Answer>)>,
+    answers: Option<Answers>,
     flushes: Vec<oneshot::Sender<()>>,
     /// Who wants to know how it is, once everything that came before has been worked off.
     infos: Vec<oneshot::Sender<SubscriptionInfo>>,
@@ -50,7 +51,7 @@ impl Reliable {
     pub(super) fn new(parts: Parts) -> Self {
         Self {
             state: SubscriptionState::new(&parts.config, parts.seed, parts.shared.clock.now()),
-            consumers: Consumers::new(parts.shared.heartbeat),
+            consumers: Consumers::new(&parts),
             parts,
             topics: Vec::new(),
             events: VecDeque::new(),
@@ -76,7 +77,7 @@ impl Reliable {
         if self.events.is_empty() {
             self.at_rest();
         }
-        [self.state.next_deadline(now), self.consumers.next_beat()].into_iter().flatten().min()
+        [self.state.next_deadline(now), self.consumers.due()].into_iter().flatten().min()
     }
 
     /// Everything that came has been worked off.
@@ -141,6 +142,8 @@ impl Reliable {
     fn collect(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
         let before = self.events.len();
         let mut moved = false;
+        // Before the answers, since one of them may say what an actor has died of, and is to be heard first.
+        let died = self.consumers.died(cx);
         while let Some((_, answers)) = &mut self.answers
             && let Poll::Ready(Some(answer)) = answers.poll_recv(cx)
         {
@@ -154,8 +157,11 @@ impl Reliable {
             moved = true;
             self.done(done);
         }
-        for consumer in self.consumers.found_dead(now) {
-            self.gone(consumer);
+        for consumer in died {
+            self.lost(consumer);
+        }
+        for (consumer, change) in self.consumers.upkeep(now) {
+            self.changed(consumer, change);
         }
         moved || self.events.len() > before
     }
