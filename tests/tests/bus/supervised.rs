@@ -341,3 +341,28 @@ fn keys_that_only_an_actor_takes_wait_for_its_next_life() {
         assert_eq!(subscription.info().await.unwrap().status.counters.unroutable, 0);
     });
 }
+
+#[test]
+fn an_hour_with_actors_that_die_again_and_again_loses_nothing_and_charges_only_what_killed() {
+    paused(async {
+        let bus = bus(&log());
+        let subscription = bus.reliable_shared("s", TOPIC).configure(window(16)).open().await.unwrap();
+        let policy = RestartPolicy { max_restarts: 1_000, ..RestartPolicy::default() };
+        let chronicle = Chronicle::default();
+        for name in ["a", "b", "c"] {
+            let writes = chronicle.clone();
+            let factory = move || writes.life(|offset, attempt| offset % 5 == 0 && attempt == 1, false);
+            subscription.consumer(name).restart(policy.clone()).supervised(factory).await.unwrap();
+        }
+        for _ in 0..1_200 {
+            publish(&bus, 4).await;
+            sleep(Duration::from_secs(3)).await;
+        }
+        sleep(Duration::from_secs(60)).await;
+        let info = subscription.info().await.unwrap();
+        let (counters, killed) = (info.status.counters, 4_800 / 5);
+        assert_eq!((info.lag(), counters.acked, counters.nacked), (0, 4_800, killed));
+        assert_eq!((chronicle.begun(), info.consumers.len()), (3 + killed as usize, 3));
+        assert_eq!(chronicle.got().iter().filter(|(_, _, attempt)| *attempt > 1).count(), killed as usize);
+    });
+}
