@@ -89,6 +89,8 @@ pub mod kafka;
 mod lines;
 #[cfg(any(feature = "jetstream", feature = "sqlite"))]
 mod log_entry;
+#[cfg(any(feature = "jetstream", feature = "sqlite"))]
+mod log_options;
 pub mod logger;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;

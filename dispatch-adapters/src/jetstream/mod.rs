@@ -78,6 +78,7 @@ use reader::Readers;
 use session::{Heads, Outgoing, Session, Which};
 use state::State;
 
+use crate::log_options;
 use crate::nats::{NatsOptions, NatsServer};
 use crate::wire::{Deadline, Link};
 
@@ -123,8 +124,7 @@ impl JetStreamLog {
     /// - [`LogError::Failed`] with every problem of the options, or if the server refuses.
     /// - [`LogError::Unavailable`] if it does not answer; trying again may help.
     pub async fn connect(options: JetStreamLogOptions) -> Result<Self, LogError> {
-        let log = Self::new(options)
-            .map_err(|problems| LogError::failed("its options are not possible", problems))?;
+        let log = Self::new(options).map_err(log_options::refused)?;
         let session = log.session().await?;
         log.state(&session).await?;
         tracing::info!(

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use dispatch_core::error::Problem;
 
+use crate::log_options;
 use crate::nats::NatsOptions;
 use crate::tls::TlsOptions;
 use crate::wire::{Checks, ServerUrl};
@@ -124,18 +125,11 @@ impl JetStreamLogOptions {
             checks.tls(url.scheme() == "tls", &self.tls, "tls://");
         }
         checks.timeout(self.timeout);
-        if !(1..=MOST_ENTRY_BYTES).contains(&self.max_entry_bytes) {
-            checks.add(format_args!(
-                "max_entry_bytes is {}: use 1 to {MOST_ENTRY_BYTES}",
-                self.max_entry_bytes
-            ));
-        }
+        let common = log_options::problems(&self.name, self.max_entry_bytes, MOST_ENTRY_BYTES);
+        common.iter().for_each(|problem| checks.add(problem));
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if self.prefix.is_empty() || self.prefix.len() > 64 || !self.prefix.chars().all(fits) {
             checks.add(format_args!("prefix '{}' is not one: use 1 to 64 of A-Z a-z 0-9 _ -", self.prefix));
-        }
-        if self.name.trim().is_empty() {
-            checks.add("name is blank: give one, or leave it out");
         }
         if !(1..=5).contains(&self.replicas) {
             checks.add(format_args!("replicas is {}: use 1 to 5", self.replicas));

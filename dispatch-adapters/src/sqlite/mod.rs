@@ -39,12 +39,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use dispatch_core::Topic;
 use dispatch_core::delivery::DeadLetter;
 use dispatch_core::log::{
     Cursor, LogBounds, LogEntry, LogError, LogRead, Offset, ReadLimit, StoredSubscription, SyncPolicy,
     TopicLog, TopicUsage,
 };
+use dispatch_core::{RegistrationError, Topic};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
@@ -56,6 +56,8 @@ use reader::Readers;
 use start::Started;
 use state::{Shared, TopicRow};
 use writer::{Request, Task};
+
+use crate::log_options;
 
 /// Requests that wait for the writer; more wait to be let in.
 const WAITING: usize = 8_192;
@@ -99,8 +101,9 @@ impl SqliteLog {
     /// - [`LogError::EndsBelowCursor`] if records are missing that a subscription has passed;
     ///   [`SqliteLogOptions::lowering_cursors`] goes on without them.
     /// - [`LogError::Newer`], [`LogError::ReadOnly`], [`LogError::Full`], and [`LogError::Failed`] for a database that is
-    ///   damaged.
+    ///   damaged, and with every problem of the options.
     pub async fn open(options: SqliteLogOptions) -> Result<Self, LogError> {
+        RegistrationError::check(options.problems()).map_err(log_options::refused)?;
         let (requests, waiting) = mpsc::channel(WAITING);
         let (opened, answer) = oneshot::channel();
         let chosen = options.clone();

@@ -2,10 +2,25 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use dispatch_core::error::{ErrorCode, Problem};
 use dispatch_core::log::SyncPolicy;
 use dispatch_core::time::{Clock, SystemClock};
 
+use crate::log_options;
+
+/// What SQLite can hold in one row, with room for what is beside the entry.
+const MOST_ENTRY_BYTES: usize = 512 * 1024 * 1024;
+
 /// Where a [`SqliteLog`](super::SqliteLog) is, and what it promises.
+///
+/// ```
+/// use dispatch_adapters::sqlite::SqliteLogOptions;
+///
+/// let mut options = SqliteLogOptions::new("/var/lib/shop/log");
+/// assert!(options.problems().is_empty());
+/// options.readers = 0;
+/// assert_eq!(options.problems()[0].message(), "sqlite: readers is 0: use at least 1");
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SqliteLogOptions {
@@ -79,6 +94,24 @@ impl SqliteLogOptions {
         self
     }
 
+    /// Everything that is wrong with it, sorted.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = log_options::problems(&self.name, self.max_entry_bytes, MOST_ENTRY_BYTES);
+        if !matches!(self.sync, SyncPolicy::Always | SyncPolicy::Interval { .. } | SyncPolicy::Os) {
+            problems.push(format!("sync is '{}': use always, interval or os", self.sync));
+        }
+        if self.max_bytes == Some(0) {
+            problems.push("max_bytes is 0, so nothing would fit: use more, or leave it out".to_owned());
+        }
+        if self.readers == 0 {
+            problems.push("readers is 0: use at least 1".to_owned());
+        }
+        problems.sort();
+        let problem = |text| Problem::new(ErrorCode::InvalidParameter, format!("sqlite: {text}"));
+        problems.into_iter().map(problem).collect()
+    }
+
     /// Takes the time of appends from another clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -98,5 +131,28 @@ impl fmt::Debug for SqliteLogOptions {
             .field("lower_cursors", &self.lower_cursors)
             .field("readers", &self.readers)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_named_at_once() {
+        let mut options = SqliteLogOptions::new("log")
+            .with_sync(SyncPolicy::Memory)
+            .with_name(" ")
+            .with_max_entry_bytes(0)
+            .with_max_bytes(0);
+        options.readers = 0;
+        let problems: Vec<_> = options.problems().iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(problems.join("\n"), @r"
+        INVALID_PARAMETER: sqlite: max_bytes is 0, so nothing would fit: use more, or leave it out
+        INVALID_PARAMETER: sqlite: max_entry_bytes is 0: use 1 to 536870912
+        INVALID_PARAMETER: sqlite: name is blank: give one, or leave it out
+        INVALID_PARAMETER: sqlite: readers is 0: use at least 1
+        INVALID_PARAMETER: sqlite: sync is 'memory: an acknowledged message is lost with the process': use always, interval or os
+        ");
     }
 }

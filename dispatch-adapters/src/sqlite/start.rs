@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dispatch_core::log::{LogError, Offset, SyncPolicy};
+use dispatch_core::log::{LogError, Offset};
 use rusqlite::Connection;
 
 use super::checkpoint::Checkpoints;
@@ -20,10 +20,6 @@ pub(super) struct Started {
 }
 
 pub(super) fn start(options: &SqliteLogOptions) -> Result<(Started, Writer), LogError> {
-    if !matches!(options.sync, SyncPolicy::Always | SyncPolicy::Interval { .. } | SyncPolicy::Os) {
-        let what = format!("its sync policy is '{}': use always, interval or os", options.sync);
-        return Err(LogError::Failed { what, source: None });
-    }
     let mut folder = Folder::take(&options.folder)?;
     let connection = database::open(&mut folder, options)?;
     let mut committed = database::load(&connection)?;
@@ -31,7 +27,7 @@ pub(super) fn start(options: &SqliteLogOptions) -> Result<(Started, Writer), Log
     let sweeps: BTreeMap<_, _> =
         committed.topics.values().filter(|row| row.oldest > 0).map(|row| (row.id, row.oldest)).collect();
     let shared = Arc::new(Shared::new(committed));
-    let connections = (0..options.readers.max(1)).map(|_| database::open_reader(&folder));
+    let connections = (0..options.readers).map(|_| database::open_reader(&folder));
     let connections = connections.collect::<Result<_, _>>()?;
     let beside = database::open_beside(&folder, options.sync)?;
     // The file that is written ahead is there by now, and its name has to stay.
