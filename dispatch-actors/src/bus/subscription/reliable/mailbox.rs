@@ -44,11 +44,11 @@ impl Reliable {
         self.push(Event::TopicAdded { next, settled, head });
     }
 
-    pub(in crate::bus::subscription) fn connect(&mut self, connect: Connect) {
+    pub(in crate::bus::subscription) fn connect(&mut self, mut connect: Connect) {
         if self.stopping {
             return;
         }
-        let (consumer, keys) = (self.consumers.next_id(), connect.keys.clone());
+        let (consumer, keys) = (self.consumers.next_id(), connect.keys.take());
         self.connecting.push((consumer, connect));
         self.push(Event::ConsumerAdded { consumer, keys });
     }
