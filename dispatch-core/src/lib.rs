@@ -45,6 +45,7 @@
 //! | [`DispatchResult`], [`Outcome`] | what became of a dispatch, and of one dispatcher's part of it |
 //! | [`Adapter`] | outbound delivery to one destination |
 //! | [`log`], [`subscription`] | what was published, in order; who of the consumers gets it, and how often |
+//! | [`messenger`] | background messages: where they go, and what is stored of them |
 //! | [`schedule`] | cron expressions in time zones: when something is due again |
 //! | [`policy`] | retry, circuit breaker, rate limit, batch, restart, deadlines: state machines without a clock |
 //! | [`Sanitizer`] | keeps secrets out of error texts |
@@ -77,6 +78,7 @@ pub mod error;
 pub mod ids;
 pub mod log;
 pub mod matcher;
+pub mod messenger;
 pub mod policy;
 pub mod redact;
 pub mod route;

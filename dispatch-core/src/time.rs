@@ -43,3 +43,26 @@ pub mod rfc3339 {
         text.parse::<Timestamp>().map(SystemTime::from).map_err(de::Error::custom)
     }
 }
+
+/// RFC 3339 in UTC with milliseconds, for `#[serde(with = "rfc3339_millis")]`: what is finer is cut off.
+pub mod rfc3339_millis {
+    use std::time::SystemTime;
+
+    use serde::Serializer;
+
+    pub use super::rfc3339::deserialize;
+
+    /// Writes a time; one outside the years -9999 to 9999 as the nearest one inside.
+    ///
+    /// # Errors
+    /// Never by itself.
+    pub fn serialize<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::millis_text(*time))
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds; a time outside the years -9999 to 9999 is written as the nearest one inside.
+pub(crate) fn millis_text(time: SystemTime) -> String {
+    let outside = if time < SystemTime::UNIX_EPOCH { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+    format!("{:.3}", jiff::Timestamp::try_from(time).unwrap_or(outside))
+}

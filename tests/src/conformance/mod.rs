@@ -9,6 +9,7 @@ mod choose;
 mod compare;
 mod dispatch;
 mod dispatcher;
+mod messenger;
 mod pattern;
 mod policy;
 mod registration;
@@ -55,6 +56,8 @@ fn runner(kind: &str) -> Option<Answer> {
         "webhook_sign" => webhook::sign,
         "webhook_verify" => webhook::verify,
         "url_guard" => webhook::url_guard,
+        "messenger_route" => messenger::route,
+        "envelope" => messenger::envelope,
         "cron_next" => schedule::cron_next,
         "subscription" => subscription::subscription,
         _ => return None,

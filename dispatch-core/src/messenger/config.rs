@@ -1,0 +1,234 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use super::name::shown;
+use super::options::one_or_many;
+use super::{Duplicates, MessageType, MessengerError, MessengerErrorCode, Name, Priority, Routing};
+use crate::config::millis;
+use crate::policy::RetryPolicy;
+
+/// Transports, and which messages go where, as data: from code, TOML or JSON.
+///
+/// Values are as they were given until [`check`](Self::check) makes a [`Routing`] of them. Without any there are the
+/// transports `sync` and `default`; whoever names transports has those and no others.
+///
+/// ```
+/// use dispatch_core::messenger::MessengerConfig;
+///
+/// let config = MessengerConfig::from_toml(r#"
+///     default_transport = "main"
+///
+///     [transports.main]
+///     type = "embedded"
+///
+///     [transports.mail]
+///     type = "embedded"
+///     queue = "mail"
+///     priority = 7
+///
+///     [routing]
+///     SendMail = "mail"
+///     OrderPlaced = ["main", "mail"]
+/// "#)?;
+/// let routing = config.check()?;
+/// # assert_eq!(routing.transports().count(), 2);
+/// # Ok::<(), dispatch_core::messenger::MessengerError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MessengerConfig {
+    /// Where messages go whose type has no route.
+    pub default_transport: String,
+    /// The queue of transports that name none.
+    pub default_queue: String,
+    /// The priority of transports that name none; 1 to 10.
+    pub default_priority: i64,
+    /// Transports by name.
+    pub transports: BTreeMap<String, TransportConfig>,
+    /// The transports of message types; all of them get a message.
+    #[serde(deserialize_with = "routes")]
+    pub routing: BTreeMap<String, Vec<String>>,
+    /// Retries by message type; `default` for the others.
+    pub retry: BTreeMap<String, RetryPolicy>,
+    /// How long a key is remembered; in milliseconds where it is serialised.
+    #[serde(rename = "dedup_window_ms", with = "millis")]
+    pub dedup_window: Duration,
+    /// Where keys come from.
+    pub idempotency: Idempotency,
+    /// What happens to a message whose key is stored already.
+    pub duplicates: Duplicates,
+}
+
+/// One transport.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TransportConfig {
+    /// What it is, such as `memory`, `embedded` or `postgres`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its queue, unless a message names another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// Its priority, unless a message names another; 1 to 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i64>,
+    /// Where keys come from, unless it is as everywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<Idempotency>,
+    /// Options of its type.
+    #[serde(flatten)]
+    pub options: Map<String, Value>,
+}
+
+/// Where the idempotency keys of messages come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Idempotency {
+    /// Only from the options of a message: without one nothing is taken for a duplicate.
+    #[default]
+    Explicit,
+    /// From what a message says, if its options have none.
+    Auto,
+}
+
+impl Default for MessengerConfig {
+    fn default() -> Self {
+        let transport = |kind: &str| TransportConfig { kind: kind.to_owned(), ..TransportConfig::default() };
+        Self {
+            default_transport: "default".to_owned(),
+            default_queue: "default".to_owned(),
+            default_priority: i64::from(Priority::DEFAULT),
+            transports: [("default", "embedded"), ("sync", "sync")]
+                .map(|(name, kind)| (name.to_owned(), transport(kind)))
+                .into(),
+            routing: BTreeMap::new(),
+            retry: BTreeMap::new(),
+            dedup_window: Duration::from_secs(24 * 3600),
+            idempotency: Idempotency::Explicit,
+            duplicates: Duplicates::ReturnExisting,
+        }
+    }
+}
+
+impl MessengerConfig {
+    /// Reads TOML.
+    ///
+    /// # Errors
+    /// Text that is not TOML, an unknown member or a value of the wrong type.
+    pub fn from_toml(text: &str) -> Result<Self, MessengerError> {
+        toml::from_str(text).map_err(|error| refuse(error.message().to_owned()))
+    }
+
+    /// Reads JSON.
+    ///
+    /// # Errors
+    /// Text that is not JSON, an unknown member or a value of the wrong type.
+    pub fn from_json(text: &str) -> Result<Self, MessengerError> {
+        serde_json::from_str(text).map_err(|error| refuse(error.to_string()))
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// Every problem at once, sorted.
+    pub fn check(&self) -> Result<Routing, MessengerError> {
+        MessengerError::check(MessengerErrorCode::Configuration, self.problems())?;
+        Routing::of(self)
+    }
+
+    /// Everything that is wrong, but for what a type of transports says of its own options.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let known = |name: &str| self.transports.contains_key(name);
+        let all = || self.transports.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        problems.extend(Name::problem(&self.default_queue).map(|text| format!("default_queue: {text}")));
+        problems.extend(Priority::problem(self.default_priority).map(|text| format!("default_{text}")));
+        if !known(&self.default_transport) {
+            let name = shown(&self.default_transport);
+            problems.push(format!("default_transport '{name}' is no transport: use one of {}", all()));
+        }
+        for (name, transport) in &self.transports {
+            let whose = |text| format!("transport '{}': {text}", shown(name));
+            problems.extend(Name::problem(name).map(whose));
+            if transport.kind.trim().is_empty() {
+                problems.push(whose("type is missing: say what it is, such as 'embedded'".to_owned()));
+            }
+            problems.extend(
+                transport
+                    .queue
+                    .as_deref()
+                    .and_then(Name::problem)
+                    .map(|text| whose(format!("queue: {text}"))),
+            );
+            problems.extend(transport.priority.and_then(Priority::problem).map(whose));
+        }
+        for (message_type, route) in &self.routing {
+            let whose = |text| format!("route of '{}': {text}", shown(message_type));
+            problems.extend(MessageType::problem(message_type).map(whose));
+            if route.is_empty() {
+                problems.push(whose("it is empty: name a transport, or leave the route out".to_owned()));
+            }
+            for name in route.iter().filter(|name| !known(name)) {
+                problems.push(whose(format!("'{}' is no transport: use one of {}", shown(name), all())));
+            }
+            let twice = route
+                .iter()
+                .enumerate()
+                .filter(|(place, name)| route.iter().take(*place).any(|it| it == *name));
+            problems.extend(
+                twice.map(|(_, name)| whose(format!("'{}' is listed twice: leave one out", shown(name)))),
+            );
+        }
+        for (message_type, policy) in &self.retry {
+            let whose = |text| format!("retry of '{}': {text}", shown(message_type));
+            problems.extend(MessageType::problem(message_type).map(whose));
+            problems.extend(
+                policy
+                    .problems()
+                    .iter()
+                    .map(|problem| whose(problem.message().trim_start_matches("retry: ").to_owned())),
+            );
+        }
+        if self.dedup_window.is_zero() {
+            problems.push("dedup_window is 0: use at least 1 ms".to_owned());
+        }
+        problems
+    }
+
+    /// This configuration with another over it: members that are given win, transports, routes and retries by name.
+    ///
+    /// # Errors
+    /// That the other is no configuration.
+    pub fn set(&self, over: &Value) -> Result<Self, MessengerError> {
+        let mut whole = serde_json::to_value(self).map_err(|error| refuse(error.to_string()))?;
+        let (Value::Object(members), Value::Object(over)) = (&mut whole, over) else {
+            return Err(refuse("a configuration is an object".to_owned()));
+        };
+        for (name, value) in over {
+            match (members.get_mut(name), value) {
+                (Some(Value::Object(mine)), Value::Object(theirs)) => mine.extend(theirs.clone()),
+                _ => {
+                    members.insert(name.clone(), value.clone());
+                }
+            }
+        }
+        Self::deserialize(whole).map_err(|error| refuse(error.to_string()))
+    }
+}
+
+fn refuse(text: String) -> MessengerError {
+    MessengerError::new(MessengerErrorCode::Configuration, text)
+}
+
+/// Routes, each one transport or a list of them.
+fn routes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    struct Route(#[serde(deserialize_with = "one_or_many")] Option<Vec<String>>);
+
+    let routes = BTreeMap::<String, Route>::deserialize(deserializer)?;
+    Ok(routes.into_iter().map(|(name, Route(route))| (name, route.unwrap_or_default())).collect())
+}

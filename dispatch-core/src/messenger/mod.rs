@@ -1,0 +1,33 @@
+//! Background messages: what a message is, where it goes, and what is stored of it.
+//!
+//! ```text
+//! Message, DispatchOptions ─► Routing::plan ─► QueuedMessage for each transport
+//!                                ▲
+//!                       MessengerConfig::check
+//! ```
+//! - A [`Message`] has a type, a payload that is a JSON object, and metadata. [`DispatchOptions`] say how it is sent.
+//! - A [`MessengerConfig`] is data, from code, TOML or JSON. [`Routing`] is one that was checked: every problem is named at
+//!   once, and nothing that was not checked routes anything.
+//! - Transports: those of the options, else those of the type's route, else the default one. A message goes to all of
+//!   them. Queue and priority: those of the options, else of the transport, else the general ones.
+//! - No text of an error holds a key or a payload.
+
+mod config;
+mod error;
+mod key;
+mod message;
+mod name;
+mod options;
+mod queued;
+mod routing;
+#[cfg(test)]
+mod tests;
+
+pub use config::{Idempotency, MessengerConfig, TransportConfig};
+pub use error::{MessengerError, MessengerErrorCode};
+pub use key::IdempotencyKey;
+pub use message::Message;
+pub use name::{MessageType, Name, Priority};
+pub use options::{DispatchOptions, Duplicates};
+pub use queued::QueuedMessage;
+pub use routing::{Placement, Routing};

@@ -1,0 +1,312 @@
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::name::shown;
+use super::{
+    DispatchOptions, Duplicates, Idempotency, IdempotencyKey, Message, MessageType, MessengerConfig,
+    MessengerError, MessengerErrorCode, Name, Priority, QueuedMessage,
+};
+use crate::policy::RetryPolicy;
+
+/// A configuration that was checked: where a message goes.
+#[derive(Debug, Clone)]
+pub struct Routing {
+    default_transport: Name,
+    transports: BTreeMap<Name, Settings>,
+    routes: BTreeMap<MessageType, Vec<Name>>,
+    retry: BTreeMap<MessageType, RetryPolicy>,
+    dedup_window: Duration,
+    duplicates: Duplicates,
+}
+
+#[derive(Debug, Clone)]
+struct Settings {
+    queue: Name,
+    priority: Priority,
+    idempotency: Idempotency,
+}
+
+/// One place that a message goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placement {
+    /// The transport.
+    pub transport: Name,
+    /// Its queue.
+    pub queue: Name,
+    /// How soon it is handled there.
+    pub priority: Priority,
+}
+
+impl Routing {
+    /// The route or retry policy of types that have none of their own.
+    const DEFAULT: &str = "default";
+
+    /// What a configuration without problems says.
+    pub(super) fn of(config: &MessengerConfig) -> Result<Self, MessengerError> {
+        let queue = Name::new(&config.default_queue)?;
+        let priority = Priority::try_from(config.default_priority)?;
+        let transports = config.transports.iter().map(|(name, transport)| {
+            let settings = Settings {
+                queue: transport.queue.as_ref().map_or(Ok(queue.clone()), Name::new)?,
+                priority: transport.priority.map_or(Ok(priority), Priority::try_from)?,
+                idempotency: transport.idempotency.unwrap_or(config.idempotency),
+            };
+            Ok((Name::new(name)?, settings))
+        });
+        let routes = config.routing.iter().map(|(message_type, route)| {
+            let route = route.iter().map(Name::new).collect::<Result<_, _>>()?;
+            Ok((MessageType::new(message_type)?, route))
+        });
+        let retry = config
+            .retry
+            .iter()
+            .map(|(message_type, policy)| Ok((MessageType::new(message_type)?, policy.clone())));
+        Ok(Self {
+            default_transport: Name::new(&config.default_transport)?,
+            transports: transports.collect::<Result<_, MessengerError>>()?,
+            routes: routes.collect::<Result<_, MessengerError>>()?,
+            retry: retry.collect::<Result<_, MessengerError>>()?,
+            dedup_window: config.dedup_window,
+            duplicates: config.duplicates,
+        })
+    }
+
+    /// The names of the transports, sorted.
+    pub fn transports(&self) -> impl Iterator<Item = &Name> {
+        self.transports.keys()
+    }
+
+    /// The transports of a message type, in the order of its route.
+    #[must_use]
+    pub fn transports_of(&self, message_type: &MessageType) -> &[Name] {
+        self.routes.get(message_type).map_or(std::slice::from_ref(&self.default_transport), Vec::as_slice)
+    }
+
+    /// The retries of a message type.
+    #[must_use]
+    pub fn retry_of(&self, message_type: &MessageType) -> RetryPolicy {
+        let policy = self.retry.get(message_type).or_else(|| self.retry.get(Self::DEFAULT));
+        policy.cloned().unwrap_or_default()
+    }
+
+    /// How long a key is remembered.
+    #[must_use]
+    pub const fn dedup_window(&self) -> Duration {
+        self.dedup_window
+    }
+
+    /// What happens to a message whose key is stored already.
+    #[must_use]
+    pub fn duplicates(&self, options: &DispatchOptions) -> Duplicates {
+        options.duplicates.unwrap_or(self.duplicates)
+    }
+
+    /// Where a message of a type goes, in order.
+    ///
+    /// # Errors
+    /// Every option that is not valid; else the transports that nobody has configured.
+    pub fn place(
+        &self,
+        message_type: &MessageType,
+        options: &DispatchOptions,
+    ) -> Result<Vec<Placement>, MessengerError> {
+        MessengerError::check(MessengerErrorCode::MessageValidation, problems(options))?;
+        let queue = options.queue.as_ref().map(Name::new).transpose()?;
+        let priority = options.priority.map(Priority::try_from).transpose()?;
+        let wanted: Vec<&str> = match &options.transports {
+            Some(given) => given.iter().map(String::as_str).collect(),
+            None => self.transports_of(message_type).iter().map(Name::as_str).collect(),
+        };
+        let unknown = wanted.iter().filter(|name| !self.transports.contains_key(**name));
+        let known = || self.transports.keys().map(Name::as_str).collect::<Vec<_>>().join(", ");
+        let unknown =
+            unknown.map(|name| format!("'{}' is no transport: use one of {}", shown(name), known()));
+        MessengerError::check(MessengerErrorCode::Configuration, unknown.collect())?;
+        let found = wanted.iter().filter_map(|name| self.transports.get_key_value(*name));
+        let place = |(transport, settings): (&Name, &Settings)| Placement {
+            transport: transport.clone(),
+            queue: queue.clone().unwrap_or_else(|| settings.queue.clone()),
+            priority: priority.unwrap_or(settings.priority),
+        };
+        Ok(found.map(place).collect())
+    }
+
+    /// What is stored of a message, for each transport that it goes to, if it is sent at `now`.
+    ///
+    /// # Errors
+    /// Like [`place`](Self::place).
+    pub fn plan(
+        &self,
+        message: &Message,
+        options: &DispatchOptions,
+        now: SystemTime,
+        mut new_id: impl FnMut() -> Uuid,
+    ) -> Result<Vec<QueuedMessage>, MessengerError> {
+        let places = self.place(&message.message_type, options)?;
+        let key = options.idempotency_key.as_ref().map(IdempotencyKey::new).transpose()?;
+        let mut metadata = message.metadata.clone();
+        metadata.extend(options.metadata.clone());
+        let scheduled_at = options.scheduled_at.or_else(|| now.checked_add(options.delay?));
+        let available_at = scheduled_at.map_or(now, |at| at.max(now));
+        let correlation_id = new_id();
+        let queue_up = |Placement { transport, queue, priority }| {
+            let id = new_id();
+            let auto = || {
+                let settings = self.transports.get(&transport)?;
+                (settings.idempotency == Idempotency::Auto).then(|| {
+                    IdempotencyKey::of_content(&message.message_type, &message.payload, &transport, &queue)
+                })
+            };
+            QueuedMessage {
+                id,
+                correlation_id,
+                message_type: message.message_type.clone(),
+                payload: message.payload.clone(),
+                metadata: metadata.clone(),
+                headers: headers(message, options, id, now),
+                idempotency_key: key.clone().or_else(auto),
+                transport,
+                queue,
+                priority,
+                scheduled_at,
+                available_at,
+                expires_at: options.ttl.and_then(|ttl| available_at.checked_add(ttl)),
+                ordering_key: options.ordering_key.clone(),
+            }
+        };
+        Ok(places.into_iter().map(queue_up).collect())
+    }
+
+    /// Where every type goes, as a table for people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let header = ["type", "transport", "queue", "priority", "retries"].map(str::to_owned);
+        let mut rows = vec![header];
+        let routes =
+            self.routes.iter().map(|(message_type, route)| (message_type.as_str(), route.as_slice()));
+        let others = ("(any other)", std::slice::from_ref(&self.default_transport));
+        for (message_type, route) in routes.chain([others]) {
+            let policy = self.retry.get(message_type).or_else(|| self.retry.get(Self::DEFAULT));
+            let retries = policy.map_or(RetryPolicy::default().max_retries, |policy| policy.max_retries);
+            let places = route.iter().filter_map(|name| Some((name, self.transports.get(name)?)));
+            rows.extend(places.map(|(name, settings)| {
+                [
+                    message_type.to_owned(),
+                    name.to_string(),
+                    settings.queue.to_string(),
+                    settings.priority.to_string(),
+                    retries.to_string(),
+                ]
+            }));
+        }
+        table(&rows)
+    }
+
+    /// Where a message would go, and why, for people.
+    ///
+    /// # Errors
+    /// Like [`place`](Self::place).
+    pub fn explain(
+        &self,
+        message_type: &MessageType,
+        options: &DispatchOptions,
+    ) -> Result<String, MessengerError> {
+        let why = match (&options.transports, self.routes.contains_key(message_type)) {
+            (Some(_), _) => "the options name the transports".to_owned(),
+            (None, true) => format!("'{message_type}' has a route"),
+            (None, false) => format!("'{message_type}' has no route, so it goes to the default transport"),
+        };
+        let of = |given: bool| if given { "the options" } else { "the transport" };
+        let mut text = why;
+        for Placement { transport, queue, priority } in self.place(message_type, options)? {
+            // Writing to a string does not fail.
+            let _ = write!(
+                text,
+                "\n  {transport}: queue {queue} (of {}), priority {priority} (of {})",
+                of(options.queue.is_some()),
+                of(options.priority.is_some())
+            );
+        }
+        Ok(text)
+    }
+}
+
+/// What is wrong with options, whatever the configuration.
+fn problems(options: &DispatchOptions) -> Vec<String> {
+    let mut problems = Vec::new();
+    problems.extend(options.queue.as_deref().and_then(Name::problem).map(|text| format!("queue: {text}")));
+    problems.extend(options.priority.and_then(Priority::problem));
+    problems.extend(options.idempotency_key.as_deref().and_then(IdempotencyKey::problem));
+    let transports = options.transports.iter().flatten();
+    problems
+        .extend(transports.filter_map(|name| Name::problem(name)).map(|text| format!("transports: {text}")));
+    if options.transports.as_ref().is_some_and(Vec::is_empty) {
+        problems.push("transports is empty: name one, or leave the option out".to_owned());
+    }
+    if let Some(given) = &options.transports {
+        let twice =
+            given.iter().enumerate().filter(|(place, name)| given.iter().take(*place).any(|it| it == *name));
+        problems.extend(
+            twice.map(|(_, name)| format!("transports: '{}' is listed twice: leave one out", shown(name))),
+        );
+    }
+    if options.scheduled_at.is_some() && options.delay.is_some() {
+        problems.push("scheduled_at and delay exclude each other: give one of them".to_owned());
+    }
+    if options.scheduled_at.is_some_and(|at| Timestamp::try_from(at).is_err()) {
+        problems.push("scheduled_at is outside the years -9999 to 9999: use another time".to_owned());
+    }
+    if options.ttl.is_some_and(|ttl| ttl.is_zero()) {
+        problems.push("ttl is 0: use at least 1 ms, or leave it out".to_owned());
+    }
+    if options.ordering_key.as_ref().is_some_and(String::is_empty) {
+        problems.push("ordering_key is empty: give it a value, or leave it out".to_owned());
+    }
+    let breaks = |text: &str| text.chars().any(char::is_control);
+    for (name, value) in &options.headers {
+        if name.is_empty() || breaks(name) || breaks(value) {
+            problems.push(format!("header '{}': give it a name, and no control characters", shown(name)));
+        }
+    }
+    problems
+}
+
+/// The headers of the options under those that are set by themselves.
+fn headers(
+    message: &Message,
+    options: &DispatchOptions,
+    id: Uuid,
+    now: SystemTime,
+) -> BTreeMap<String, String> {
+    let own = [
+        (QueuedMessage::TYPE_HEADER, message.message_type.to_string()),
+        (QueuedMessage::ID_HEADER, id.to_string()),
+        (QueuedMessage::DISPATCHED_HEADER, crate::time::millis_text(now)),
+    ];
+    let is_own = |name: &str| own.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+    let given = options.headers.iter().filter(|(name, _)| !is_own(name));
+    let mut headers: BTreeMap<_, _> = given.map(|(name, value)| (name.clone(), value.clone())).collect();
+    headers.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    headers
+}
+
+/// Columns side by side.
+fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            // Writing to a string does not fail.
+            let _ = write!(line, "{cell:<width$}  ", width = width(column).unwrap_or(0));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
