@@ -140,10 +140,13 @@ pub(super) async fn run(
                 }
                 Some(Command::Stop { until }) => {
                     stop = Some(stop.map_or(until, |earlier| earlier.min(until)));
-                    // Nobody comes any more to fill the batch.
+                    // Nobody comes any more to fill the batch, nor below.
                     shared.route.hurry();
                 }
-                None => open = false,
+                None => {
+                    open = false;
+                    shared.route.hurry();
+                }
             },
             () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
             () = tokio::time::sleep_until(stop.unwrap_or_else(Instant::now)), if stop.is_some() => break,
