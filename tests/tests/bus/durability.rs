@@ -51,6 +51,28 @@ fn a_stop_waits_for_answers_and_says_what_was_left() {
 }
 
 #[test]
+fn what_is_acknowledged_while_a_stop_waits_for_it_is_saved_at_once() {
+    paused(async {
+        let log = log();
+        let bus = bus(&log);
+        let subscription = bus.reliable_shared("s", TOPIC).configure(|it| it.with_window(2)).open();
+        let subscription = subscription.await.unwrap();
+        let slow = |delivery: dispatch_actors::bus::Delivery| {
+            sleep(Duration::from_millis(500 * (1 + delivery.offset().get())))
+        };
+        subscription.consumer("a").run(slow).await.unwrap();
+        publish(&bus, 2).await;
+        settle().await;
+        let since = tokio::time::Instant::now();
+        let report = bus.shutdown(Duration::from_secs(2)).await.unwrap();
+        let stopped = &report.subscriptions[0];
+        assert_eq!((stopped.unacknowledged, stopped.lag, stopped.unsaved), (0, 0, false));
+        assert!(since.elapsed() <= Duration::from_secs(1), "it waited {:?}", since.elapsed());
+        assert_eq!(log.load("s").await.unwrap().unwrap().cursors[0].next.get(), 2);
+    });
+}
+
+#[test]
 fn f2_the_cursor_of_a_quiet_tail_is_saved_by_the_timer() {
     paused(async {
         let log = log();

@@ -119,6 +119,10 @@ impl Reliable {
                 if let Some(consumer) = added {
                     self.added(consumer, &effects);
                 }
+                if self.stopping {
+                    // What is acknowledged from now on is saved at once: the interval may be over after the deadline.
+                    self.state.step(Event::Flush, now, &mut effects);
+                }
                 self.apply(&mut effects, cx);
             }
             if left == 0 {
