@@ -41,8 +41,9 @@ pub(super) fn open(folder: &mut Folder, options: &SqliteLogOptions) -> Result<Co
     let opening = "opening the log";
     let path = folder.database();
     let length = path.metadata().map_or(0, |metadata| metadata.len());
-    if folder.is_marked() && length == 0 {
-        return Err(error::damaged(opening, "the file of the database is missing or empty"));
+    // Before SQLite sees it: one byte is an empty database to it, and it removes what was written ahead of one.
+    if folder.is_marked() && length < PAGE_BYTES.unsigned_abs() {
+        return Err(error::damaged(opening, "the file of the database is missing or cut short"));
     }
     let connection = Connection::open_with_flags(
         &path,
@@ -50,7 +51,12 @@ pub(super) fn open(folder: &mut Folder, options: &SqliteLogOptions) -> Result<Co
     )
     .map_err(|error| error::of(opening, error))?;
     prepare(&connection, options.sync).map_err(|error| error::of(opening, error))?;
-    if make(&connection, options).map_err(|error| error::of(opening, error))? {
+    let is_new = is_empty(&connection).map_err(|error| error::of(opening, error))?;
+    if is_new && folder.is_marked() {
+        return Err(error::damaged(opening, "the database is empty"));
+    }
+    make(&connection, options, is_new).map_err(|error| error::of(opening, error))?;
+    if is_new {
         folder.sync()?;
         folder.mark()?;
     }
@@ -91,11 +97,15 @@ fn prepare(connection: &Connection, sync: SyncPolicy) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")
 }
 
-/// Makes the tables if there are none; whether it did.
-fn make(connection: &Connection, options: &SqliteLogOptions) -> rusqlite::Result<bool> {
+/// Whether nothing was ever made in it.
+fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
     let made: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let is_new = tables == 0 && made == 0;
+    Ok(tables == 0 && made == 0)
+}
+
+/// Sets what the file needs, and makes the tables if it is new.
+fn make(connection: &Connection, options: &SqliteLogOptions, is_new: bool) -> rusqlite::Result<()> {
     if is_new {
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     }
@@ -111,8 +121,7 @@ fn make(connection: &Connection, options: &SqliteLogOptions) -> rusqlite::Result
     // After the tables, so that a log that is too small says so in words of its own when it is used.
     let bytes = options.max_bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
     let pages = bytes.map_or(MAX_PAGES, |bytes| (bytes / PAGE_BYTES).min(MAX_PAGES));
-    connection.pragma_update_and_check(None, "max_page_count", pages.max(1), |_| Ok(()))?;
-    Ok(is_new)
+    connection.pragma_update_and_check(None, "max_page_count", pages.max(1), |_| Ok(()))
 }
 
 /// How many frames are in the file that is written ahead, and how many of them are in the database by now.

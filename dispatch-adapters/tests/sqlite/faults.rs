@@ -154,6 +154,35 @@ fn a_database_that_is_gone_is_damage_and_not_a_new_log() {
 }
 
 #[test]
+fn a_database_that_is_cut_short_is_damage_and_what_was_written_ahead_of_it_stays() {
+    run(async {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let log = open(from.path()).await.unwrap();
+        fill(&log, &topic(), 0..5).await;
+        // As a process leaves it that is killed: the records are ahead of the database.
+        for name in ["log.lock", "log.db-wal"] {
+            fs::copy(from.path().join(name), to.path().join(name)).unwrap();
+        }
+        let database = fs::read(from.path().join("log.db")).unwrap();
+        log.close().await.unwrap();
+        let ahead = fs::read(to.path().join("log.db-wal")).unwrap();
+        assert!(!ahead.is_empty());
+        for length in [0, 1, 2, 100, 511, 512, 4_095] {
+            fs::write(to.path().join("log.db"), &database[..length]).unwrap();
+            let error = open(to.path()).await.unwrap_err();
+            assert!(matches!(error, LogError::Failed { .. }), "{length}: {error}");
+            assert_eq!(fs::metadata(to.path().join("log.db")).unwrap().len(), length as u64);
+            assert_eq!(fs::read(to.path().join("log.db-wal")).unwrap(), ahead, "{length}");
+        }
+        // So whoever has the database elsewhere gets all of it back.
+        fs::write(to.path().join("log.db"), &database).unwrap();
+        let log = open(to.path()).await.unwrap();
+        assert_eq!(all(&log, &topic()).await.unwrap().len(), 5);
+        log.close().await.unwrap();
+    });
+}
+
+#[test]
 fn a_folder_that_cannot_be_used_is_named() {
     run(async {
         let folder = tempfile::tempdir().unwrap();
