@@ -129,7 +129,7 @@ fn the_rest_is_without_gaps_if_commits_are_flushed_later() {
     if can_cut() {
         let interval = SyncPolicy::Interval { every: Duration::from_millis(20) };
         for policy in [SyncPolicy::Os, interval] {
-            let (_, wrong) = cut(5 * proof(), policy);
+            let (_, wrong) = cut(10 * proof(), policy);
             assert_eq!(wrong, Vec::<String>::new());
         }
     }
