@@ -244,7 +244,7 @@ impl Simulation {
     pub fn advance(&mut self, time: Duration) {
         let end = self.now + time;
         while let Side::Reliable(state) = &mut self.side
-            && let Some(due) = state.next_deadline(self.now).filter(|due| *due <= end)
+            && let Some(due) = state.next_deadline().filter(|due| *due <= end)
         {
             assert!(due > self.now, "due at {due:?}, which is not after {:?}: it would never end", self.now);
             self.now = due;
@@ -317,7 +317,7 @@ impl Simulation {
     /// When something is due.
     pub fn next_deadline(&mut self) -> Option<Duration> {
         match &mut self.side {
-            Side::Reliable(state) => state.next_deadline(self.now),
+            Side::Reliable(state) => state.next_deadline(),
             Side::Live(_) => None,
         }
     }

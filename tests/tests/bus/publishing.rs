@@ -3,6 +3,8 @@ use std::time::Duration;
 use dispatch_actors::bus::BusError;
 use dispatch_core::Envelope;
 use dispatch_core::log::{LogEntry, Offset, ReadLimit};
+use dispatch_core::policy::RateLimit;
+use dispatch_core::subscription::SubscriptionConfig;
 use dispatch_tests::support::paused;
 
 use crate::support::{Seen, TOPIC, builder, bus, log, publish, settle};
@@ -22,6 +24,41 @@ fn a_message_is_published_when_the_log_has_it_whoever_has_subscribed() {
         assert_eq!(read.records.len(), 3);
         assert_eq!(read.records[2].entry.envelope.message_type_str(), "B");
         assert_eq!(read.records[2].entry.envelope.topic(), Some(&topic));
+    });
+}
+
+#[test]
+fn g1_the_rest_of_a_burst_over_the_rate_comes_though_nothing_else_happens() {
+    paused(async {
+        let bus = bus(&log());
+        let slow = |it: SubscriptionConfig| it.with_window(10).with_rate(RateLimit::per_second(50));
+        let subscription = bus.reliable_exclusive("s", TOPIC).configure(slow).open().await.unwrap();
+        let seen = Seen::default();
+        seen.connect(&subscription, "a").await;
+        publish(&bus, 5).await;
+        for expected in 1..=5 {
+            settle().await;
+            assert_eq!(seen.offsets().len(), expected);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+}
+
+#[test]
+fn g3_the_rate_of_a_subscription_slows_no_publisher() {
+    paused(async {
+        let bus = bus(&log());
+        let slow = |it: SubscriptionConfig| it.with_window(1_000).with_rate(RateLimit::per_second(50));
+        let subscription = bus.reliable_exclusive("s", TOPIC).configure(slow).open().await.unwrap();
+        let seen = Seen::default();
+        seen.connect(&subscription, "a").await;
+        let since = tokio::time::Instant::now();
+        for _ in 0..1_000 {
+            publish(&bus, 1).await;
+        }
+        assert_eq!(since.elapsed(), Duration::ZERO);
+        tokio::time::sleep(Duration::from_millis(1_990)).await;
+        assert_eq!((seen.offsets().len(), subscription.lag().await.unwrap()), (100, 900));
     });
 }
 

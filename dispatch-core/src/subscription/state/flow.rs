@@ -102,10 +102,15 @@ impl<R: Clone> SubscriptionState<R> {
 
     /// Delivers what can be delivered.
     pub(super) fn deliver(&mut self, now: Duration, effects: &mut Vec<Effect<R>>) {
+        self.paced = None;
         if self.paused {
             return;
         }
-        while self.pace.wait(now).is_none() {
+        loop {
+            if let Some(until) = self.pace.wait(now) {
+                self.paced = Some(until).filter(|_| self.has_work());
+                return;
+            }
             match self.deliver_next(now, effects) {
                 Taken::Delivered | Taken::Expired => {}
                 Taken::Nothing => return,
@@ -173,10 +178,9 @@ impl<R: Clone> SubscriptionState<R> {
     }
 
     /// Whether something could be delivered, if the pace allowed it.
-    pub(super) fn has_work(&self) -> bool {
+    fn has_work(&self) -> bool {
         let fresh_too = self.takes_fresh();
-        !self.paused
-            && self.members.served() > 0
+        self.members.served() > 0
             && (self.common.has(fresh_too)
                 || self.members.iter().any(|member| member.beside.lane.has(fresh_too)))
     }

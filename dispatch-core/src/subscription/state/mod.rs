@@ -99,6 +99,8 @@ pub struct SubscriptionState<R> {
 
     paused: bool,
     pace: Pace,
+    /// Until when the pace holds up what could be delivered.
+    paced: Option<Duration>,
     timers: Timers,
     saving: Saving,
     counters: Counters,
@@ -133,6 +135,7 @@ impl<R: Clone> SubscriptionState<R> {
             members: Members::new(config.kind),
             paused: false,
             pace: Pace::of(config),
+            paced: None,
             timers: Timers::default(),
             saving: Saving::new(config.cursor_interval, now),
             counters: Counters::default(),
@@ -185,13 +188,12 @@ impl<R: Clone> SubscriptionState<R> {
         self.save(now, effects);
     }
 
-    /// When, after `now`, there is something to do, even if nothing happens until then.
+    /// When there is something to do, even if nothing happens until then; it may be over.
     #[must_use]
-    pub fn next_deadline(&mut self, now: Duration) -> Option<Duration> {
+    pub fn next_deadline(&mut self) -> Option<Duration> {
         let timer = self.timers.soonest(&self.entries, self.held);
         let save = self.saving.due();
-        let pace = self.pace.wait(now).filter(|_| self.has_work());
-        [timer, save, pace].into_iter().flatten().min()
+        [timer, save, self.paced].into_iter().flatten().min()
     }
 
     /// Whether everything that was settled is saved.

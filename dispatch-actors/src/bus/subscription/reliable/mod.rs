@@ -68,7 +68,7 @@ impl Reliable {
 
     /// Works off everything that has come; when there is more to do, if nothing comes until then.
     pub(super) fn turn(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
-        let now = self.work_off(cx);
+        self.work_off(cx);
         if self.state.is_saved() {
             for flush in self.flushes.drain(..) {
                 let _ = flush.send(());
@@ -77,7 +77,7 @@ impl Reliable {
         if self.events.is_empty() {
             self.at_rest();
         }
-        [self.state.next_deadline(now), self.consumers.due()].into_iter().flatten().min()
+        [self.state.next_deadline(), self.consumers.due()].into_iter().flatten().min()
     }
 
     /// Everything that came has been worked off.
@@ -93,15 +93,14 @@ impl Reliable {
         }
     }
 
-    /// Tells the state what has happened, and does what it asks for, until there is nothing more or the turn is over;
-    /// the time at the end.
-    fn work_off(&mut self, cx: &mut Context<'_>) -> Duration {
+    /// Tells the state what has happened, and does what it asks for, until there is nothing more or the turn is over.
+    fn work_off(&mut self, cx: &mut Context<'_>) {
         let mut effects = self.parts.shared.spare.effects.take();
         let mut left = TURN;
         let mut now = self.parts.shared.clock.now();
         loop {
             let moved = self.collect(cx, now);
-            if self.events.is_empty() && self.state.next_deadline(now).is_some_and(|due| due <= now) {
+            if self.events.is_empty() && self.state.next_deadline().is_some_and(|due| due <= now) {
                 self.push(Event::Tick);
             }
             if self.events.is_empty() && !moved {
@@ -132,7 +131,6 @@ impl Reliable {
             now = self.parts.shared.clock.now();
         }
         self.parts.shared.spare.effects.set(effects);
-        now
     }
 
     fn push(&mut self, event: Event<LogRecord>) {
