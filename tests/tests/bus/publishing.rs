@@ -28,6 +28,20 @@ fn a_message_is_published_when_the_log_has_it_whoever_has_subscribed() {
 }
 
 #[test]
+fn c6_a_message_is_delivered_when_it_is_published_and_not_with_the_next_heartbeat() {
+    paused(async {
+        let bus = bus(&log());
+        let subscription = bus.reliable_exclusive("s", TOPIC).open().await.unwrap();
+        let seen = Seen::default();
+        seen.connect(&subscription, "a").await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        publish(&bus, 1).await;
+        settle().await;
+        assert_eq!(seen.offsets(), [0]);
+    });
+}
+
+#[test]
 fn g1_the_rest_of_a_burst_over_the_rate_comes_though_nothing_else_happens() {
     paused(async {
         let bus = bus(&log());
@@ -59,6 +73,24 @@ fn g3_the_rate_of_a_subscription_slows_no_publisher() {
         assert_eq!(since.elapsed(), Duration::ZERO);
         tokio::time::sleep(Duration::from_millis(1_990)).await;
         assert_eq!((seen.offsets().len(), subscription.lag().await.unwrap()), (100, 900));
+    });
+}
+
+#[test]
+fn g3_more_than_may_wait_for_the_log_is_refused_by_name_and_the_rest_is_stored() {
+    paused(async {
+        let log = log();
+        let bus = builder(&log).configure(|config| config.max_waiting = 10).start().unwrap();
+        let publications = (0..15).map(|_| bus.publish(TOPIC, Envelope::empty("OrderPlaced")));
+        let published = futures_util::future::join_all(publications).await;
+        let refused: Vec<_> = published.iter().filter_map(|it| it.as_ref().err()).collect();
+        assert_eq!(refused.len(), 5);
+        assert_eq!(
+            refused[0].to_string(),
+            "10 messages wait to be appended to topic 'shop.order.events': publish more slowly, or raise max_waiting"
+        );
+        publish(&bus, 1).await;
+        assert_eq!(log.bounds(&TOPIC.parse().unwrap()).await.unwrap().len(), 11);
     });
 }
 
@@ -225,6 +257,32 @@ fn after_a_shutdown_nothing_is_taken_and_what_was_taken_is_in_the_log() {
         let error = bus.publish(TOPIC, Envelope::empty("OrderPlaced")).await.unwrap_err();
         assert!(matches!(error, BusError::Stopped), "{error}");
         assert!(matches!(subscription.info().await, Err(BusError::Stopped)));
+        assert_eq!(log.bounds(&TOPIC.parse().unwrap()).await.unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn g6_while_a_bus_stops_it_refuses_publications_and_subscriptions_at_once() {
+    paused(async {
+        let log = log();
+        let bus = bus(&log);
+        let subscription = bus.reliable_exclusive("s", TOPIC).open().await.unwrap();
+        let slow = |_| tokio::time::sleep(Duration::from_secs(10));
+        subscription.consumer("slow").run(slow).await.unwrap();
+        publish(&bus, 1).await;
+        settle().await;
+        let late = async {
+            settle().await;
+            let since = tokio::time::Instant::now();
+            let published = bus.publish(TOPIC, Envelope::empty("OrderPlaced")).await;
+            assert!(matches!(published, Err(BusError::Stopped)), "{published:?}");
+            let opened = bus.reliable_exclusive("late", TOPIC).open().await;
+            assert!(matches!(opened, Err(BusError::Stopped)), "{opened:?}");
+            assert_eq!(since.elapsed(), Duration::ZERO);
+        };
+        let (report, ()) = tokio::join!(bus.shutdown(Duration::from_secs(60)), late);
+        let left = &report.unwrap().subscriptions[0];
+        assert_eq!((left.unacknowledged, left.lag, left.unsaved), (0, 0, false));
         assert_eq!(log.bounds(&TOPIC.parse().unwrap()).await.unwrap().len(), 1);
     });
 }
