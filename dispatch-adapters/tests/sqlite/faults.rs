@@ -10,7 +10,7 @@ use dispatch_adapters::model::log::{
 use dispatch_adapters::sqlite::{SqliteLog, SqliteLogOptions};
 use serde_json::json;
 
-use crate::support::{all, fill, number_of, numbered, open, run, topic};
+use crate::support::{all, damage_six, fill, number_of, numbered, open, run, topic};
 
 #[test]
 fn a_folder_has_one_log_at_a_time() {
@@ -250,12 +250,7 @@ fn a_damaged_record_is_named_and_can_be_passed() {
         let (log, topic) = (open(folder.path()).await.unwrap(), topic());
         fill(&log, &topic, 0..10).await;
         log.close().await.unwrap();
-        let path = folder.path().join("log.db");
-        let mut bytes = fs::read(&path).unwrap();
-        let mark = b"\"number\":6";
-        let at = bytes.windows(mark.len()).position(|window| window == mark).unwrap();
-        bytes[at + mark.len() - 1] = b'5';
-        fs::write(&path, bytes).unwrap();
+        damage_six(folder.path());
         let log = open(folder.path()).await.unwrap();
         let read = log.read(&topic, Offset::ZERO, ReadLimit::records(100)).await.unwrap();
         assert_eq!(read.records.iter().map(number_of).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is how a test fails")]
 #![allow(clippy::print_stdout, reason = "figures of the slow lanes are printed on purpose")]
 
+mod bus;
 mod conformance;
 mod damage;
 mod faults;

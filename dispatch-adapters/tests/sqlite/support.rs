@@ -46,6 +46,16 @@ pub(crate) async fn fill(log: &SqliteLog, topic: &Topic, numbers: std::ops::Rang
     }
 }
 
+/// Damages the record with number 6, in a log that was closed.
+pub(crate) fn damage_six(folder: &Path) {
+    let path = folder.join("log.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let mark = b"\"number\":6";
+    let at = bytes.windows(mark.len()).position(|window| window == mark).unwrap();
+    bytes[at + mark.len() - 1] = b'5';
+    std::fs::write(&path, bytes).unwrap();
+}
+
 /// Everything that a topic keeps, up to the first error.
 pub(crate) async fn all(log: &dyn TopicLog, topic: &Topic) -> Result<Vec<LogRecord>, LogError> {
     let mut all = Vec::new();
