@@ -7,12 +7,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dispatch_adapters::model::log::{LogError, SyncPolicy, TopicLog};
+use dispatch_adapters::sqlite::{SqliteLog, SqliteLogOptions};
 use tempfile::TempDir;
 
-use crate::support::{all, number_of, numbered, open, proof, run, topic};
+use crate::support::{all, fill, number_of, numbered, open, proof, run, topic};
 use crate::victim::{Heard, Victim, check};
 
 /// Copies that are made of one disk before a new one is taken.
@@ -133,6 +134,41 @@ fn the_rest_is_without_gaps_if_commits_are_flushed_later() {
             assert_eq!(wrong, Vec::<String>::new());
         }
     }
+}
+
+#[test]
+fn what_is_older_than_the_interval_is_not_lost_with_the_power() {
+    const COUNT: usize = 50;
+    if !can_cut() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let (disk, copy) = (Disk::new(folder.path()), folder.path().join("copy.img"));
+    let interval = SyncPolicy::Interval { every: Duration::from_millis(20) };
+    run(async {
+        let options = SqliteLogOptions::new(disk.place.join("log")).with_sync(interval);
+        let log = SqliteLog::open(options).await.unwrap();
+        fill(&log, &topic(), 0..COUNT as u64).await;
+        // Nothing more is asked of it. The operating system by itself would take half a minute.
+        let since = Instant::now();
+        loop {
+            disk.copy(&copy);
+            let after = Disk::mount(copy.clone(), folder.path().join("after"));
+            let left = open(&after.place.join("log")).await.unwrap();
+            let there = all(&left, &topic()).await.unwrap().len();
+            left.close().await.unwrap();
+            if there == COUNT {
+                break;
+            }
+            assert!(
+                since.elapsed() < Duration::from_secs(5),
+                "{there} are there after {:?}",
+                since.elapsed()
+            );
+        }
+        println!("{interval:?}: flushed after {:?} at most", since.elapsed());
+        log.close().await.unwrap();
+    });
 }
 
 #[test]
