@@ -70,6 +70,8 @@ fn a_message_that_blocks_waits_for_a_decision() {
 struct Target {
     letters: Arc<Mutex<Vec<Envelope>>>,
     refusals: Arc<Mutex<u32>>,
+    /// How long it takes.
+    takes: Duration,
 }
 
 #[async_trait]
@@ -79,6 +81,7 @@ impl Adapter for Target {
     }
 
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+        sleep(self.takes).await;
         let mut refusals = self.refusals.lock().unwrap();
         if *refusals > 0 {
             *refusals -= 1;
@@ -110,6 +113,27 @@ fn c21_a_dead_letter_is_tried_until_its_target_has_it_and_the_cursor_waits() {
         let status = subscription.info().await.unwrap().status;
         assert_eq!((status.topics[0].cursor.get(), status.counters.dead_lettered), (2, 1));
         assert_eq!(seen.offsets(), [0, 1]);
+    });
+}
+
+#[test]
+fn a_stop_waits_for_a_dead_letter_that_is_on_its_way() {
+    paused(async {
+        let log = log();
+        let target = Target { takes: Duration::from_secs(1), ..Target::default() };
+        let seen = Seen::default();
+        let refuse = |_| Verdict::Reject { reason: "cannot be read".into() };
+        for _ in 0..2 {
+            let bus = bus(&log);
+            let subscription = bus.reliable_exclusive("s", TOPIC).dead_letters(target.clone());
+            seen.connect_with(&subscription.open().await.unwrap(), "a", refuse).await;
+            publish(&bus, 1).await;
+            settle().await;
+            let report = bus.shutdown(Duration::from_secs(5)).await.unwrap();
+            let left = &report.subscriptions[0];
+            assert_eq!((left.lag, left.unsaved), (0, false));
+        }
+        assert_eq!((seen.offsets(), target.letters.lock().unwrap().len()), (vec![0, 1], 2), "nothing twice");
     });
 }
 

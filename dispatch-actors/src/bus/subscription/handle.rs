@@ -159,8 +159,9 @@ impl Subscription {
         Ok(self.log.unpark(&self.name, ids).await?)
     }
 
-    /// Stops: delivers nothing more, waits for answers until the deadline, saves the cursor, and says what was left. It can
-    /// be opened again under its name, and goes on where it was.
+    /// Stops: delivers nothing more, waits until the deadline for answers and for messages that are being parked or
+    /// dead-lettered, saves the cursor, and says what was left. It can be opened again under its name, and goes on where
+    /// it was.
     ///
     /// # Errors
     /// [`BusError::Stopped`] if it has ended.

@@ -72,9 +72,9 @@ impl Reliable {
         self.push(Event::Flush);
     }
 
-    /// Whether consumers have answered, and what they answered is saved.
+    /// Whether consumers have answered, what they refused for good is where it goes, and all of it is saved.
     pub(in crate::bus::subscription) fn is_quiet(&self) -> bool {
-        self.events.is_empty() && self.state.in_flight() == 0 && self.state.is_saved()
+        self.events.is_empty() && self.io.is_empty() && self.state.in_flight() == 0 && self.state.is_saved()
     }
 
     pub(in crate::bus::subscription) fn report(&self) -> StopReport {
