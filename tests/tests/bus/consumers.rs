@@ -260,6 +260,35 @@ fn a_consumer_may_answer_later_and_for_all_before() {
 }
 
 #[test]
+fn c17_a_message_that_is_never_answered_comes_again_and_a_late_answer_does_not_count() {
+    paused(async {
+        let bus = bus(&log());
+        let subscription =
+            bus.reliable_shared("s", TOPIC).configure(|it| it.with_window(2)).open().await.unwrap();
+        let (kept, mut answers) = mpsc::unbounded_channel();
+        let run = move |_, acknowledge: Acknowledge| {
+            let kept = kept.clone();
+            async move { kept.send(acknowledge).unwrap() }
+        };
+        subscription.consumer("silent").run_manual(run).await.unwrap();
+        publish(&bus, 1).await;
+        let late = answers.recv().await.unwrap();
+        let seen = Seen::default();
+        seen.connect(&subscription, "b").await;
+        // 30 s to answer, then the first backoff of 1 s.
+        sleep(Duration::from_millis(30_990)).await;
+        assert!(seen.offsets().is_empty());
+        sleep(Duration::from_millis(20)).await;
+        assert_eq!(seen.offsets(), [0]);
+        late.ack();
+        settle().await;
+        let status = subscription.info().await.unwrap().status;
+        let counters = status.counters;
+        assert_eq!((counters.timed_out, counters.acked, counters.stale, status.lag()), (1, 1, 1, 0));
+    });
+}
+
+#[test]
 fn keys_stay_with_their_consumer_and_in_order() {
     paused(async {
         let bus = bus(&log());
