@@ -22,6 +22,8 @@ pub(crate) enum Fault {
     SavesEarly,
     /// It saves no cursor, and says that it has.
     SavesNothing,
+    /// It parks no message, and says that it has.
+    ParksNothing,
 }
 
 /// A log with a fault.
@@ -56,7 +58,7 @@ impl TopicLog for Faulty {
 
     async fn save_cursors(&self, subscription: &str, mut cursors: Vec<Cursor>) -> Result<(), LogError> {
         match self.fault {
-            Fault::AcknowledgesEarly => {}
+            Fault::AcknowledgesEarly | Fault::ParksNothing => {}
             Fault::SavesEarly => {
                 for cursor in &mut cursors {
                     cursor.next = self.log.bounds(&cursor.topic).await?.head;
@@ -129,7 +131,7 @@ impl TopicLog for Faulty {
     }
 
     async fn park(&self, subscription: &str, letters: Vec<Arc<DeadLetter>>) -> Result<(), LogError> {
-        self.log.park(subscription, letters).await
+        if self.fault == Fault::ParksNothing { Ok(()) } else { self.log.park(subscription, letters).await }
     }
 
     async fn parked(

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use dispatch_adapters::model::Topic;
 use dispatch_adapters::model::log::{LogError, Offset, ReadLimit, TopicLog};
+use dispatch_adapters::model::{DeadLetterOrigin, Topic};
 
 use crate::place::Place;
 use crate::said::{PUBLISHERS, Said, TOPIC, Who};
@@ -30,6 +30,8 @@ pub(crate) struct Judge {
     lost: u64,
     /// Records that some subscription has not acknowledged in the end.
     unhandled: u64,
+    /// The offsets of the messages that are parked, some of them more than once.
+    parked: Vec<u64>,
     pub(crate) stops: usize,
     pub(crate) problems: Vec<String>,
 }
@@ -46,6 +48,7 @@ impl Judge {
             log: Vec::new(),
             lost: 0,
             unhandled: 0,
+            parked: Vec::new(),
             stops: 0,
             problems: Vec::new(),
         }
@@ -71,7 +74,8 @@ impl Judge {
             Said::Delivered { by, offset, number, attempt } => {
                 self.seen[by as usize].delivered(offset, number, attempt, self.must_be_new)
             }
-            Said::Acknowledges { by, offset } => {
+            // A message that is refused for good is parked, and then as good as acknowledged.
+            Said::Acknowledges { by, offset } | Said::Refuses { by, offset } => {
                 self.seen[by as usize].acknowledges(offset);
                 Ok(())
             }
@@ -105,6 +109,7 @@ impl Judge {
             let log = self.place.open().await?;
             self.read(&log).await?;
             self.look_at_cursors(&*log).await?;
+            self.look_at_parked(&*log).await?;
             log.close().await
         });
         self.note(looked.map_err(|error| format!("the judge cannot look into the log: {error}")));
@@ -146,6 +151,37 @@ impl Judge {
         Ok(())
     }
 
+    /// What a cursor has passed and nobody takes is parked.
+    async fn look_at_parked(&mut self, log: &dyn TopicLog) -> Result<(), LogError> {
+        let name = Who::PARKS.name();
+        let cursors = log.load(name).await?.map(|stored| stored.cursors).unwrap_or_default();
+        self.parked.clear();
+        let mut after = None;
+        loop {
+            let letters = log.parked(name, after, 1_000).await?;
+            let Some(last) = letters.last() else { break };
+            after = Some(last.id);
+            self.parked.extend(letters.iter().filter_map(|letter| match &letter.origin {
+                DeadLetterOrigin::Subscription { offset, .. } => Some(offset.get()),
+                _ => None,
+            }));
+        }
+        let passed = |offset: u64| {
+            let offset = Offset::new(offset);
+            cursors.iter().any(|cursor| offset < cursor.next || cursor.settled.contains(offset))
+        };
+        let there: BTreeSet<_> = self.parked.iter().copied().collect();
+        let refused = (0..self.log.len() as u64).filter(|offset| Who::PARKS.refuses(*offset));
+        let missing: Vec<_> = refused.filter(|it| passed(*it) && !there.contains(it)).collect();
+        if !missing.is_empty() {
+            self.problems.push(format!("{name} has passed {missing:?}, which nobody took and nobody parked"));
+        }
+        if self.must_be_new && there.len() < self.parked.len() {
+            self.problems.push(format!("{name} has parked something twice: {:?}", self.parked));
+        }
+        Ok(())
+    }
+
     /// Everything was published and handled: looks at all of it once more.
     pub(crate) fn ends(&mut self) {
         let before = std::mem::take(&mut self.log);
@@ -174,13 +210,14 @@ impl fmt::Display for Judge {
         let distinct = self.log.iter().collect::<BTreeSet<_>>().len();
         write!(
             f,
-            "{} stops, {} publications acknowledged, {} lost, {} records, {} of them published again, {} unhandled",
+            "{} stops, {} publications acknowledged, {} lost, {} records, {} of them published again, {} unhandled, {} parked",
             self.stops,
             self.published.len(),
             self.lost,
             self.log.len(),
             self.log.len() - distinct,
             self.unhandled,
+            self.parked.len(),
         )?;
         for (who, seen) in Who::ALL.iter().zip(&self.seen) {
             write!(

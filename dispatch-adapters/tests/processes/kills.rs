@@ -68,3 +68,9 @@ fn the_judge_finds_a_cursor_that_is_saved_before_the_acknowledgement() {
     let said = verdict(Fault::SavesEarly, Stop::Kill);
     assert!(said.contains("which nobody acknowledged"), "it has passed: {said}");
 }
+
+#[test]
+fn the_judge_finds_a_message_that_is_neither_taken_nor_parked() {
+    let said = verdict(Fault::ParksNothing, Stop::Kill);
+    assert!(said.contains("which nobody took and nobody parked"), "it has passed: {said}");
+}

@@ -33,6 +33,9 @@ pub(crate) enum Who {
 impl Who {
     pub(crate) const ALL: [Self; 3] = [Self::Exclusive, Self::Shared, Self::KeyShared];
 
+    /// The one that parks some of its messages.
+    pub(crate) const PARKS: Self = Self::Shared;
+
     /// Its name.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -68,6 +71,11 @@ impl Who {
         }
     }
 
+    /// Whether it never takes this message, which is parked then.
+    pub(crate) const fn refuses(self, offset: u64) -> bool {
+        matches!(self, Self::PARKS) && offset % 47 == 7
+    }
+
     pub(crate) fn config(self) -> SubscriptionConfig {
         let config = SubscriptionConfig::new(self.name(), TOPIC).with_window(self.window());
         match self {
@@ -92,6 +100,8 @@ pub(crate) enum Said {
     Delivered { by: Who, offset: u64, number: u64, attempt: u32 },
     /// A consumer has handled a message, and is about to acknowledge it.
     Acknowledges { by: Who, offset: u64 },
+    /// A consumer is about to refuse a message for good.
+    Refuses { by: Who, offset: u64 },
     /// A subscription has stopped because it was asked to.
     Stopped { by: String, unacknowledged: usize, unsaved: bool },
     /// It cannot go on.

@@ -143,7 +143,7 @@ async fn subscribe(
     Ok(subscription)
 }
 
-/// Handles a message; a few are refused the first time.
+/// Handles a message; a few are refused the first time, and a few for good.
 async fn handle(by: Who, delivery: Delivery) -> Verdict {
     let (offset, number, attempt) =
         (delivery.offset().get(), number_of(delivery.envelope()), delivery.attempt());
@@ -154,6 +154,10 @@ async fn handle(by: Who, delivery: Delivery) -> Verdict {
     }
     if attempt == 1 && offset % 61 == 17 {
         return Verdict::Nack { delay: Some(Duration::from_millis(2)), reason: "not now".to_owned() };
+    }
+    if by.refuses(offset) {
+        Said::Refuses { by, offset }.say();
+        return Verdict::Reject { reason: "never".to_owned() };
     }
     Said::Acknowledges { by, offset }.say();
     Verdict::Ack
