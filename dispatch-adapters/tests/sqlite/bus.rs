@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use dispatch_adapters::bus::{Bus, Delivery, SeekTo, Start, Subscription, SubscriptionConfig};
+use dispatch_adapters::bus::{Bus, BusError, Delivery, SeekTo, Start, Subscription, SubscriptionConfig};
 use dispatch_adapters::model::log::{Offset, Retention, TopicLog};
 use tokio::sync::{Notify, mpsc};
 
@@ -138,6 +138,39 @@ fn f9_a_consumer_that_stalls_gets_everything_from_the_folder_and_in_order() {
         let wanted: Vec<_> = (0..=COUNT).collect();
         assert_eq!(Got(got).next(wanted.len()).await, wanted);
         end(bus).await;
+    });
+}
+
+#[test]
+fn a_subscription_that_is_being_opened_while_the_bus_stops_is_refused() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let bus = Bus::builder(open(folder.path()).await.unwrap()).start().unwrap();
+        let subscription = bus.subscription(config("s")).open().await.unwrap();
+        let (begun, ends) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let run = {
+            let (begun, ends) = (Arc::clone(&begun), Arc::clone(&ends));
+            move |_| {
+                let (begun, ends) = (Arc::clone(&begun), Arc::clone(&ends));
+                async move {
+                    begun.notify_one();
+                    ends.notified().await;
+                }
+            }
+        };
+        subscription.consumer("slow").run(run).await.unwrap();
+        bus.publish(TOPIC, numbered(0)).await.unwrap();
+        begun.notified().await;
+        // It is asked for first, and the log has not answered yet when the bus is told to stop.
+        let late = async {
+            let opened = bus.subscription(config("late")).open().await;
+            ends.notify_one();
+            opened
+        };
+        let (opened, report) = tokio::join!(late, bus.shutdown(Duration::from_secs(10)));
+        assert!(matches!(opened, Err(BusError::Stopped)), "{opened:?}");
+        assert_eq!(report.unwrap().subscriptions.len(), 1);
+        bus.log().close().await.unwrap();
     });
 }
 

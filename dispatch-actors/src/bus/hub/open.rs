@@ -100,6 +100,8 @@ impl Hub {
         let Prepared { open, topics } = prepared;
         let name = open.config.name.clone();
         self.opening.remove(&name);
+        // Those that are to be stopped are known by then: nobody would stop this one.
+        let topics = if self.is_draining() { Err(BusError::Stopped) } else { topics };
         match (topics, open.config.topic.parse::<TopicPattern>()) {
             (Ok(topics), Ok(pattern)) => {
                 let (name, config) = (Arc::<str>::from(name), Arc::new(open.config));
