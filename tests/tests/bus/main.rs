@@ -1,5 +1,6 @@
 //! The bus: what is published reaches who has subscribed, as its guarantee says.
 
+mod anything;
 mod consumers;
 mod durability;
 mod exhausted;

@@ -1,0 +1,368 @@
+//! A bus to which anything may happen, and then nothing any more: what is left to do, it does by itself.
+//!
+//! A run that fails prints its seed, and the command that runs it again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix::prelude::*;
+use dispatch_actors::bus::{Acknowledge, Bus, BusConfig, Consume, Consumer, Delivery, Subscription, Verdict};
+use dispatch_actors::testing::{VirtualClock, start_of_time};
+use dispatch_core::log::{LogEntry, Offset, TopicLog};
+use dispatch_core::policy::RateLimit;
+use dispatch_core::subscription::{Exhausted, Start, SubscriptionConfig, SubscriptionType};
+use dispatch_core::{Clock, DeadLetterOrigin, Envelope, Topic};
+use dispatch_tests::support::{cases, env_u64, paused};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use tokio::time::sleep;
+
+use crate::support::{builder, log};
+
+const TOPICS: [&str; 2] = ["shop.order.events", "shop.item.events"];
+
+/// The place of a message: its topic, and its offset there.
+type Place = (usize, u64);
+
+fn place(topic: &Topic, offset: Offset) -> Place {
+    (TOPICS.iter().position(|known| *known == topic.as_str()).unwrap(), offset.get())
+}
+
+fn place_of(delivery: &Delivery) -> Place {
+    place(delivery.topic().unwrap(), delivery.offset())
+}
+
+/// A message that came for the first time.
+struct First {
+    place: Place,
+    key: Option<String>,
+}
+
+/// What consumers share: chance, and what they have done.
+#[derive(Clone)]
+struct Consumers {
+    chance: Arc<Mutex<SmallRng>>,
+    handled: Arc<Mutex<BTreeSet<Place>>>,
+    firsts: Arc<Mutex<Vec<First>>>,
+}
+
+/// How a consumer answers.
+#[derive(Clone, Copy)]
+enum Mood {
+    Good,
+    Moody,
+    /// It never answers.
+    Silent,
+}
+
+impl Consumers {
+    fn chance(&self, of: u32) -> u32 {
+        self.chance.lock().unwrap().random_range(0..of)
+    }
+
+    fn got(&self, delivery: &Delivery) {
+        let (place, mut firsts) = (place_of(delivery), self.firsts.lock().unwrap());
+        if firsts.iter().all(|before| before.place != place) {
+            firsts.push(First { place, key: delivery.key().map(ToOwned::to_owned) });
+        }
+    }
+
+    /// Takes its time, and says what it thinks of the message; `None` if it never does.
+    fn answer(&self, delivery: Delivery, mood: Mood) -> impl Future<Output = Option<Verdict>> + use<> {
+        self.got(&delivery);
+        self.clone().thinks(delivery, mood)
+    }
+
+    async fn thinks(self, delivery: Delivery, mood: Mood) -> Option<Verdict> {
+        if self.chance(3) == 0 {
+            sleep(Duration::from_millis(self.chance(2_000).into())).await;
+        }
+        let reason = "not now".to_owned();
+        let verdict = match (mood, self.chance(10)) {
+            (Mood::Silent, _) | (Mood::Moody, 0) => return None,
+            (Mood::Moody, 1) => Verdict::Nack { delay: None, reason },
+            (Mood::Moody, 2) => {
+                Verdict::Nack { delay: Some(Duration::from_millis(self.chance(5_000).into())), reason }
+            }
+            (Mood::Moody, 3) => Verdict::Reject { reason },
+            _ => Verdict::Ack,
+        };
+        if verdict == Verdict::Ack {
+            self.handled.lock().unwrap().insert(place_of(&delivery));
+        }
+        Some(verdict)
+    }
+
+    /// Connects another consumer, of any form; `None` if it is refused.
+    async fn connect(&self, subscription: &Subscription, mood: Mood) -> Option<Consumer> {
+        let (all, consumer) = (self.clone(), subscription.consumer("any"));
+        let connected = match self.chance(3) {
+            0 => {
+                let run = move |delivery| {
+                    let answer = all.answer(delivery, mood);
+                    async move {
+                        match answer.await {
+                            Some(verdict) => verdict,
+                            None => std::future::pending().await,
+                        }
+                    }
+                };
+                consumer.run(run).await
+            }
+            1 => {
+                let run = move |delivery, acknowledge| {
+                    let answer = all.answer(delivery, mood);
+                    async move { give(answer.await, acknowledge) }
+                };
+                consumer.run_manual(run).await
+            }
+            _ => consumer.actor(Handles { all, mood, left: self.chance(30) }.start().recipient()).await,
+        };
+        connected.ok()
+    }
+}
+
+/// Answers, or forgets to.
+fn give(verdict: Option<Verdict>, acknowledge: Acknowledge) {
+    match verdict {
+        Some(Verdict::Ack) => acknowledge.ack(),
+        Some(Verdict::Nack { delay: Some(delay), reason }) => acknowledge.nack_after(delay, reason),
+        Some(Verdict::Nack { reason, .. }) => acknowledge.nack(reason),
+        Some(Verdict::Reject { reason }) => acknowledge.reject(reason),
+        _ => std::mem::forget(acknowledge),
+    }
+}
+
+/// An actor that handles so many messages more, and stops.
+struct Handles {
+    all: Consumers,
+    mood: Mood,
+    left: u32,
+}
+
+impl Actor for Handles {
+    type Context = Context<Self>;
+}
+
+impl Handler<Consume> for Handles {
+    type Result = ();
+
+    fn handle(&mut self, consume: Consume, ctx: &mut Context<Self>) {
+        if self.left == 0 {
+            self.all.got(&consume.delivery);
+            ctx.stop();
+            return;
+        }
+        self.left -= 1;
+        let Consume { delivery, acknowledge, .. } = consume;
+        let answer = self.all.answer(delivery, self.mood);
+        ctx.spawn(async move { give(answer.await, acknowledge) }.into_actor(self));
+    }
+}
+
+/// A subscription, and what is published to it.
+struct World {
+    rng: SmallRng,
+    log: Arc<dyn TopicLog>,
+    clock: VirtualClock,
+    config: SubscriptionConfig,
+    consumers: Consumers,
+    /// Whether nothing is delayed or ends, so that there is an order.
+    is_plain: bool,
+    published: BTreeSet<Place>,
+    /// Messages that nobody has to handle after a while.
+    mortal: BTreeSet<Place>,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let kinds = [
+            SubscriptionType::Exclusive,
+            SubscriptionType::Failover,
+            SubscriptionType::Shared,
+            SubscriptionType::KeyShared,
+        ];
+        let mut config = SubscriptionConfig::new("s", "shop.**")
+            .of_type(kinds[rng.random_range(0..4)])
+            .starting_at(Start::Earliest)
+            .with_window(rng.random_range(1..9))
+            .with_ack_timeout(Duration::from_secs(3))
+            .when_exhausted(Exhausted::Park);
+        config.retry = config.retry.with_base(Duration::from_millis(200)).with_max_retries(2);
+        config.rate = rng.random_bool(0.5).then(|| RateLimit::per_second(rng.random_range(2..100)));
+        config.bytes_per_second = rng.random_bool(0.3).then(|| rng.random_range(10..1_000));
+        let consumers = Consumers {
+            chance: Arc::new(Mutex::new(SmallRng::seed_from_u64(rng.random()))),
+            handled: Arc::default(),
+            firsts: Arc::default(),
+        };
+        Self {
+            log: log(),
+            clock: VirtualClock::starting_at(start_of_time()),
+            config,
+            consumers,
+            is_plain: rng.random(),
+            published: BTreeSet::new(),
+            mortal: BTreeSet::new(),
+            rng,
+        }
+    }
+
+    fn entry(&mut self) -> (LogEntry, bool) {
+        let bytes = vec![b'x'; self.rng.random_range(0..20)];
+        let mut envelope = Envelope::bytes("OrderPlaced", bytes, "text/plain");
+        if self.rng.random_bool(0.8) {
+            envelope = envelope.with_key(format!("k{}", self.rng.random_range(0..5)));
+        }
+        let (entry, now) = (LogEntry::new(envelope), self.clock.now());
+        let after = Duration::from_millis(self.rng.random_range(0..20_000));
+        match self.rng.random_range(0..8) {
+            0 if !self.is_plain => (entry.available_at(now + after), false),
+            1 if !self.is_plain => (entry.expires_at(now + after), true),
+            _ => (entry, false),
+        }
+    }
+
+    async fn publish(&mut self, bus: &Bus) {
+        let topic = self.rng.random_range(0..TOPICS.len());
+        let count = self.rng.random_range(1..12);
+        let (entries, mortal): (Vec<_>, Vec<_>) = (0..count).map(|_| self.entry()).unzip();
+        let published = bus.publish_batch(TOPICS[topic], entries).await.unwrap();
+        for (published, mortal) in published.iter().zip(mortal) {
+            let place = (topic, published.offset.unwrap().get());
+            self.published.insert(place);
+            if mortal {
+                self.mortal.insert(place);
+            }
+        }
+    }
+
+    /// One run of the program, in which anything happens.
+    async fn lives(&mut self) -> (Bus, Subscription) {
+        let config = |config: &mut BusConfig| config.heartbeat = Duration::from_secs(2);
+        let bus = builder(&self.log).configure(config).start().unwrap();
+        let subscription = bus.subscription(self.config.clone()).open().await.unwrap();
+        let mut connected = Vec::new();
+        for _ in 0..self.rng.random_range(5..40) {
+            match self.rng.random_range(0..10) {
+                0..3 => self.publish(&bus).await,
+                3..5 => {
+                    let mood =
+                        [Mood::Good, Mood::Moody, Mood::Moody, Mood::Silent][self.rng.random_range(0..4)];
+                    connected.extend(self.consumers.connect(&subscription, mood).await);
+                }
+                5 if !connected.is_empty() => {
+                    let gone = connected.swap_remove(self.rng.random_range(0..connected.len()));
+                    gone.remove().await.unwrap();
+                }
+                6 => subscription.pause(),
+                7 => subscription.resume(),
+                8 => subscription.set_window(self.rng.random_range(1..9)),
+                _ => sleep(Duration::from_millis(self.rng.random_range(0..4_000))).await,
+            }
+        }
+        (bus, subscription)
+    }
+
+    /// Some runs, and then nothing but time, and somebody who takes what comes.
+    async fn happens(mut self) {
+        for _ in 0..self.rng.random_range(0..3) {
+            let (bus, subscription) = self.lives().await;
+            if self.rng.random() {
+                let patience = Duration::from_millis(self.rng.random_range(0..10_000));
+                bus.shutdown(patience).await.unwrap();
+            }
+            // Else it dies with its handles, like a process that is killed.
+            drop((bus, subscription));
+        }
+        let (bus, subscription) = self.lives().await;
+        subscription.resume();
+        let all = self.consumers.clone();
+        let run = move |delivery| {
+            let answer = all.answer(delivery, Mood::Good);
+            async move { answer.await.unwrap() }
+        };
+        // Where another one is there it may be refused; that one may stop later.
+        let refused = subscription.consumer("last").run(run.clone()).await.is_err();
+        self.quiet().await;
+        if refused && subscription.info().await.unwrap().consumers.is_empty() {
+            subscription.consumer("last").run(run).await.unwrap();
+            self.quiet().await;
+        }
+        self.is_settled(&subscription).await;
+        self.came_in_order();
+        drop(bus);
+    }
+
+    /// Some hours without anybody who asks the bus for anything, or fewer if all is settled and saved before.
+    async fn quiet(&self) {
+        for _ in 0..100 {
+            sleep(Duration::from_secs(120)).await;
+            let stored = self.log.load("s").await.unwrap().unwrap();
+            let mut left = 0;
+            for cursor in stored.cursors {
+                left += self.log.bounds(&cursor.topic).await.unwrap().head.since(cursor.next);
+            }
+            if left == 0 {
+                return;
+            }
+        }
+    }
+
+    async fn is_settled(&self, subscription: &Subscription) {
+        let info = subscription.info().await.unwrap();
+        let status = &info.status;
+        assert_eq!((info.lag(), status.in_flight, status.held, status.aside), (0, 0, 0, 0), "{info:?}");
+        assert_eq!((status.counters.gap, status.counters.unroutable), (0, 0));
+        let parked = subscription.parked(None, 10_000).await.unwrap();
+        let parked = parked.iter().map(|letter| match &letter.origin {
+            DeadLetterOrigin::Subscription { topic, offset, .. } => place(topic, *offset),
+            other => panic!("{other:?}"),
+        });
+        let parked: BTreeSet<Place> = parked.collect();
+        let handled = self.consumers.handled.lock().unwrap().clone();
+        let settled = |it: &Place| handled.contains(it) || parked.contains(it) || self.mortal.contains(it);
+        let lost: Vec<_> = self.published.iter().filter(|it| !settled(it)).collect();
+        assert_eq!(lost, Vec::<&Place>::new(), "neither handled nor parked");
+        let stored = self.log.load("s").await.unwrap().unwrap();
+        for cursor in stored.cursors {
+            let head = self.log.bounds(&cursor.topic).await.unwrap().head;
+            assert_eq!(cursor.next, head, "the cursor of {} is saved", cursor.topic);
+        }
+    }
+
+    /// What came first was published first, where that is promised.
+    fn came_in_order(&self) {
+        if !self.is_plain {
+            return;
+        }
+        let mut lasts: BTreeMap<_, u64> = BTreeMap::new();
+        for First { place: (topic, offset), key } in self.consumers.firsts.lock().unwrap().iter() {
+            let line = match self.config.kind {
+                SubscriptionType::Shared => continue,
+                SubscriptionType::KeyShared if key.is_none() => continue,
+                SubscriptionType::KeyShared => (*topic, key.clone()),
+                _ => (*topic, None),
+            };
+            if let Some(before) = lasts.insert(line, *offset) {
+                assert!(before < *offset, "{offset} of topic {topic} came after {before}");
+            }
+        }
+    }
+}
+
+#[test]
+#[allow(clippy::print_stdout, reason = "a run that fails says how to run it again")]
+fn whatever_happens_everything_is_settled_in_the_end_though_nobody_asks() {
+    let first = env_u64("DISPATCH_BUS_SEED", rand::random::<u32>().into());
+    let count = if std::env::var_os("DISPATCH_BUS_SEED").is_some() { 1 } else { cases(50).cases };
+    for seed in first..first + u64::from(count) {
+        let run = || paused(async { World::new(seed).happens().await });
+        if let Err(panic) = std::panic::catch_unwind(run) {
+            println!("again with: DISPATCH_BUS_SEED={seed} cargo test -p dispatch-tests --test bus anything");
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
