@@ -6,7 +6,7 @@ use dispatch_core::log::TopicLog;
 use dispatch_core::{Clock, RegistrationError, SystemClock};
 use tokio::sync::oneshot;
 
-use super::hub::Hub;
+use super::hub::{Held, Hub};
 use super::time::BusClock;
 use super::{Bus, BusConfig, BusError, LOG_TARGET};
 use crate::system;
@@ -63,14 +63,15 @@ impl BusBuilder {
         let (bus, log_name, promise) = (&*name, log.name(), log.sync_policy());
         tracing::info!(target: LOG_TARGET, bus, log = log_name, %promise, "bus started");
         let thread = format!("dispatch-{name}");
-        let hub = system::start(&thread, move || {
-            let (alive, stopped) = oneshot::channel();
+        let held = system::start(&thread, move || {
+            let ((alive, stopped), context) = (oneshot::channel(), Context::new());
+            let held = Held::new(context.address());
             let clock = BusClock::new(self.wall);
-            let hub = Hub::create(|ctx| Hub::new(self.config, self.log, clock, ctx.address(), alive));
-            (hub, stopped)
+            context.run(Hub::new(self.config, self.log, clock, &held, alive));
+            (held, stopped)
         })
         .map_err(BusError::Thread)?;
-        Ok(Bus { name, hub, log })
+        Ok(Bus { name, held, log })
     }
 }
 

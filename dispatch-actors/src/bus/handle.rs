@@ -2,7 +2,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::Addr;
 use async_trait::async_trait;
 use dispatch_core::delivery::{Adapter, DeliveryError, Health, HealthStatus, Receipt};
 use dispatch_core::log::{LogEntry, TopicLog};
@@ -13,7 +12,7 @@ use serde::Serialize;
 use smallvec::smallvec;
 use tokio::sync::oneshot;
 
-use super::hub::{Drain, End, Few, Find, Hub, List, Open, Publish, Published};
+use super::hub::{Drain, End, Few, Find, Held, List, Open, Publish, Published};
 use super::subscription::{StopReport, Subscription, SubscriptionInfo};
 use super::topic::{topic, topic_of};
 use super::{BusBuilder, BusError};
@@ -21,11 +20,12 @@ use super::{BusBuilder, BusError};
 /// Topics, and who has subscribed to them.
 ///
 /// It is cheap to clone and can be used from any thread and any runtime. It ends when it is
-/// [shut down](Self::shutdown), or when the last handle of it and of its subscriptions is dropped.
+/// [shut down](Self::shutdown), or when the last handle of it and of its subscriptions is dropped: then what was taken is
+/// written, and subscriptions end where they are, without saving their cursors.
 #[derive(Clone)]
 pub struct Bus {
     pub(super) name: Arc<str>,
-    pub(super) hub: Addr<Hub>,
+    pub(super) held: Arc<Held>,
     pub(super) log: Arc<dyn TopicLog>,
 }
 
@@ -87,7 +87,7 @@ impl Bus {
 
     async fn publish_on(&self, topic: Topic, entries: Few<LogEntry>) -> Result<Few<Published>, BusError> {
         let (reply, answer) = oneshot::channel();
-        self.hub.do_send(Publish { topic, entries, reply });
+        self.held.hub().do_send(Publish { topic, entries, reply });
         answer.await.map_err(|_| BusError::Stopped)?
     }
 
@@ -134,7 +134,7 @@ impl Bus {
     /// # Errors
     /// [`BusError::Stopped`].
     pub async fn find(&self, name: impl Into<String>) -> Result<Option<Subscription>, BusError> {
-        self.hub.send(Find(name.into())).await.map_err(|_| BusError::Stopped)
+        self.held.hub().send(Find(name.into())).await.map_err(|_| BusError::Stopped)
     }
 
     /// Every subscription that is open, by name.
@@ -142,7 +142,7 @@ impl Bus {
     /// # Errors
     /// [`BusError::Stopped`].
     pub async fn subscriptions(&self) -> Result<Vec<Subscription>, BusError> {
-        self.hub.send(List).await.map_err(|_| BusError::Stopped)
+        self.held.hub().send(List).await.map_err(|_| BusError::Stopped)
     }
 
     /// How every open subscription is, by name.
@@ -191,11 +191,11 @@ impl Bus {
     /// [`BusError::Stopped`] if it has been shut down already.
     pub async fn shutdown(&self, deadline: Duration) -> Result<BusReport, BusError> {
         let (drained, done) = oneshot::channel();
-        self.hub.do_send(Drain(drained));
+        self.held.hub().do_send(Drain(drained));
         done.await.map_err(|_| BusError::Stopped)?;
         let open = self.subscriptions().await?;
         let stopped = join_all(open.into_iter().map(|subscription| subscription.stop(deadline))).await;
-        self.hub.do_send(End);
+        self.held.hub().do_send(End);
         Ok(BusReport { subscriptions: stopped.into_iter().flatten().collect() })
     }
 }
@@ -251,7 +251,7 @@ impl SubscriptionBuilder {
     pub async fn open(self) -> Result<Subscription, BusError> {
         let Self { bus, config, dead_letters, accept_loss } = self;
         let (reply, answer) = oneshot::channel();
-        bus.hub.do_send(Open { config, dead_letters, accept_loss, reply });
+        bus.held.hub().do_send(Open { config, dead_letters, accept_loss, reply });
         answer.await.map_err(|_| BusError::Stopped)?
     }
 }
@@ -285,7 +285,7 @@ impl Adapter for BusAdapter {
     }
 
     async fn health(&self) -> Health {
-        let connected = self.bus.hub.connected();
+        let connected = self.bus.held.hub().connected();
         let status = if connected { HealthStatus::Healthy } else { HealthStatus::Unhealthy };
         Health { status, ..Health::default() }
     }

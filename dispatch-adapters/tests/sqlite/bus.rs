@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use dispatch_adapters::bus::{Bus, BusError, Delivery, SeekTo, Start, Subscription, SubscriptionConfig};
-use dispatch_adapters::model::log::{Offset, Retention, TopicLog};
+use dispatch_adapters::model::log::{LogError, Offset, Retention, TopicLog};
 use tokio::sync::{Notify, mpsc};
 
 use crate::support::{damage_six, fill, numbered, open, run, topic};
@@ -171,6 +171,29 @@ fn a_subscription_that_is_being_opened_while_the_bus_stops_is_refused() {
         assert!(matches!(opened, Err(BusError::Stopped)), "{opened:?}");
         assert_eq!(report.unwrap().subscriptions.len(), 1);
         bus.log().close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_bus_whose_handles_are_gone_gives_its_folder_up() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let bus = Bus::builder(open(folder.path()).await.unwrap()).start().unwrap();
+        let subscription = bus.subscription(config("s")).open().await.unwrap();
+        let mut got = Got::of(&subscription).await;
+        bus.publish(TOPIC, numbered(0)).await.unwrap();
+        assert_eq!(got.next(1).await, [0]);
+        drop((bus, subscription));
+        // It ends on its own thread.
+        let mut look = tokio::time::interval(Duration::from_millis(5));
+        let log = loop {
+            match open(folder.path()).await {
+                Ok(log) => break log,
+                Err(error) => assert!(matches!(error, LogError::Locked { .. }), "{error}"),
+            }
+            look.tick().await;
+        };
+        log.close().await.unwrap();
     });
 }
 

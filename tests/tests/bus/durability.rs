@@ -1,7 +1,9 @@
+use std::sync::Arc;
 use std::time::Duration;
 
-use dispatch_actors::bus::Verdict;
+use dispatch_actors::bus::{BusError, Verdict};
 use dispatch_core::subscription::Start;
+use dispatch_core::{Adapter, Envelope};
 use dispatch_tests::support::paused;
 use tokio::time::sleep;
 
@@ -126,5 +128,44 @@ fn f4_what_was_not_saved_before_a_crash_comes_again_and_nothing_else() {
         again.connect(&subscription, "b").await;
         settle().await;
         assert_eq!(again.offsets(), [1, 4], "2 and 3 were acknowledged out of order, and saved so");
+    });
+}
+
+#[test]
+fn a_bus_ends_with_the_last_handle_of_it_and_of_its_subscriptions() {
+    paused(async {
+        let log = log();
+        let bus = bus(&log);
+        let opened = bus.reliable_exclusive("s", TOPIC).open().await.unwrap();
+        bus.non_reliable_shared("live", TOPIC).open().await.unwrap();
+        let seen = Seen::default();
+        let consumer = seen.connect(&opened, "a").await;
+        publish(&bus, 1).await;
+        let adapter = bus.adapter();
+        drop(bus);
+        adapter.deliver(&Envelope::empty("OrderPlaced").with_topic(&TOPIC.parse().unwrap())).await.unwrap();
+        drop(adapter);
+        log.append(&TOPIC.parse().unwrap(), vec![Envelope::empty("OrderPlaced").into()]).await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(seen.offsets(), [0, 1, 2], "a handle of a subscription keeps all of it");
+        drop(opened);
+        settle().await;
+        assert!(matches!(consumer.pause().await, Err(BusError::Stopped)));
+        assert_eq!(Arc::strong_count(&log), 1, "nothing holds the log any more");
+    });
+}
+
+#[test]
+fn what_was_taken_is_written_though_the_last_handle_is_gone() {
+    paused(async {
+        let log = log();
+        let bus = bus(&log);
+        let mut published = Box::pin(bus.publish(TOPIC, Envelope::empty("OrderPlaced")));
+        assert!(futures_util::poll!(&mut published).is_pending());
+        drop(published);
+        drop(bus);
+        settle().await;
+        assert_eq!(log.bounds(&TOPIC.parse().unwrap()).await.unwrap().len(), 1);
+        assert_eq!(Arc::strong_count(&log), 1);
     });
 }

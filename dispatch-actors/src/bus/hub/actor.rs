@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -22,11 +22,12 @@ use tokio::time::Sleep;
 use uuid::Uuid;
 
 use super::open::Prepared;
+use super::protocol::Unheld;
 use super::publish::{Appended, Waiting};
 use super::upkeep::{Beat, Tailed};
-use super::{BusConfig, Drain, End, Find, Forget, List, Open};
+use super::{BusConfig, Drain, End, Find, Forget, Held, List, Open};
 use crate::bus::shared::{Shared, Spare};
-use crate::bus::subscription::{Subscription, SubscriptionActor};
+use crate::bus::subscription::{Abandon, Subscription, SubscriptionActor};
 use crate::bus::time::BusClock;
 
 /// See the [module](super).
@@ -51,6 +52,9 @@ pub(in crate::bus) struct Hub {
     pub(super) next_trim: Duration,
     drains: Vec<oneshot::Sender<()>>,
     draining: bool,
+    /// What its handles share. It is not one of them.
+    held: Weak<Held>,
+    unheld: bool,
     timer: Pin<Box<Sleep>>,
     /// Dropped when the hub ends; its thread ends then, if it has one of its own.
     _alive: oneshot::Sender<()>,
@@ -101,7 +105,7 @@ impl Hub {
         config: BusConfig,
         log: Arc<dyn TopicLog>,
         clock: BusClock,
-        own: Addr<Self>,
+        held: &Arc<Held>,
         alive: oneshot::Sender<()>,
     ) -> Self {
         let seed = config.seed.unwrap_or_else(rand::random);
@@ -113,7 +117,7 @@ impl Hub {
             sanitizer: Sanitizer::with_patterns(&config.sensitive_patterns).unwrap_or_default(),
             heartbeat: config.heartbeat,
             idle_timeout: config.idle_timeout,
-            hub: own,
+            hub: held.hub().clone(),
             spare: Spare::default(),
         };
         let now = clock.now();
@@ -137,6 +141,8 @@ impl Hub {
             beating: false,
             drains: Vec::new(),
             draining: false,
+            held: Arc::downgrade(held),
+            unheld: false,
             _alive: alive,
         }
     }
@@ -166,6 +172,10 @@ impl Hub {
         if self.draining && self.topics.values().all(|topic| topic.waiting.is_empty() && !topic.appending) {
             for drained in self.drains.drain(..) {
                 let _ = drained.send(());
+            }
+            if self.unheld {
+                ctx.stop();
+                return;
             }
         }
         self.keep_time(cx);
@@ -247,6 +257,13 @@ impl Actor for Hub {
         ctx.set_mailbox_capacity(usize::MAX >> 4);
         ctx.spawn(Turns);
     }
+
+    /// Subscriptions have work of their own, and would go on without it.
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        for opened in self.subscriptions.values() {
+            opened.actor.do_send(Abandon);
+        }
+    }
 }
 
 /// Gives the actor a turn whenever its mailbox has been worked off, and whenever something it waits for has come.
@@ -267,13 +284,13 @@ impl ActorFuture<Hub> for Turns {
 }
 
 impl Hub {
-    pub(super) fn handle_of(&self, name: &str, ctx: &Context<Self>) -> Option<Subscription> {
-        let (name, opened) = self.subscriptions.get_key_value(name)?;
+    pub(super) fn handle_of(&self, name: &str) -> Option<Subscription> {
+        let ((name, opened), held) = (self.subscriptions.get_key_value(name)?, self.held.upgrade()?);
         Some(Subscription {
             name: Arc::clone(name),
             guarantee: opened.config.guarantee,
             actor: Addr::clone(&opened.actor),
-            hub: ctx.address(),
+            held,
             log: Arc::clone(&self.log),
         })
     }
@@ -282,17 +299,17 @@ impl Hub {
 impl Handler<Find> for Hub {
     type Result = MessageResult<Find>;
 
-    fn handle(&mut self, Find(name): Find, ctx: &mut Context<Self>) -> Self::Result {
-        MessageResult(self.handle_of(&name, ctx))
+    fn handle(&mut self, Find(name): Find, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.handle_of(&name))
     }
 }
 
 impl Handler<List> for Hub {
     type Result = MessageResult<List>;
 
-    fn handle(&mut self, _: List, ctx: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, _: List, _: &mut Context<Self>) -> Self::Result {
         let names = self.subscriptions.keys();
-        MessageResult(names.filter_map(|name| self.handle_of(name, ctx)).collect())
+        MessageResult(names.filter_map(|name| self.handle_of(name)).collect())
     }
 }
 
@@ -316,6 +333,15 @@ impl Handler<Drain> for Hub {
     fn handle(&mut self, Drain(drained): Drain, _: &mut Context<Self>) {
         self.draining = true;
         self.drains.push(drained);
+    }
+}
+
+impl Handler<Unheld> for Hub {
+    type Result = ();
+
+    /// What was taken is written first.
+    fn handle(&mut self, _: Unheld, _: &mut Context<Self>) {
+        (self.draining, self.unheld) = (true, true);
     }
 }
 

@@ -17,4 +17,4 @@ mod upkeep;
 pub(super) use actor::Hub;
 pub use config::BusConfig;
 pub use protocol::Published;
-pub(super) use protocol::{Drain, End, Few, Find, Forget, List, Open, Publish};
+pub(super) use protocol::{Drain, End, Few, Find, Forget, Held, List, Open, Publish};

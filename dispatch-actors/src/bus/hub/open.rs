@@ -32,7 +32,7 @@ impl Opened {
 impl Handler<Open> for Hub {
     type Result = ();
 
-    fn handle(&mut self, open: Open, ctx: &mut Context<Self>) {
+    fn handle(&mut self, open: Open, _: &mut Context<Self>) {
         if self.is_draining() {
             let _ = open.reply.send(Err(BusError::Stopped));
             return;
@@ -46,7 +46,7 @@ impl Handler<Open> for Hub {
             let answer = match open.config.check_reopening(&opened.config) {
                 Ok(()) => {
                     opened.actor.do_send(Command::Window(open.config.window));
-                    self.handle_of(&name, ctx).ok_or(BusError::Stopped)
+                    self.handle_of(&name).ok_or(BusError::Stopped)
                 }
                 Err(conflict) => Err(BusError::Conflict(conflict)),
             };
@@ -115,7 +115,7 @@ impl Hub {
                 let opened = Opened { config, pattern, actor, slots: 0 };
                 self.subscriptions.insert(Arc::clone(&name), opened);
                 self.join_all(&name, topics);
-                let handle = self.handle_of(&name, ctx).ok_or(BusError::Stopped);
+                let handle = self.handle_of(&name).ok_or(BusError::Stopped);
                 let _ = open.reply.send(handle);
             }
             (Err(error), _) => {

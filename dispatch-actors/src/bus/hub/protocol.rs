@@ -8,6 +8,7 @@ use serde::Serialize;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
+use super::Hub;
 use crate::bus::BusError;
 use crate::bus::subscription::{Subscription, SubscriptionActor};
 
@@ -74,3 +75,27 @@ pub(in crate::bus) struct Drain(pub(in crate::bus) oneshot::Sender<()>);
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(in crate::bus) struct End;
+
+/// Nobody has a handle any more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Unheld;
+
+/// What the handles of a bus and of its subscriptions share: the bus ends when the last of them is dropped.
+pub(in crate::bus) struct Held(Addr<Hub>);
+
+impl Held {
+    pub(in crate::bus) fn new(hub: Addr<Hub>) -> Arc<Self> {
+        Arc::new(Self(hub))
+    }
+
+    pub(in crate::bus) const fn hub(&self) -> &Addr<Hub> {
+        &self.0
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.do_send(Unheld);
+    }
+}

@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 
 use super::live::Live;
 use super::reliable::Reliable;
-use super::{AddTopic, Command, Connect, Disconnect, HeadMoved, PauseConsumer, Pushed, StopReport};
+use super::{Abandon, AddTopic, Command, Connect, Disconnect, HeadMoved, PauseConsumer, Pushed, StopReport};
 use crate::bus::hub::Forget;
 use crate::bus::shared::Shared;
 
@@ -193,6 +193,14 @@ impl Handler<Disconnect> for SubscriptionActor {
             Side::Reliable(reliable) => reliable.disconnect(consumer),
             Side::Live(live) => live.disconnect(consumer),
         }
+    }
+}
+
+impl Handler<Abandon> for SubscriptionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Abandon, ctx: &mut Context<Self>) {
+        ctx.stop();
     }
 }
 

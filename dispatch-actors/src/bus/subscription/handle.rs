@@ -13,18 +13,19 @@ use uuid::Uuid;
 use super::{Command, SeekTo, StopReport, SubscriptionActor, SubscriptionInfo};
 use crate::bus::BusError;
 use crate::bus::consumer::ConsumerBuilder;
-use crate::bus::hub::{Forget, Hub};
+use crate::bus::hub::{Forget, Held};
 use crate::bus::topic::topic;
 
 /// A subscription that is open: the handle through which consumers come, and through which it is run.
 ///
-/// It is cheap to clone and can be used from any thread and any runtime. It stays open when its handles are dropped.
+/// It is cheap to clone and can be used from any thread and any runtime. It stays open when its handles are dropped, as
+/// long as the bus has one.
 #[derive(Clone)]
 pub struct Subscription {
     pub(in crate::bus) name: Arc<str>,
     pub(in crate::bus) guarantee: Guarantee,
     pub(in crate::bus) actor: Addr<SubscriptionActor>,
-    pub(in crate::bus) hub: Addr<Hub>,
+    pub(in crate::bus) held: Arc<Held>,
     pub(in crate::bus) log: Arc<dyn TopicLog>,
 }
 
@@ -167,7 +168,7 @@ impl Subscription {
     /// [`BusError::Stopped`] if it has ended.
     pub async fn stop(self, deadline: Duration) -> Result<StopReport, BusError> {
         let report = self.ask(|reply| Command::Stop { deadline, reply }).await;
-        self.hub.do_send(Forget { name: self.name.to_string(), actor: self.actor });
+        self.held.hub().do_send(Forget { name: self.name.to_string(), actor: self.actor });
         report
     }
 

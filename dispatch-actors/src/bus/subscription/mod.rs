@@ -25,5 +25,7 @@ pub(super) use actor::{Parts, SubscriptionActor};
 pub use handle::Subscription;
 pub use info::{ConsumerInfo, StopReport, SubscriptionInfo};
 pub use protocol::SeekTo;
-pub(super) use protocol::{AddTopic, Command, Connect, Disconnect, HeadMoved, PauseConsumer, Pushed};
+pub(super) use protocol::{
+    Abandon, AddTopic, Command, Connect, Disconnect, HeadMoved, PauseConsumer, Pushed,
+};
 pub(super) use reliable::{Done, place};

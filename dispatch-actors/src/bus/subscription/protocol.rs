@@ -47,6 +47,11 @@ pub(in crate::bus) struct Connect {
     pub(in crate::bus) reply: oneshot::Sender<Option<ConsumerId>>,
 }
 
+/// The bus is gone: end without waiting for anything.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(in crate::bus) struct Abandon;
+
 /// A consumer goes.
 #[derive(Message)]
 #[rtype(result = "()")]
