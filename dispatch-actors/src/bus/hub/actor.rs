@@ -201,6 +201,13 @@ impl Hub {
         }
     }
 
+    /// Ends the subscriptions: they have work of their own, and would go on without anybody.
+    fn abandon_all(&mut self) {
+        for opened in std::mem::take(&mut self.subscriptions).into_values() {
+            opened.actor.do_send(Abandon);
+        }
+    }
+
     /// The state of a topic; one that was not known joins the subscriptions that it matches.
     pub(super) fn topic(&mut self, topic: &Topic) -> &mut TopicState {
         if !self.topics.contains_key(topic) {
@@ -258,11 +265,8 @@ impl Actor for Hub {
         ctx.spawn(Turns);
     }
 
-    /// Subscriptions have work of their own, and would go on without it.
     fn stopped(&mut self, _: &mut Context<Self>) {
-        for opened in self.subscriptions.values() {
-            opened.actor.do_send(Abandon);
-        }
+        self.abandon_all();
     }
 }
 
@@ -339,9 +343,10 @@ impl Handler<Drain> for Hub {
 impl Handler<Unheld> for Hub {
     type Result = ();
 
-    /// What was taken is written first.
+    /// Nothing is delivered any more; what was taken is written before it ends.
     fn handle(&mut self, _: Unheld, _: &mut Context<Self>) {
         (self.draining, self.unheld) = (true, true);
+        self.abandon_all();
     }
 }
 
