@@ -1,12 +1,14 @@
-//! Support for tests: virtual time, dispatchers that misbehave on demand, logs that can be read.
+//! Support for tests: virtual time, dispatchers that misbehave on demand, logs that can be read, and one that fails.
 
 mod act;
+mod flaky;
 mod logs;
 mod proof;
 mod puppet;
 mod time;
 
 pub use act::Act;
+pub use flaky::FlakyLog;
 pub use logs::{Entry, Logs};
 pub use proof::{cases, env_u64};
 pub use puppet::Puppet;
