@@ -2,164 +2,27 @@
 //!
 //! A run that fails prints its seed, and the command that runs it again.
 
+mod consumers;
+mod target;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use actix::prelude::*;
-use dispatch_actors::bus::{Acknowledge, Bus, BusConfig, Consume, Consumer, Delivery, Subscription, Verdict};
+use dispatch_actors::bus::{Bus, BusConfig, Subscription};
 use dispatch_actors::testing::{VirtualClock, start_of_time};
 use dispatch_core::log::{LogEntry, Offset, ReadLimit, TopicLog};
 use dispatch_core::policy::RateLimit;
 use dispatch_core::subscription::{Exhausted, Start, SubscriptionConfig, SubscriptionType};
-use dispatch_core::{Clock, DeadLetterOrigin, Envelope, Topic};
+use dispatch_core::{Clock, Envelope, Topic};
 use dispatch_tests::support::{FlakyLog, cases, env_u64, paused};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use tokio::time::sleep;
 
+use self::consumers::{Consumers, First, Mood, Place, TOPICS, place};
+use self::target::{Target, origin};
 use crate::support::{builder, log};
-
-const TOPICS: [&str; 2] = ["shop.order.events", "shop.item.events"];
-
-/// The place of a message: its topic, and its offset there.
-type Place = (usize, u64);
-
-fn place(topic: &Topic, offset: Offset) -> Place {
-    (TOPICS.iter().position(|known| *known == topic.as_str()).unwrap(), offset.get())
-}
-
-fn place_of(delivery: &Delivery) -> Place {
-    place(delivery.topic().unwrap(), delivery.offset())
-}
-
-/// A message that came for the first time.
-struct First {
-    place: Place,
-    key: Option<String>,
-}
-
-/// What consumers share: chance, and what they have done.
-#[derive(Clone)]
-struct Consumers {
-    chance: Arc<Mutex<SmallRng>>,
-    handled: Arc<Mutex<BTreeSet<Place>>>,
-    firsts: Arc<Mutex<Vec<First>>>,
-}
-
-/// How a consumer answers.
-#[derive(Clone, Copy)]
-enum Mood {
-    Good,
-    Moody,
-    /// It never answers.
-    Silent,
-}
-
-impl Consumers {
-    fn chance(&self, of: u32) -> u32 {
-        self.chance.lock().unwrap().random_range(0..of)
-    }
-
-    fn got(&self, delivery: &Delivery) {
-        let (place, mut firsts) = (place_of(delivery), self.firsts.lock().unwrap());
-        if firsts.iter().all(|before| before.place != place) {
-            firsts.push(First { place, key: delivery.key().map(ToOwned::to_owned) });
-        }
-    }
-
-    /// Takes its time, and says what it thinks of the message; `None` if it never does.
-    fn answer(&self, delivery: Delivery, mood: Mood) -> impl Future<Output = Option<Verdict>> + use<> {
-        self.got(&delivery);
-        self.clone().thinks(delivery, mood)
-    }
-
-    async fn thinks(self, delivery: Delivery, mood: Mood) -> Option<Verdict> {
-        if self.chance(3) == 0 {
-            sleep(Duration::from_millis(self.chance(2_000).into())).await;
-        }
-        let reason = "not now".to_owned();
-        let verdict = match (mood, self.chance(10)) {
-            (Mood::Silent, _) | (Mood::Moody, 0) => return None,
-            (Mood::Moody, 1) => Verdict::Nack { delay: None, reason },
-            (Mood::Moody, 2) => {
-                Verdict::Nack { delay: Some(Duration::from_millis(self.chance(5_000).into())), reason }
-            }
-            (Mood::Moody, 3) => Verdict::Reject { reason },
-            _ => Verdict::Ack,
-        };
-        if verdict == Verdict::Ack {
-            self.handled.lock().unwrap().insert(place_of(&delivery));
-        }
-        Some(verdict)
-    }
-
-    /// Connects another consumer, of any form; `None` if it is refused.
-    async fn connect(&self, subscription: &Subscription, mood: Mood) -> Option<Consumer> {
-        let (all, consumer) = (self.clone(), subscription.consumer("any"));
-        let connected = match self.chance(3) {
-            0 => {
-                let run = move |delivery| {
-                    let answer = all.answer(delivery, mood);
-                    async move {
-                        match answer.await {
-                            Some(verdict) => verdict,
-                            None => std::future::pending().await,
-                        }
-                    }
-                };
-                consumer.run(run).await
-            }
-            1 => {
-                let run = move |delivery, acknowledge| {
-                    let answer = all.answer(delivery, mood);
-                    async move { give(answer.await, acknowledge) }
-                };
-                consumer.run_manual(run).await
-            }
-            _ => consumer.actor(Handles { all, mood, left: self.chance(30) }.start().recipient()).await,
-        };
-        connected.ok()
-    }
-}
-
-/// Answers, or forgets to.
-fn give(verdict: Option<Verdict>, acknowledge: Acknowledge) {
-    match verdict {
-        Some(Verdict::Ack) => acknowledge.ack(),
-        Some(Verdict::Nack { delay: Some(delay), reason }) => acknowledge.nack_after(delay, reason),
-        Some(Verdict::Nack { reason, .. }) => acknowledge.nack(reason),
-        Some(Verdict::Reject { reason }) => acknowledge.reject(reason),
-        _ => std::mem::forget(acknowledge),
-    }
-}
-
-/// An actor that handles so many messages more, and stops.
-struct Handles {
-    all: Consumers,
-    mood: Mood,
-    left: u32,
-}
-
-impl Actor for Handles {
-    type Context = Context<Self>;
-}
-
-impl Handler<Consume> for Handles {
-    type Result = ();
-
-    fn handle(&mut self, consume: Consume, ctx: &mut Context<Self>) {
-        if self.left == 0 {
-            self.all.got(&consume.delivery);
-            ctx.stop();
-            return;
-        }
-        self.left -= 1;
-        let Consume { delivery, acknowledge, .. } = consume;
-        let answer = self.all.answer(delivery, self.mood);
-        ctx.spawn(async move { give(answer.await, acknowledge) }.into_actor(self));
-    }
-}
 
 /// A subscription, and what is published to it.
 struct World {
@@ -168,6 +31,7 @@ struct World {
     clock: VirtualClock,
     config: SubscriptionConfig,
     consumers: Consumers,
+    target: Target,
     /// Whether nothing is delayed or ends, so that there is an order.
     is_plain: bool,
     /// Whether the log takes its time, and is not always available.
@@ -188,20 +52,19 @@ impl World {
             .starting_at(Start::Earliest)
             .with_window(rng.random_range(1..9))
             .with_ack_timeout(Duration::from_secs(3))
-            .when_exhausted(Exhausted::Park);
+            .when_exhausted(if rng.random() { Exhausted::Park } else { Exhausted::DeadLetter });
         config.retry = config.retry.with_base(Duration::from_millis(200)).with_max_retries(2);
         config.rate = rng.random_bool(0.5).then(|| RateLimit::per_second(rng.random_range(2..100)));
         config.bytes_per_second = rng.random_bool(0.3).then(|| rng.random_range(10..1_000));
-        let consumers = Consumers {
-            chance: Arc::new(Mutex::new(SmallRng::seed_from_u64(rng.random()))),
-            handled: Arc::default(),
-            firsts: Arc::default(),
-        };
+        let chance = Arc::new(Mutex::new(SmallRng::seed_from_u64(rng.random())));
+        let target = Target { chance: Arc::clone(&chance), has: Arc::default() };
+        let consumers = Consumers { chance, handled: Arc::default(), firsts: Arc::default() };
         Self {
             log: log(),
             clock: VirtualClock::starting_at(start_of_time()),
             config,
             consumers,
+            target,
             is_plain: rng.random(),
             is_flaky: rng.random(),
             rng,
@@ -240,7 +103,12 @@ impl World {
         let config = |config: &mut BusConfig| config.heartbeat = Duration::from_secs(2);
         let bus = builder(&log).configure(config).start().unwrap();
         loop {
-            match bus.subscription(self.config.clone()).open().await {
+            let opening = bus.subscription(self.config.clone());
+            let opening = match self.config.exhausted {
+                Some(Exhausted::DeadLetter) => opening.dead_letters(self.target.clone()),
+                _ => opening,
+            };
+            match opening.open().await {
                 Ok(subscription) => return (bus, subscription),
                 Err(error) => assert!(self.is_flaky, "{error}"),
             }
@@ -343,15 +211,12 @@ impl World {
         assert_eq!((info.lag(), status.in_flight, status.held, status.aside), (0, 0, 0, 0), "{info:?}");
         assert_eq!((status.counters.gap, status.counters.unroutable), (0, 0));
         let parked = self.log.parked("s", None, 10_000).await.unwrap();
-        let parked = parked.iter().map(|letter| match &letter.origin {
-            DeadLetterOrigin::Subscription { topic, offset, .. } => place(topic, *offset),
-            other => panic!("{other:?}"),
-        });
-        let parked: BTreeSet<Place> = parked.collect();
-        let handled = self.consumers.handled.lock().unwrap().clone();
-        let settled = |it: &Place| handled.contains(it) || parked.contains(it);
-        let lost: Vec<_> = self.immortal().await.into_iter().filter(|it| !settled(it)).collect();
-        assert!(lost.is_empty(), "neither handled nor parked: {lost:?}");
+        let mut settled: BTreeSet<Place> = parked.iter().map(|letter| origin(letter)).collect();
+        settled.extend(self.consumers.handled.lock().unwrap().iter());
+        settled.extend(self.target.has.lock().unwrap().iter());
+        let immortal = self.immortal().await;
+        let lost: Vec<_> = immortal.difference(&settled).collect();
+        assert!(lost.is_empty(), "neither handled nor kept: {lost:?}");
         assert_eq!(self.unsaved().await, [], "the cursor is not saved");
     }
 
