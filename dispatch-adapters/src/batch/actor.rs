@@ -3,9 +3,10 @@ use std::sync::Arc;
 use dispatch_core::Envelope;
 use dispatch_core::delivery::{Adapter, DeliveryError, Receipt};
 use dispatch_core::policy::{BatchPolicy, RefusedBy};
-use futures_util::future::OptionFuture;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, OptionFuture};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::Hold;
@@ -28,12 +29,14 @@ pub(super) async fn run<A: Adapter>(
     // Who waits until every batch up to a number has its results.
     let mut flushes: Vec<(u64, oneshot::Sender<()>)> = Vec::new();
     let (mut open, mut hurried) = (true, 0_usize);
+    // The turn for a place: kept from one round of the loop to the next, so that nobody gets before it.
+    let mut turn: Option<BoxFuture<'static, Result<OwnedSemaphorePermit, AcquireError>>> = None;
     loop {
-        while line.is_ready()
-            && let Ok(place) = Arc::clone(&places).try_acquire_owned()
-            && let Some((number, items)) = line.next()
-        {
-            sending.push(send(Arc::clone(&sender), number, items, place));
+        // Whatever is old wants to leave; until there is a place, it goes on collecting.
+        let is_due = line.due().is_some_and(|due| due <= origin.elapsed());
+        turn = turn.filter(|_| is_due || line.is_ready());
+        if turn.is_none() && (is_due || line.is_ready()) {
+            turn = Some(Arc::clone(&places).acquire_owned().boxed());
         }
         for (_, done) in flushes.extract_if(.., |(number, _)| line.is_past(*number)) {
             // Whoever asked may have gone.
@@ -42,16 +45,23 @@ pub(super) async fn run<A: Adapter>(
         if !open && line.is_empty() {
             break;
         }
-        // While as many are on their way as may be, the next one goes on collecting.
-        let full = places.available_permits() == 0;
-        let due = line.due().filter(|_| !full).map(|due| origin + due);
+        let due = line.due().filter(|_| turn.is_none()).map(|due| origin + due);
         let over = hold.as_ref().filter(|hold| line.can_take_back(hold.most));
         let refusing = OptionFuture::from(over.map(|hold| hold.breaker.refusing()));
         tokio::select! {
             biased;
             Some(number) = sending.next() => line.finished(number),
-            // Given back at once: what matters is that there is one.
-            _ = places.acquire(), if full => {}
+            Some(place) = OptionFuture::from(turn.as_mut()) => {
+                turn = None;
+                if !line.is_ready() {
+                    line.cut();
+                }
+                if let Ok(place) = place
+                    && let Some((number, items)) = line.next()
+                {
+                    sending.push(send(Arc::clone(&sender), number, items, place));
+                }
+            }
             Some(remaining) = refusing => {
                 for item in line.take_back(hold.as_ref().map_or(0, |hold| hold.most)) {
                     // Whoever has gone need not be told.
@@ -60,16 +70,8 @@ pub(super) async fn run<A: Adapter>(
                 }
             }
             command = commands.recv(), if open => match command {
-                Some(Command::Add(item)) => {
-                    line.push(item, origin.elapsed());
-                    if hurried > 0 && commands.is_empty() {
-                        line.cut();
-                    }
-                }
-                Some(Command::Hurry) => {
-                    hurried += 1;
-                    line.cut();
-                }
+                Some(Command::Add(item)) => line.push(item, origin.elapsed()),
+                Some(Command::Hurry) => hurried += 1,
                 Some(Command::Calm) => hurried = hurried.saturating_sub(1),
                 Some(Command::Flush(done)) => flushes.push((line.cut(), done)),
                 None => {
@@ -77,7 +79,10 @@ pub(super) async fn run<A: Adapter>(
                     line.cut();
                 }
             },
-            () = tokio::time::sleep_until(due.unwrap_or(origin)), if due.is_some() => line.cut_due(origin.elapsed()),
+            () = tokio::time::sleep_until(due.unwrap_or(origin)), if due.is_some() => {}
+        }
+        if hurried > 0 && commands.is_empty() {
+            line.cut();
         }
     }
 }

@@ -43,12 +43,6 @@ impl<T> Line<T> {
         self.last
     }
 
-    /// Closes what is being collected, if it has waited long enough.
-    pub(super) fn cut_due(&mut self, now: Duration) {
-        let items = self.batch.take_due(now);
-        self.close(items.unwrap_or_default());
-    }
-
     pub(super) fn due(&self) -> Option<Duration> {
         self.batch.due()
     }

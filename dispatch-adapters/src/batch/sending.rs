@@ -82,6 +82,8 @@ impl<A: Adapter> Sender<A> {
             if seat.is_none() {
                 seat = Arc::clone(&self.places).acquire_owned().await.ok();
             }
+            // What is behind is not to be blamed for the wait.
+            call.waited();
             let errors = self.attempt(&mut open, audience, moment).await;
             // Others go on while this one waits.
             drop(seat.take());
@@ -143,11 +145,12 @@ impl<A: Adapter> Sender<A> {
 
     /// One answer for each envelope, whatever the adapter does.
     async fn ask(&self, envelopes: &[Envelope], moment: &Moment) -> Vec<Answer> {
-        let asked = if let Some(ask) = self.ask {
-            ask(&self.adapter, envelopes, moment)
-        } else {
+        let asked = async {
+            if let Some(ask) = self.ask {
+                return ask(&self.adapter, envelopes, moment).await;
+            }
             self.telemetry.emit(DeliveryEvent::Batched { size: envelopes.len() });
-            self.adapter.deliver_batch(envelopes)
+            self.adapter.deliver_batch(envelopes).await
         };
         // Foreign code; nothing of it is used again after it has panicked.
         let asked = AssertUnwindSafe(asked).catch_unwind().await;

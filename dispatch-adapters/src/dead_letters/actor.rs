@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_core::Envelope;
-use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryErrorKind, DeliveryEvent, Receipt};
+use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryErrorKind, DeliveryEvent, Progress, Receipt};
 use dispatch_core::policy::{Failure, RetryPolicy};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, OptionFuture};
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::protocol::{Command, Kept, Left};
 use crate::policy::Telemetry;
 
-/// A target that has not answered after this has not taken the letter.
+/// A target whose destination has not answered after this has not taken the letter.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Delivers dead letters to one target until it is told to stop, or nobody can send any more and all are delivered.
@@ -82,8 +82,9 @@ struct Worker<A> {
 impl<A: Adapter> Worker<A> {
     /// Delivers the letter that has waited longest.
     fn try_first(&self) -> Option<BoxFuture<'static, Result<Receipt, DeliveryError>>> {
-        let envelope = self.kept.front()?.letter.to_envelope();
-        Some(deliver(Arc::clone(&self.adapter), envelope).boxed())
+        let kept = self.kept.front()?;
+        let progress = Arc::clone(&kept.progress);
+        Some(deliver(Arc::clone(&self.adapter), kept.letter.to_envelope(), progress).boxed())
     }
 
     /// Takes note of how it went; the time until the next try.
@@ -128,12 +129,18 @@ impl<A: Adapter> Worker<A> {
     }
 }
 
-async fn deliver<A: Adapter>(adapter: Arc<A>, envelope: Envelope) -> Result<Receipt, DeliveryError> {
+async fn deliver<A: Adapter>(
+    adapter: Arc<A>,
+    envelope: Envelope,
+    progress: Arc<Progress>,
+) -> Result<Receipt, DeliveryError> {
     // The call is foreign code; nothing of it is used again after it has panicked.
-    let delivery = AssertUnwindSafe(adapter.deliver(&envelope)).catch_unwind();
-    match tokio::time::timeout(PATIENCE, delivery).await {
+    let delivery =
+        AssertUnwindSafe(async { adapter.deliver_rest(&envelope, &progress).await }).catch_unwind();
+    let patience = adapter.time_for(PATIENCE);
+    match tokio::time::timeout(patience, delivery).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(DeliveryError::retry("the adapter panicked")),
-        Err(_) => Err(DeliveryError::timed_out(PATIENCE)),
+        Err(_) => Err(DeliveryError::timed_out(patience)),
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use dispatch_core::delivery::DeadLetter;
+use dispatch_core::delivery::{DeadLetter, Progress};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -20,11 +20,13 @@ pub(super) struct Kept {
     pub(super) letter: Arc<DeadLetter>,
     /// Tries that failed.
     pub(super) tries: u32,
+    /// What of it the target has taken.
+    pub(super) progress: Arc<Progress>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Kept {
     pub(super) fn new(letter: Arc<DeadLetter>, permit: OwnedSemaphorePermit) -> Self {
-        Self { letter, tries: 0, _permit: permit }
+        Self { letter, tries: 0, progress: Arc::default(), _permit: permit }
     }
 }

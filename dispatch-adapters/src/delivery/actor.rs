@@ -128,6 +128,7 @@ pub(super) async fn run(
         let due = queue.due().filter(|_| running.jobs.is_empty());
         tokio::select! {
             biased;
+            () = tokio::time::sleep_until(stop.unwrap_or_else(Instant::now)), if stop.is_some() => break,
             Some(number) = ended.recv() => {
                 running.jobs.remove(&number);
             }
@@ -149,9 +150,10 @@ pub(super) async fn run(
                 }
             },
             () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
-            () = tokio::time::sleep_until(stop.unwrap_or_else(Instant::now)), if stop.is_some() => break,
         }
     }
+    // What has its outcome by now is told of.
+    while let Some(Some(())) = futures.next().now_or_never() {}
     drop(futures);
     while let Ok(number) = ended.try_recv() {
         running.jobs.remove(&number);

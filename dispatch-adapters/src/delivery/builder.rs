@@ -174,7 +174,8 @@ impl DeliveryBuilder {
     /// after the other, or one batch after the other.
     ///
     /// More than one finish in any order. With a batch, as many batches are on their way at once as it takes for so
-    /// many envelopes; one that waits to be tried again keeps nobody else waiting.
+    /// many envelopes; the place of one that waits to be tried again is free
+    /// for another.
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = Some(concurrency);
         self

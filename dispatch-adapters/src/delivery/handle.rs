@@ -133,7 +133,11 @@ impl Delivery {
         let abandoned = abandoned.wait_for(Option::is_some).await.ok().and_then(|left| left.clone());
         // Whoever still runs is counted below.
         let _ = tokio::time::timeout_at(until, self.shared.vitals.wait_until_quiet()).await;
-        DeliveryReport { abandoned: abandoned.unwrap_or_default(), running: self.shared.vitals.running() }
+        DeliveryReport {
+            is_unknown: abandoned.is_none(),
+            abandoned: abandoned.unwrap_or_default(),
+            running: self.shared.vitals.running(),
+        }
     }
 }
 
@@ -168,7 +172,7 @@ impl Adapter for Delivery {
                     *slot = Some(result);
                 }
             };
-            done += shared.deliver_some(rest, &Moment::start(), told).await;
+            done += shared.deliver_some(rest, &Progress::new(), &Moment::start(), told).await;
         }
         let stopped = || Err(shared.telemetry.refuse(RefusedBy::Stopped, None));
         results.into_iter().map(|result| result.unwrap_or_else(stopped)).collect()

@@ -24,16 +24,19 @@ pub(super) struct Job {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct DeliveryReport {
-    /// Envelopes that were taken and not delivered; the last attempt of some may have arrived.
+    /// Envelopes that were taken and not delivered. The last attempt of some may have arrived, and the dead letters may
+    /// have been given others meanwhile.
     pub abandoned: Vec<Envelope>,
     /// Calls of [`deliver`](crate::Delivery) that were still running; their callers have them.
     pub running: usize,
+    /// Whether the runtime ended before the delivery did, so that nobody knows what was left.
+    pub is_unknown: bool,
 }
 
 impl DeliveryReport {
     /// Whether nothing was left.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.abandoned.is_empty() && self.running == 0
+        self.abandoned.is_empty() && self.running == 0 && !self.is_unknown
     }
 }

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use dispatch_core::delivery::{
 use dispatch_core::policy::{BatchPolicy, BreakerPhase, RefusedBy};
 use dispatch_core::uuid::Uuid;
 use futures_util::FutureExt;
-use futures_util::future::join;
+use futures_util::future::{BoxFuture, OptionFuture, join};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tracing::{Instrument, Level};
@@ -92,26 +93,27 @@ impl Shared {
         }
     }
 
-    /// Delivers the first of a list of envelopes, in their order and together: as many as fit into a batch and pass the
-    /// rate limits before it is old. Each outcome is told as soon as it is known; how many there were, at least one.
+    /// Delivers the first of a list of envelopes, in their order and together: as many as fit into a batch, up to the first
+    /// that has passed the rate limits when it is old. Each outcome is told as soon as it is known; how many there were, at least one.
     ///
-    /// Without a batch it is one.
+    /// Without a batch it is one, and `progress` is its.
     pub(super) async fn deliver_some(
         &self,
         envelopes: &[Envelope],
+        progress: &Progress,
         moment: &Moment,
         mut told: impl FnMut(usize, Result<Receipt, DeliveryError>) + Send,
     ) -> usize {
         let Route::Batched(adapter) = &self.route else {
             if let Some(envelope) = envelopes.first() {
-                told(0, self.deliver(envelope, Course { progress: &Progress::new(), moment }).await);
+                told(0, self.deliver(envelope, Course { progress, moment }).await);
             }
             return 1;
         };
         let _running = self.vitals.enter();
         if self.gate.is_closed() {
             if let Some(envelope) = envelopes.first() {
-                told(0, self.settle(envelope, Err(Gate::refuse(&self.telemetry))).await);
+                told(0, self.settle(envelope, Gate::refuse(&self.telemetry)).await);
             }
             return 1;
         }
@@ -122,7 +124,6 @@ impl Shared {
         let Some(batch) = envelopes.get(..passed).filter(|batch| !batch.is_empty()) else {
             return 1;
         };
-        // Whatever comes after a failure does not keep back the answers of the others.
         let (tell, mut answers) = mpsc::unbounded_channel();
         let send = async move {
             let mut audience = move |place, answer| {
@@ -132,10 +133,37 @@ impl Shared {
             adapter.inner().send(batch.to_vec(), &mut audience, moment).await;
         };
         let settle = async {
-            while let Some((place, answer)) = answers.recv().await {
-                if let Some(envelope) = batch.get(place) {
-                    self.vitals.note(&answer, moment);
-                    told(place, self.settle(envelope, answer).await);
+            // One failure after the other goes its way, and keeps back the answers of none that was delivered.
+            let mut failed: VecDeque<(&Envelope, usize, DeliveryError)> = VecDeque::new();
+            let mut settling: OptionFuture<BoxFuture<'_, _>> = None.into();
+            let (mut open, mut busy) = (true, false);
+            loop {
+                if !busy && let Some((envelope, place, error)) = failed.pop_front() {
+                    busy = true;
+                    let settle = async move { (place, self.settle(envelope, error).await) };
+                    settling = Some(settle.boxed()).into();
+                }
+                tokio::select! {
+                    biased;
+                    answer = answers.recv(), if open => match answer {
+                        Some((place, answer)) => {
+                            self.vitals.note(&answer, moment);
+                            match (answer, batch.get(place)) {
+                                (Ok(receipt), _) => {
+                                    self.telemetry.emit(DeliveryEvent::Delivered);
+                                    told(place, Ok(receipt));
+                                }
+                                (Err(error), Some(envelope)) => failed.push_back((envelope, place, error)),
+                                (Err(error), None) => told(place, Err(error)),
+                            }
+                        }
+                        None => open = false,
+                    },
+                    Some((place, outcome)) = &mut settling, if busy => {
+                        busy = false;
+                        told(place, outcome);
+                    }
+                    else => break,
                 }
             }
         };
@@ -159,21 +187,13 @@ impl Shared {
         (envelopes.len().min(self.batch.max_size), None)
     }
 
-    /// What comes after the last attempt of an envelope, in a span if anybody looks.
-    async fn settle(
-        &self,
-        envelope: &Envelope,
-        answer: Result<Receipt, DeliveryError>,
-    ) -> Result<Receipt, DeliveryError> {
-        match answer {
-            Ok(receipt) => {
-                self.telemetry.emit(DeliveryEvent::Delivered);
-                Ok(receipt)
-            }
-            Err(error) if tracing::span_enabled!(Level::INFO) => {
-                self.failed(envelope, error).instrument(self.span(envelope)).boxed().await
-            }
-            Err(error) => self.failed(envelope, error).boxed().await,
+    /// What comes after the last failure of an envelope, in a span if anybody looks.
+    async fn settle(&self, envelope: &Envelope, error: DeliveryError) -> Result<Receipt, DeliveryError> {
+        let settled = self.failed(envelope, error);
+        if tracing::span_enabled!(Level::INFO) {
+            settled.instrument(self.span(envelope)).boxed().await
+        } else {
+            settled.boxed().await
         }
     }
 

@@ -31,6 +31,7 @@ struct Puppet {
     fail_first: usize,
     disabled: AtomicBool,
     taken: Taken,
+    order: std::sync::Mutex<Vec<dispatch_core::uuid::Uuid>>,
 }
 
 /// Ids of what arrived, and how often.
@@ -70,6 +71,7 @@ impl Adapter for Puppet {
             return Err(DeliveryError::retry("down"));
         }
         *self.taken.0.lock().unwrap().entry(envelope.id()).or_default() += 1;
+        self.order.lock().unwrap().push(envelope.id());
         Ok(Receipt::taken())
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_core::delivery::{DeliveryError, Progress, Receipt};
-use dispatch_core::policy::RefusedBy;
+use dispatch_core::policy::{Failure as _, History, RefusedBy};
 use tokio::sync::mpsc;
 
 use super::protocol::Job;
@@ -22,8 +22,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Delivers one envelope, beside others.
 pub(super) async fn one(shared: Arc<Shared>, number: u64, job: Job, ended: mpsc::UnboundedSender<u64>) {
-    let progress = Progress::new();
-    let mut open = Open { number, job, attempts: 0 };
+    let mut open = Open::new(number, job);
+    let progress = Arc::clone(&open.progress);
     loop {
         let moment = Moment::patient();
         let course = Course { progress: &progress, moment: &moment };
@@ -37,7 +37,7 @@ pub(super) async fn one(shared: Arc<Shared>, number: u64, job: Job, ended: mpsc:
 
 /// Delivers a round in its order: together as far as there is a batch.
 pub(super) async fn round(shared: Arc<Shared>, jobs: Vec<(u64, Job)>, ended: mpsc::UnboundedSender<u64>) {
-    let mut open: Vec<_> = jobs.into_iter().map(|(number, job)| Open { number, job, attempts: 0 }).collect();
+    let mut open: Vec<_> = jobs.into_iter().map(|(number, job)| Open::new(number, job)).collect();
     while !open.is_empty() {
         let envelopes: Vec<_> = open.iter().map(|open| open.job.envelope.clone()).collect();
         let (tell, mut outcomes) = mpsc::unbounded_channel();
@@ -46,7 +46,8 @@ pub(super) async fn round(shared: Arc<Shared>, jobs: Vec<(u64, Job)>, ended: mps
             let _ = tell.send((place, outcome));
         };
         let moment = Moment::patient();
-        let mut sent = std::pin::pin!(shared.deliver_some(&envelopes, &moment, told));
+        let progress = open.first().map(|open| Arc::clone(&open.progress)).unwrap_or_default();
+        let mut sent = std::pin::pin!(shared.deliver_some(&envelopes, &progress, &moment, told));
         // Those of this part of the round that are done, and how long what was refused waits.
         let mut again = Again { pause: None, waiting: open.into_iter().map(Some).collect() };
         let mut count = None;
@@ -71,9 +72,14 @@ struct Open {
     job: Job,
     /// What was tried before the last refusal.
     attempts: u32,
+    progress: Arc<Progress>,
 }
 
 impl Open {
+    fn new(number: u64, job: Job) -> Self {
+        Self { number, job, attempts: 0, progress: Arc::default() }
+    }
+
     /// How long it waits for its next turn after a refusal; `None` if it has its outcome.
     fn pause_after(&mut self, outcome: &Outcome, most: u32) -> Option<Duration> {
         let error = outcome.as_ref().err()?;
@@ -89,7 +95,12 @@ impl Open {
     }
 
     async fn finish(self, shared: &Shared, outcome: Outcome, ended: &mpsc::UnboundedSender<u64>) {
-        let Self { number, job: Job { envelope, reply, permit }, .. } = self;
+        let Self { number, job: Job { envelope, reply, permit }, attempts, progress: _ } = self;
+        // Whoever reads the dead letter wants to know of all turns.
+        let outcome = outcome.map_err(|error| match error.history().cloned() {
+            Some(history) if error.refusal().is_some() => error.with_history(History { attempts, ..history }),
+            _ => error,
+        });
         let refused = outcome
             .as_ref()
             .err()

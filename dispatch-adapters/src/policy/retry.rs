@@ -19,8 +19,7 @@ use super::{Call, Policy};
 /// - A refusal by a policy further inside is handed on as it is: nothing was attempted. Only where a pool of connections
 ///   was exhausted is it tried again, and counted as an attempt.
 /// - `give_up_after` also ends the wait for a budget that is empty, and a call that a breaker further inside holds: it is
-///   refused. (Around an adapter, a dispatcher and in a [`Delivery`](crate::Delivery) without a batch; a batch is held for
-///   all its envelopes together.)
+///   refused. What the queue of a [`Delivery`](crate::Delivery) has taken stays held, and that time does not count.
 /// - The error at the end carries the [`History`] of the attempts.
 #[derive(Debug, Clone)]
 pub struct Retry {
@@ -154,10 +153,13 @@ impl Failed {
 
     /// The error with what was tried.
     pub(crate) fn tell<E: Failure>(before: Option<Self>, error: E) -> E {
+        let inside =
+            error.history().map_or(0, |history| if error.refusal().is_some() { history.attempts } else { 0 });
         match before {
             None => error,
             Some(Self { attempts, first_error, first_at, last_at }) => error.with_history(History {
-                attempts,
+                // With probes that failed before a breaker refused.
+                attempts: attempts.saturating_add(inside),
                 first_error,
                 first_failed_at: first_at,
                 last_failed_at: last_at,

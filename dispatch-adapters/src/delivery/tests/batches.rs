@@ -6,7 +6,7 @@ use super::*;
 async fn in_a_batch_only_what_failed_is_tried_again() {
     /// Fails every second envelope of the first batch.
     #[derive(Default)]
-    struct Half(AtomicUsize, Taken);
+    struct Half(AtomicUsize, Taken, std::sync::Mutex<Vec<dispatch_core::uuid::Uuid>>);
 
     #[async_trait]
     impl Adapter for Half {
@@ -25,6 +25,7 @@ async fn in_a_batch_only_what_failed_is_tried_again() {
                     return Err(DeliveryError::retry("not this time"));
                 }
                 *self.1.0.lock().unwrap().entry(envelope.id()).or_default() += 1;
+                self.2.lock().unwrap().push(envelope.id());
                 Ok(Receipt::taken())
             };
             envelopes.iter().enumerate().map(deliver).collect()
@@ -35,10 +36,17 @@ async fn in_a_batch_only_what_failed_is_tried_again() {
     let batch = BatchPolicy { max_size: 10, max_age: s(1) };
     let delivery =
         Delivery::to(Arc::clone(&half)).retry(RetryPolicy::default()).batch(batch).start().unwrap();
-    for _ in 0..10 {
-        drop(delivery.enqueue(event()).unwrap());
+    let envelopes: Vec<_> = (0..10).map(|_| event()).collect();
+    for envelope in &envelopes {
+        drop(delivery.enqueue(envelope.clone()).unwrap());
     }
     assert!(delivery.shutdown(s(60)).await.is_complete());
+    let every_second = |from| envelopes.iter().skip(from).step_by(2).map(Envelope::id);
+    assert_eq!(
+        *half.2.lock().unwrap(),
+        every_second(0).chain(every_second(1)).collect::<Vec<_>>(),
+        "in its order"
+    );
     let taken = half.1.0.lock().unwrap();
     assert!(taken.len() == 10 && taken.values().all(|times| *times == 1));
 }
@@ -455,7 +463,8 @@ async fn over_the_bound_callers_are_refused_when_a_list_opens_the_breaker() {
         })
         .collect();
     tokio::time::sleep(s(10)).await;
-    assert!(calls.iter().filter(|call| !call.is_finished()).count() <= 15);
+    let held = calls.iter().filter(|call| !call.is_finished()).count();
+    assert!((1..=15).contains(&held), "{held} are held, the others are refused");
     puppet.down.store(false, Ordering::SeqCst);
     assert!(list.await.unwrap().iter().all(Result::is_ok));
 }
@@ -499,4 +508,58 @@ async fn a_batch_that_panics_is_a_failure_and_the_next_one_is_sent() {
     let error = batched.deliver(&Envelope::empty("Panics")).await.unwrap_err();
     assert_eq!(error.message(), "the adapter panicked");
     assert!(batched.deliver(&event()).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_gets_its_turn_beside_a_queue_that_is_never_empty() {
+    /// Takes a tenth of a second for each batch.
+    struct Slow;
+
+    #[async_trait]
+    impl Adapter for Slow {
+        fn name(&self) -> &str {
+            "slow"
+        }
+
+        async fn deliver(&self, _: &Envelope) -> Result<Receipt, DeliveryError> {
+            Ok(Receipt::taken())
+        }
+
+        async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            envelopes.iter().map(|_| Ok(Receipt::taken())).collect()
+        }
+    }
+
+    let batch = BatchPolicy { max_size: 10, max_age: s(1) };
+    let delivery = Delivery::to(Slow).batch(batch).start().unwrap();
+    let tickets: Vec<_> = (0..10_000).map(|_| delivery.enqueue(event()).unwrap()).collect();
+    let before = Instant::now();
+    assert!(delivery.deliver(&event()).await.is_ok());
+    assert!(before.elapsed() < s(2), "{:?}", before.elapsed());
+    assert!(delivery.queued() > 5_000);
+    drop(tickets);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_nobody_takes_keeps_back_no_answer_of_the_others() {
+    let (puppet, grave) = (Arc::new(Puppet::default()), Arc::new(Puppet::default()));
+    grave.down.store(true, Ordering::SeqCst);
+    let letters = DeadLetters::with_options([Arc::clone(&grave)], RetryPolicy::forever(), 1).unwrap();
+    let delivery = Delivery::to(Arc::clone(&puppet))
+        .batch(BatchPolicy { max_size: 10, max_age: s(1) })
+        .dead_letters(&letters)
+        .start()
+        .unwrap();
+    let bad = [
+        delivery.enqueue(Envelope::empty("Bad")).unwrap(),
+        delivery.enqueue(Envelope::empty("Bad")).unwrap(),
+    ];
+    let good: Vec<_> = (0..8).map(|_| delivery.enqueue(event()).unwrap()).collect();
+    for ticket in good {
+        assert!(tokio::time::timeout(s(2), ticket).await.expect("it is known").is_ok());
+    }
+    let report = delivery.shutdown(s(5)).await;
+    assert_eq!(report.abandoned.len(), 1, "the letter for which there is no room");
+    drop(bad);
 }

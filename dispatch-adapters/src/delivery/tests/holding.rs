@@ -115,13 +115,17 @@ async fn an_outage_is_held_in_order_if_there_are_as_many_retries_as_open_the_bre
         .start()
         .unwrap();
     puppet.down.store(true, Ordering::SeqCst);
+    let mut ids = Vec::new();
     for _ in 0..600 {
-        drop(delivery.enqueue(event()).unwrap());
+        let envelope = event();
+        ids.push(envelope.id());
+        drop(delivery.enqueue(envelope).unwrap());
         tokio::time::sleep(s(1)).await;
     }
     puppet.down.store(false, Ordering::SeqCst);
     assert!(delivery.shutdown(s(120)).await.is_complete());
     assert_eq!((puppet.taken(), grave.calls(), letters.pending()), (600, 0, 0));
+    assert_eq!(*puppet.order.lock().unwrap(), ids);
 }
 
 #[tokio::test(start_paused = true)]
@@ -285,7 +289,7 @@ async fn an_envelope_that_fails_by_itself_does_not_block_a_queue_for_ever() {
         }
     }
 
-    for (max_held, batch) in [(1000, false), (0, false), (1000, true)] {
+    for (max_held, batch) in [(1000, None), (0, None), (1000, Some(1)), (5, Some(10))] {
         let grave = Arc::new(Puppet::default());
         let letters = DeadLetters::to([Arc::clone(&grave)]).unwrap();
         let mut delivery = Delivery::to(Picky)
@@ -294,15 +298,15 @@ async fn an_envelope_that_fails_by_itself_does_not_block_a_queue_for_ever() {
             .max_held(max_held)
             .hold_for(s(3600))
             .dead_letters(&letters);
-        if batch {
-            delivery = delivery.batch(BatchPolicy { max_size: 1, max_age: s(1) });
+        if let Some(max_size) = batch {
+            delivery = delivery.batch(BatchPolicy { max_size, max_age: s(1) });
         }
         let delivery = delivery.start().unwrap();
         let poison = delivery.enqueue(Envelope::empty("Poison")).unwrap();
         let behind = delivery.enqueue(event()).unwrap();
         let before = Instant::now();
         assert!(poison.await.is_err() && behind.await.is_ok());
-        assert!(before.elapsed() < s(5 * 3600), "{:?} with {max_held} and {batch}", before.elapsed());
+        assert!(before.elapsed() < s(5 * 3600), "{:?} with {max_held} and {batch:?}", before.elapsed());
         assert!(letters.close(s(1)).await.is_empty() && grave.taken() == 1);
     }
 }

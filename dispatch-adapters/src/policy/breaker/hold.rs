@@ -9,19 +9,34 @@ use dispatch_core::policy::{BreakerPhase, Failure, Passage, RefusedBy, Verdict};
 use tokio::time::Instant;
 
 use super::Breaker;
-use crate::policy::{Call, Policy};
+use crate::policy::waiting::Seat;
+use crate::policy::{Call, Failed, Policy};
 
 impl Breaker {
-    /// Waits until a call may pass.
-    async fn pass<'a, E: Failure>(&'a self, call: Call<'a>, failed_probes: u32) -> Result<Permit<'a>, E> {
+    /// Room for a call that is held. A batch that is larger than all the room there is takes all of it.
+    fn seat(&self, call: Call<'_>) -> Option<Seat<'_>> {
+        let room = &self.shared.held;
+        (room.seats() > 0).then(|| room.enter_together(call.envelopes().min(room.seats()))).flatten()
+    }
+
+    /// Waits until a call may pass; it keeps the seat that it takes for that.
+    async fn pass<'a, E: Failure>(
+        &'a self,
+        call: Call<'a>,
+        failed_probes: u32,
+        seat: &mut Option<Seat<'a>>,
+    ) -> Result<Permit<'a>, E> {
         let permit = |passage| Permit { breaker: self, call, passage: Some(passage) };
         let mut remaining = match self.admit(call) {
             Ok(passage) => return Ok(permit(passage)),
             Err(remaining) => remaining,
         };
-        let Some(_seat) = self.shared.held.enter_together(call.envelopes()) else {
+        if seat.is_none() {
+            *seat = self.seat(call);
+        }
+        if seat.is_none() {
             return Err(call.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining)));
-        };
+        }
         call.telemetry.emit(DeliveryEvent::Held { remaining });
         let _held = Held { call, since: call.clock() };
         // Whoever has failed as a probe lets the others try first.
@@ -59,10 +74,20 @@ impl Policy for Breaker {
     {
         async move {
             let mut failed_probes = 0_u32;
+            let mut failed = None;
+            let mut seat = None;
             let mut failing_since: Option<Instant> = None;
             loop {
-                let permit = self.pass(call, failed_probes).await?;
+                let permit = match self.pass(call, failed_probes, &mut seat).await {
+                    Ok(permit) => permit,
+                    // It was tried, and whoever is told has to know.
+                    Err(refused) => return Err(Failed::tell(failed, refused)),
+                };
                 let probe = permit.is_probe();
+                if probe && seat.is_none() {
+                    // So that there is room for it if it fails.
+                    seat = self.seat(call);
+                }
                 let result = attempt().await;
                 let verdict = match &result {
                     Ok(_) => Verdict::Success,
@@ -84,6 +109,9 @@ impl Policy for Breaker {
                     return result;
                 }
                 failed_probes = failed_probes.saturating_add(1);
+                if let Err(error) = &result {
+                    Failed::note(&mut failed, error, call.telemetry.now());
+                }
             }
         }
     }

@@ -31,7 +31,7 @@ use super::{Call, Telemetry};
 /// goes back to waiting. Neither costs an attempt of a [`Retry`](super::Retry) around it, however short the recovery
 /// timeout is: only after [`hold_for`](Self::hold_for) a failed probe does, so that an envelope that fails by itself comes
 /// to an end. Over the bound, calls are refused; so is a call whose retry policy has a `give_up_after`, when that time is
-/// up. A refusal is never dead-lettered.
+/// up. A refusal is not dead-lettered: the caller has what was refused.
 ///
 /// A failure that opens it, a failed probe included, and names a delay (`Retry-After`) prolongs the time it stays open to
 /// that delay, up to ten recovery timeouts.
