@@ -23,7 +23,7 @@ pub(super) async fn run<A: Adapter>(
     mut commands: mpsc::UnboundedReceiver<Command>,
 ) {
     let origin = Instant::now();
-    let mut line = Line::new(policy);
+    let mut line: Line<Item> = Line::new(policy);
     let places = Arc::clone(&sender.places);
     let mut sending = FuturesUnordered::new();
     // Who waits until every batch up to a number has its results.
@@ -46,6 +46,8 @@ pub(super) async fn run<A: Adapter>(
             break;
         }
         let due = line.due().filter(|_| turn.is_none()).map(|due| origin + due);
+        // Who waits for a place gives up like one who is held.
+        let end = line.first().and_then(|item| item.until).filter(|_| turn.is_some());
         let over = hold.as_ref().filter(|hold| line.can_take_back(hold.most));
         let refusing = OptionFuture::from(over.map(|hold| hold.breaker.refusing()));
         tokio::select! {
@@ -63,6 +65,7 @@ pub(super) async fn run<A: Adapter>(
                 }
             }
             Some(remaining) = refusing => {
+                drop(line.extract(|item| item.reply.is_closed()));
                 for item in line.take_back(hold.as_ref().map_or(0, |hold| hold.most)) {
                     // Whoever has gone need not be told.
                     let refusal = sender.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining));
@@ -73,6 +76,7 @@ pub(super) async fn run<A: Adapter>(
                 Some(Command::Add(item)) => line.push(item, origin.elapsed()),
                 Some(Command::Hurry) => hurried += 1,
                 Some(Command::Calm) => hurried = hurried.saturating_sub(1),
+                Some(Command::Clear) => drop(line.extract(|item| item.reply.is_closed())),
                 Some(Command::Flush(done)) => flushes.push((line.cut(), done)),
                 None => {
                     open = false;
@@ -80,6 +84,13 @@ pub(super) async fn run<A: Adapter>(
                 }
             },
             () = tokio::time::sleep_until(due.unwrap_or(origin)), if due.is_some() => {}
+            () = tokio::time::sleep_until(end.unwrap_or(origin)), if end.is_some() => {
+                let now = Instant::now();
+                for item in line.extract(|item| item.until.is_some_and(|until| until <= now)) {
+                    // Whoever has gone need not be told.
+                    let _ = item.reply.send(Err(sender.telemetry.refuse(RefusedBy::CircuitOpen, None)));
+                }
+            }
         }
         if hurried > 0 && commands.is_empty() {
             line.cut();
@@ -94,7 +105,8 @@ async fn send<A: Adapter>(
     items: Vec<Item>,
     place: OwnedSemaphorePermit,
 ) -> u64 {
-    let caller = |Item { envelope, reply, permit }| (envelope, Some(Caller { reply, _permit: permit }));
+    let caller =
+        |Item { envelope, reply, permit, until: _ }| (envelope, Some(Caller { reply, _permit: permit }));
     let (envelopes, callers): (Vec<Envelope>, Vec<_>) = items.into_iter().map(caller).unzip();
     sender.send(envelopes, &mut Callers(callers), &Moment::start(), Some(place)).await;
     number

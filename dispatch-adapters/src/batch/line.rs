@@ -71,6 +71,28 @@ impl<T> Line<T> {
         self.inside == 0
     }
 
+    /// The item that has waited longest of those that have not been sent.
+    pub(super) fn first(&self) -> Option<&T> {
+        self.ready.front().and_then(|(_, items)| items.first()).or_else(|| self.batch.first())
+    }
+
+    /// Takes back some of the items that have not been sent; the others stay, in their order.
+    pub(super) fn extract(&mut self, mut which: impl FnMut(&T) -> bool) -> Vec<T> {
+        let mut back = Vec::new();
+        for (number, items) in &mut self.ready {
+            back.extend(items.extract_if(.., |item| which(item)));
+            if items.is_empty() {
+                self.unfinished.remove(number);
+            } else {
+                self.unfinished.insert(*number, items.len());
+            }
+        }
+        self.ready.retain(|(_, items)| !items.is_empty());
+        back.extend(self.batch.extract(which));
+        self.inside -= back.len();
+        back
+    }
+
     /// Whether more than `most` are inside, and some of them have not been sent.
     pub(super) fn can_take_back(&self, most: usize) -> bool {
         self.inside > most && !(self.batch.is_empty() && self.ready.is_empty())
@@ -119,7 +141,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_goes_in_leaves_in_order_or_is_taken_back_from_the_end(
-            ops in prop::collection::vec(0u8..6, 0..200), max_size in 1usize..5,
+            ops in prop::collection::vec(0u8..7, 0..200), max_size in 1usize..5,
         ) {
             let policy = BatchPolicy { max_size, max_age: Duration::from_secs(1) };
             let (mut line, mut next) = (Line::new(policy), 0usize);
@@ -139,6 +161,7 @@ mod tests {
                         line.finished(number);
                         prop_assert!(line.is_past(number));
                     },
+                    5 => back.extend(line.extract(|item| item % 3 == 0)),
                     _ => {
                         let youngest = line.take_back(max_size);
                         prop_assert!(youngest.is_sorted_by(|a, b| a > b));

@@ -9,7 +9,7 @@
 //!   again others are sent. A [`Delivery`](crate::Delivery) that was told to work on several envelopes at once sends
 //!   several. What has to keep its order does not come this way: the queue of a delivery and lists make batches of their
 //!   own, and send one after the other.
-//! - An envelope whose caller has gone is not sent.
+//! - An envelope whose caller has gone by the time its batch leaves is not sent. A batch that a breaker holds has left.
 //! - Callers wait while ten batches are inside: nothing is collected without bound. While the circuit breaker of a
 //!   delivery refuses, no more envelopes than it may hold are inside; the others are refused.
 
@@ -100,7 +100,9 @@ impl<A: Adapter> Batched<A> {
         // With room for all that may be held, whoever waits for room is one too many.
         let capacity = batches.max(hold.as_ref().map_or(0, |hold| hold.most)).min(Semaphore::MAX_PERMITS);
         let places = Arc::new(Semaphore::new(at_once.clamp(1, Semaphore::MAX_PERMITS)));
-        let sender = Arc::new(Sender { adapter: Arc::new(adapter), ask, telemetry, again, places });
+        let hold_by = hold.clone();
+        let sender =
+            Arc::new(Sender { adapter: Arc::new(adapter), ask, telemetry, again, hold: hold_by, places });
         let (mailbox, commands) = mpsc::unbounded_channel();
         runtime.spawn(actor::run(policy, hold.clone(), Arc::clone(&sender), commands));
         Ok(Self { sender, mailbox, room: Arc::new(Semaphore::new(capacity)), capacity, hold })
@@ -150,7 +152,11 @@ impl<A: Adapter> Batched<A> {
     /// # Errors
     /// A refusal, while the breaker refuses and as much is inside as it may hold.
     async fn enter(&self) -> Result<Option<OwnedSemaphorePermit>, DeliveryError> {
-        let refuse = |remaining| self.sender.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining));
+        let refuse = |remaining| {
+            // If the actor has gone, there is nothing to clear.
+            let _ = self.mailbox.send(Command::Clear);
+            self.sender.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining))
+        };
         let over = |hold: &&Hold| self.pending() >= hold.most;
         if let Some(remaining) = self.hold.as_ref().filter(over).and_then(|hold| hold.breaker.refuses()) {
             return Err(refuse(remaining));
@@ -192,7 +198,8 @@ impl<A: Adapter> Adapter for Batched<A> {
         let stopped = || DeliveryError::retry("the batch in front of the destination has been stopped");
         let permit = self.enter().await?.ok_or_else(stopped)?;
         let (reply, result) = oneshot::channel();
-        let item = Item { envelope: envelope.clone(), reply, permit };
+        let until = self.sender.again.as_ref().and_then(|again| again.retry.gives_up_at());
+        let item = Item { envelope: envelope.clone(), until, reply, permit };
         self.mailbox.send(Command::Add(item)).map_err(|_| stopped())?;
         result.await.unwrap_or_else(|_| Err(stopped()))
     }

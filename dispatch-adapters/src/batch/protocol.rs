@@ -1,6 +1,7 @@
 use dispatch_core::Envelope;
 use dispatch_core::delivery::{DeliveryError, Receipt};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::Instant;
 
 /// What the actor is told.
 #[derive(Debug)]
@@ -13,12 +14,16 @@ pub(super) enum Command {
     Hurry,
     /// One who was in a hurry is not any more.
     Calm,
+    /// Somebody was refused: make room by letting go of those whose callers have gone.
+    Clear,
 }
 
 /// An envelope that waits for its result.
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) envelope: Envelope,
+    /// When its caller gives up, if it has not been sent by then.
+    pub(super) until: Option<Instant>,
     pub(super) reply: oneshot::Sender<Result<Receipt, DeliveryError>>,
     pub(super) permit: OwnedSemaphorePermit,
 }

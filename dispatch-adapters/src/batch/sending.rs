@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use dispatch_core::Envelope;
 use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryErrorKind, DeliveryEvent, Receipt};
-use dispatch_core::policy::Failure;
+use dispatch_core::policy::{Failure, RefusedBy};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
-use super::{Again, wrong_count};
+use super::{Again, Hold, wrong_count};
 use crate::policy::{Call, Failed, Moment, Policy, Telemetry};
 
 type Answer = Result<Receipt, DeliveryError>;
@@ -43,6 +44,7 @@ pub(crate) struct Sender<A> {
     pub(super) ask: Option<Ask<A>>,
     pub(super) telemetry: Telemetry,
     pub(super) again: Option<Again>,
+    pub(super) hold: Option<Hold>,
     /// One for each batch that may be out; one that waits to be tried again has none.
     pub(super) places: Arc<Semaphore>,
 }
@@ -80,10 +82,15 @@ impl<A: Adapter> Sender<A> {
         let mut open: Open = (envelopes, waiting);
         loop {
             if seat.is_none() {
-                seat = Arc::clone(&self.places).acquire_owned().await.ok();
+                match self.seat(call, open.0.len()).await {
+                    Ok(place) => seat = place,
+                    Err(refused) => {
+                        let waiting = open.1.into_iter();
+                        waiting.for_each(|waiting| waiting.answer(audience, Err(refused.repeat())));
+                        return;
+                    }
+                }
             }
-            // What is behind is not to be blamed for the wait.
-            call.waited();
             let errors = self.attempt(&mut open, audience, moment).await;
             // Others go on while this one waits.
             drop(seat.take());
@@ -102,6 +109,47 @@ impl<A: Adapter> Sender<A> {
             };
             open = self.pass_again(again, open, audience).await;
         }
+    }
+
+    /// Waits for a place among the batches that may be out.
+    ///
+    /// # Errors
+    /// A refusal, if it is time to give up; or if the breaker refuses, and with these as many would wait for it as may.
+    async fn seat(
+        &self,
+        call: Call<'_>,
+        count: usize,
+    ) -> Result<Option<OwnedSemaphorePermit>, DeliveryError> {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Ok(Some(place));
+        }
+        let since = Instant::now();
+        let end = call.give_up_at();
+        let place = Arc::clone(&self.places).acquire_owned();
+        let refusing = async {
+            match &self.hold {
+                Some(hold) if !call.is_patient() => {
+                    let remaining = hold.breaker.refusing().await;
+                    if hold.breaker.held().saturating_add(count) > hold.most {
+                        return remaining;
+                    }
+                }
+                _ => {}
+            }
+            std::future::pending().await
+        };
+        let seat = tokio::select! {
+            biased;
+            place = place => Ok(place.ok()),
+            () = tokio::time::sleep_until(end.unwrap_or(since)), if end.is_some() => {
+                Err(self.telemetry.refuse(RefusedBy::CircuitOpen, None))
+            }
+            remaining = refusing => Err(self.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining))),
+        };
+        // What is behind is not to be blamed for the wait, and what a queue has taken does not pay for it.
+        call.waited();
+        call.held(since.elapsed());
+        seat
     }
 
     /// One attempt. What is decided by it is told; what may do better stays open, and its errors are returned.

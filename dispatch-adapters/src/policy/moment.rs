@@ -78,6 +78,10 @@ impl Moment {
         (nanos != Self::NONE).then(|| self.origin.checked_add(Duration::from_nanos(nanos))).flatten()
     }
 
+    pub(crate) const fn is_patient(&self) -> bool {
+        self.patient
+    }
+
     /// It was held for so long.
     pub(crate) fn add_held(&self, time: Duration) {
         self.held.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(Self::NONE), Ordering::Relaxed);

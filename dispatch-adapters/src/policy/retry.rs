@@ -63,6 +63,11 @@ impl Retry {
         Attempts { retry: self, started, retries: 0 }
     }
 
+    /// When a call that begins now is given up, if ever.
+    pub(crate) fn gives_up_at(&self) -> Option<Instant> {
+        self.policy.give_up_after.and_then(|limit| Instant::now().checked_add(limit))
+    }
+
     /// The delay after a failure, if another attempt is allowed.
     fn delay(&self, kind: DeliveryErrorKind, retries: u32) -> Option<Duration> {
         let seed = self.shared.seed.fetch_add(1, Ordering::Relaxed);

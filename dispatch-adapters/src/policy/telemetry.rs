@@ -163,6 +163,11 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Whether it is held for as long as it takes.
+    pub(crate) fn is_patient(&self) -> bool {
+        self.moment.is_some_and(Moment::is_patient)
+    }
+
     /// How long of the time since it began it was held, if that does not count.
     pub(crate) fn time_held(&self) -> Duration {
         self.moment.map_or(Duration::ZERO, Moment::held)

@@ -92,6 +92,17 @@ impl<T> Batch<T> {
         std::mem::replace(&mut self.items, Vec::with_capacity(capacity))
     }
 
+    /// Takes some of the items back; the others stay, in their order.
+    pub fn extract(&mut self, mut which: impl FnMut(&T) -> bool) -> Vec<T> {
+        self.items.extract_if(.., |item| which(item)).collect()
+    }
+
+    /// The item that came first.
+    #[must_use]
+    pub fn first(&self) -> Option<&T> {
+        self.items.first()
+    }
+
     /// Takes back the item that came last.
     pub fn pop(&mut self) -> Option<T> {
         self.items.pop()
