@@ -40,7 +40,7 @@
 //!   or counted where its policy says so. A crash, a restart or the death of a consumer makes it come again.
 //! - At most once: what nobody has room for is dropped, and counted.
 //! - The order of offsets is the order of delivery to an exclusive or failover subscription, and of each key to a
-//!   key-shared one.
+//!   key-shared one; with a window above 1 what is retried comes after what is out.
 
 mod builder;
 mod consumer;

@@ -19,7 +19,7 @@
 //! | `queue`, `concurrency` | 10000, in order | how many envelopes the queue takes, and how many are worked on at once |
 //! | `fallback` | none | a target that is asked when this one does not take an envelope; it has no policies |
 //! | `dead_letters` | none | targets for what failed for good; they have no policies, and are tried again until they take it |
-//! | anything else | | an option of the adapter |
+//! | anything else | | an option of the adapter, by its serialised name: [`HttpOptions`](crate::http::HttpOptions), [`WebhookOptions`](crate::webhook::WebhookOptions), [`FileOptions`](crate::file::FileOptions) … |
 //!
 //! ```
 //! use dispatch_adapters::config::AdapterRegistry;

@@ -130,7 +130,8 @@ impl AdapterRegistry {
         self.target(config).err().map(|error| error.problems().to_vec()).unwrap_or_default()
     }
 
-    /// Reads the list `targets` of a TOML text.
+    /// Reads the list `targets` of a TOML text. Other keys at its top are refused: for a part of a larger file there is
+    /// [`read_value`](Self::read_value).
     ///
     /// # Errors
     /// [`TargetError`], with everything that is wrong with any target.

@@ -15,8 +15,9 @@
 //! - A destination that wants nothing more (HTTP 410) is switched off; what comes then fails at once, until
 //!   [`enable`](Delivery::enable).
 //! - Order is kept: what is queued, or comes in one call of `deliver_batch`, is delivered one after the other, or one
-//!   batch after the other, retries included; unless a [concurrency](DeliveryBuilder::concurrency) was asked for. What
-//!   several callers deliver at the same time has no order.
+//!   batch after the other, retries included; unless a [concurrency](DeliveryBuilder::concurrency) was asked for. Of one
+//!   batch, what the destination took of it is ahead of what failed and is tried again: where that matters use no batch, or
+//!   an adapter that takes a batch whole. What several callers deliver at the same time has no order.
 //! - What [`enqueue`](Delivery::enqueue) took ends in `Ok`, in a dead letter, or in the report of
 //!   [`shutdown`](Delivery::shutdown).
 

@@ -22,7 +22,7 @@
 //!
 //! A policy around it that tries again asks only the URLs that have neither taken it nor refused it for good. Behind a batch,
 //! or called again by hand, it asks every URL again; those that have taken it see the same id once more. Where that
-//! matters, or where URLs fail apart from each other, use one adapter per URL.
+//! matters, or where URLs fail apart from each other and want a breaker and dead letters each, use one adapter per URL.
 //!
 //! ```
 //! use dispatch_adapters::model::Adapter;
