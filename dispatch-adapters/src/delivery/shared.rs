@@ -93,8 +93,8 @@ impl Shared {
         }
     }
 
-    /// Delivers the first of a list of envelopes, in their order and together: as many as fit into a batch, up to the first
-    /// that has passed the rate limits when it is old. Each outcome is told as soon as it is known; how many there were, at least one.
+    /// Delivers the first of a list of envelopes, in their order and together: as many as fit into a batch and pass the
+    /// rate limits before it is old. Each outcome is told as soon as it is known; how many there were, at least one.
     ///
     /// Without a batch it is one, and `progress` is its.
     pub(super) async fn deliver_some(
@@ -176,10 +176,11 @@ impl Shared {
     async fn pass(&self, envelopes: &[Envelope], rates: &Rates) -> (usize, Option<DeliveryError>) {
         let since = Instant::now();
         for (passed, envelope) in envelopes.iter().take(self.batch.max_size).enumerate() {
-            if passed > 0 && since.elapsed() >= self.batch.max_age {
+            let call = Call::new(&self.telemetry).with_key(envelope.key());
+            let age = since.elapsed().saturating_add(rates.wait(call));
+            if passed > 0 && age >= self.batch.max_age {
                 return (passed, None);
             }
-            let call = Call::new(&self.telemetry).with_key(envelope.key());
             if let Err(error) = rates.apply(call, || std::future::ready(Ok(()))).await {
                 return (passed, Some(error).filter(|_| passed == 0));
             }

@@ -71,6 +71,12 @@ impl<C> Shared<C> {
         Ok(())
     }
 
+    /// How long a call would wait for its turn.
+    fn wait(&self, cell: &Word, limit: &RateLimit, call: Call<'_>) -> Duration {
+        // A turn of a copy: none is taken.
+        RateCell::from_bits(cell.load()).reserve(limit, self.ticks.at(call.clock()))
+    }
+
     fn turn(
         &self,
         cell: &Word,
@@ -79,6 +85,19 @@ impl<C> Shared<C> {
     ) -> Duration {
         let now = self.ticks.at(call.clock());
         cell.step(RateCell::from_bits, RateCell::to_bits, |cell| step(cell, now)).2
+    }
+}
+
+impl Rates {
+    /// How long a call would wait for its turn.
+    pub(crate) fn wait(&self, call: Call<'_>) -> Duration {
+        let Stack(all, keyed) = self;
+        let all = all.as_ref().map(|rate| rate.shared.wait(&rate.shared.cells, &rate.limit, call));
+        let keyed = keyed.as_ref().and_then(|rate| {
+            let cell = rate.cell(call.key?)?;
+            Some(rate.shared.wait(cell, &rate.limit, call))
+        });
+        all.max(keyed).unwrap_or_default()
     }
 }
 

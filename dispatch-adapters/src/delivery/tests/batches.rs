@@ -568,3 +568,19 @@ async fn a_failure_that_nobody_takes_keeps_back_no_answer_of_the_others() {
     assert_eq!(report.abandoned.len(), 1, "the letter for which there is no room");
     drop(bad);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_round_does_not_wait_for_a_rate_beyond_the_age_of_its_batch() {
+    let calm = Arc::new(Calm::default());
+    let delivery = Delivery::to(Arc::clone(&calm))
+        .key_rate_limit(RateLimit { per: s(60), ..RateLimit::per_second(1) })
+        .batch(BatchPolicy { max_size: 10, max_age: s(1) })
+        .start()
+        .unwrap();
+    for key in ["a", "b", "a"] {
+        drop(delivery.enqueue(event().with_key(key)).unwrap());
+    }
+    tokio::time::sleep(s(3)).await;
+    assert_eq!(calm.0.lock().unwrap().len(), 2, "the third has to wait for a minute, and they do not");
+    assert!(delivery.shutdown(s(90)).await.is_complete());
+}
