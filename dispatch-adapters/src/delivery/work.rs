@@ -50,12 +50,12 @@ pub(super) async fn round(shared: Arc<Shared>, jobs: Vec<(u64, Job)>, ended: mps
         let mut sent = std::pin::pin!(shared.deliver_some(&envelopes, &progress, &moment, told));
         // Those of this part of the round that are done, and how long what was refused waits.
         let mut again = Again { pause: None, waiting: open.into_iter().map(Some).collect() };
-        let mut count = None;
+        let mut is_sent = false;
         loop {
             tokio::select! {
                 biased;
                 Some((place, outcome)) = outcomes.recv() => again.settle(place, outcome, &shared, &ended).await,
-                sent = &mut sent, if count.is_none() => count = Some(sent),
+                _ = &mut sent, if !is_sent => is_sent = true,
                 else => break,
             }
         }
