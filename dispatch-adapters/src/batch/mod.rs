@@ -100,9 +100,8 @@ impl<A: Adapter> Batched<A> {
         // With room for all that may be held, whoever waits for room is one too many.
         let capacity = batches.max(hold.as_ref().map_or(0, |hold| hold.most)).min(Semaphore::MAX_PERMITS);
         let places = Arc::new(Semaphore::new(at_once.clamp(1, Semaphore::MAX_PERMITS)));
-        let hold_by = hold.clone();
-        let sender =
-            Arc::new(Sender { adapter: Arc::new(adapter), ask, telemetry, again, hold: hold_by, places });
+        let adapter = Arc::new(adapter);
+        let sender = Arc::new(Sender { adapter, ask, telemetry, again, hold: hold.clone(), places });
         let (mailbox, commands) = mpsc::unbounded_channel();
         runtime.spawn(actor::run(policy, hold.clone(), Arc::clone(&sender), commands));
         Ok(Self { sender, mailbox, room: Arc::new(Semaphore::new(capacity)), capacity, hold })

@@ -76,6 +76,23 @@ impl Adapter for Puppet {
     }
 }
 
+/// Never takes what is called `Poison`.
+struct Picky;
+
+#[async_trait]
+impl Adapter for Picky {
+    fn name(&self) -> &str {
+        "picky"
+    }
+
+    async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+        match envelope.message_type_str() {
+            "Poison" => Err(DeliveryError::retry("not this one")),
+            _ => Ok(Receipt::taken()),
+        }
+    }
+}
+
 /// Counts events by name.
 #[derive(Default)]
 struct Counts(std::sync::Mutex<BTreeMap<String, usize>>);

@@ -262,23 +262,6 @@ async fn what_of_a_batch_is_tried_again_waits_for_nobody_else() {
 
 #[tokio::test(start_paused = true)]
 async fn an_envelope_that_fails_again_and_again_keeps_back_no_batch_of_other_callers() {
-    /// Never takes what is called so.
-    struct Picky;
-
-    #[async_trait]
-    impl Adapter for Picky {
-        fn name(&self) -> &str {
-            "picky"
-        }
-
-        async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
-            match envelope.message_type_str() {
-                "Poison" => Err(DeliveryError::retry("not this one")),
-                _ => Ok(Receipt::taken()),
-            }
-        }
-    }
-
     let delivery = Delivery::to(Picky)
         .retry(RetryPolicy::default().with_base(s(100)).with_cap(s(100)))
         .batch(BatchPolicy { max_size: 2, max_age: s(1) })

@@ -272,23 +272,6 @@ async fn a_time_out_leaves_the_adapter_the_time_it_needs_itself() {
 
 #[tokio::test(start_paused = true)]
 async fn an_envelope_that_fails_by_itself_does_not_block_a_queue_for_ever() {
-    /// Never takes what is called so.
-    struct Picky;
-
-    #[async_trait]
-    impl Adapter for Picky {
-        fn name(&self) -> &str {
-            "picky"
-        }
-
-        async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
-            match envelope.message_type_str() {
-                "Poison" => Err(DeliveryError::retry("not this one")),
-                _ => Ok(Receipt::taken()),
-            }
-        }
-    }
-
     for (max_held, batch) in [(1000, None), (0, None), (1000, Some(1)), (5, Some(10))] {
         let grave = Arc::new(Puppet::default());
         let letters = DeadLetters::to([Arc::clone(&grave)]).unwrap();
