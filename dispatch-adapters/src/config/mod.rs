@@ -94,12 +94,21 @@
 //! registry.register("slack", Slack::read)?;
 //! let targets = registry.read_toml("[[targets]]\ntype = 'slack'\nchannel = '#orders'")?;
 //! assert_eq!(targets[0].adapter.name(), "slack");
+//! # use dispatch_adapters::model::delivery::conformance::{Features, Suite};
+//! # let features = Features { max_size: Some(4000), ..Features::default() };
+//! # let suite = Suite::new(targets[0].adapter.clone()).with_features(features);
+//! # let suite = suite.with_poison(Envelope::json("Text", "x".repeat(5000).into()));
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! # runtime.block_on(suite.run()).assert();
 //!
 //! let error = registry.read_toml("[[targets]]\ntype = 'slack'\nchanel = '#orders'\nlimit = 'no'").unwrap_err();
 //! assert_eq!(error.problems().len(), 3); // one unknown, one missing, one of the wrong type
 //! # Ok(())
 //! # }
 //! ```
+//! In its tests the adapter runs through the public suite (feature `conformance`), which knows what an adapter owes its
+//! callers: `Suite::new(adapter).with_features(…).run().await.assert()`, see
+//! [`delivery::conformance`](crate::model::delivery::conformance).
 
 mod built_in;
 mod error;
