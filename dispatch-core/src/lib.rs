@@ -46,6 +46,7 @@
 //! | [`Adapter`] | outbound delivery to one destination |
 //! | [`log`], [`subscription`] | what was published, in order; who of the consumers gets it, and how often |
 //! | [`messenger`] | background messages: where they go, and what is stored of them |
+//! | [`queue`] | queues of background messages: leases, attempts, keys, order, and who failed for good |
 //! | [`schedule`] | cron expressions in time zones: when something is due again |
 //! | [`policy`] | retry, circuit breaker, rate limit, batch, restart, deadlines: state machines without a clock |
 //! | [`Sanitizer`] | keeps secrets out of error texts |
@@ -54,7 +55,7 @@
 //! # Features
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `conformance` | no | `delivery::conformance` and `log::conformance`: the suites that every [`Adapter`] and every [`TopicLog`](log::TopicLog) passes, for dev-dependencies |
+//! | `conformance` | no | `conformance` of `delivery`, `log` and `queue`: the suites that every [`Adapter`], [`TopicLog`](log::TopicLog) and [`MessageQueue`](queue::MessageQueue) passes, for dev-dependencies |
 //!
 //! # Guarantees
 //! - The order of the dispatchers for an envelope depends on the table and the envelope alone.
@@ -80,6 +81,7 @@ pub mod log;
 pub mod matcher;
 pub mod messenger;
 pub mod policy;
+pub mod queue;
 pub mod redact;
 pub mod route;
 pub mod schedule;

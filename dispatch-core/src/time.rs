@@ -61,6 +61,30 @@ pub mod rfc3339_millis {
     }
 }
 
+/// An optional time as [`rfc3339_millis`], for `#[serde(with = "optional_millis")]`.
+pub(crate) mod optional_millis {
+    use std::time::SystemTime;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Time(#[serde(with = "super::rfc3339_millis")] SystemTime);
+
+    #[expect(clippy::ref_option, reason = "serde asks for it")]
+    pub(crate) fn serialize<S: Serializer>(
+        time: &Option<SystemTime>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        time.map(Time).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<SystemTime>, D::Error> {
+        Ok(Option::<Time>::deserialize(deserializer)?.map(|Time(time)| time))
+    }
+}
+
 /// RFC 3339 in UTC with milliseconds; a time outside the years -9999 to 9999 is written as the nearest one inside.
 pub(crate) fn millis_text(time: SystemTime) -> String {
     let outside = if time < SystemTime::UNIX_EPOCH { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };

@@ -22,10 +22,14 @@ pub struct DispatchOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i64>,
     /// Not before this time; one in the past is due now.
-    #[serde(skip_serializing_if = "Option::is_none", with = "optional_time")]
+    #[serde(skip_serializing_if = "Option::is_none", with = "crate::time::optional_millis")]
     pub scheduled_at: Option<SystemTime>,
     /// Not before this much later; in milliseconds where it is serialised. Excludes `scheduled_at`.
-    #[serde(rename = "delay_ms", skip_serializing_if = "Option::is_none", with = "optional_millis")]
+    #[serde(
+        rename = "delay_ms",
+        skip_serializing_if = "Option::is_none",
+        with = "crate::config::optional_millis"
+    )]
     pub delay: Option<Duration>,
     /// What makes two sends one, within the window of the configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,7 +44,11 @@ pub struct DispatchOptions {
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
     /// A message that has not begun after this is dropped; in milliseconds where it is serialised.
-    #[serde(rename = "ttl_ms", skip_serializing_if = "Option::is_none", with = "optional_millis")]
+    #[serde(
+        rename = "ttl_ms",
+        skip_serializing_if = "Option::is_none",
+        with = "crate::config::optional_millis"
+    )]
     pub ttl: Option<Duration>,
     /// Messages with one ordering key are handled one after the other.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,47 +144,4 @@ pub(super) fn one_or_many<'de, D: Deserializer<'de>>(
         Some::One(one) => vec![one],
         Some::Many(many) => many,
     }))
-}
-
-mod optional_millis {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[expect(clippy::ref_option, reason = "serde asks for it")]
-    pub(super) fn serialize<S: Serializer>(
-        time: &Option<Duration>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_millis))
-    }
-}
-
-pub(super) mod optional_time {
-    use std::time::SystemTime;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[derive(Serialize, Deserialize)]
-    struct Time(#[serde(with = "crate::time::rfc3339_millis")] SystemTime);
-
-    #[expect(clippy::ref_option, reason = "serde asks for it")]
-    pub(in crate::messenger) fn serialize<S: Serializer>(
-        time: &Option<SystemTime>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        time.map(Time).serialize(serializer)
-    }
-
-    pub(in crate::messenger) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<SystemTime>, D::Error> {
-        Ok(Option::<Time>::deserialize(deserializer)?.map(|Time(time)| time))
-    }
 }

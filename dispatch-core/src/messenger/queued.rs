@@ -30,13 +30,13 @@ pub struct QueuedMessage {
     /// How soon it is handled beside others that are due.
     pub priority: Priority,
     /// When it was to be due, as it was given.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::options::optional_time")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::time::optional_millis")]
     pub scheduled_at: Option<SystemTime>,
     /// When it is due.
     #[serde(with = "crate::time::rfc3339_millis")]
     pub available_at: SystemTime,
     /// After this it is not begun any more.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::options::optional_time")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::time::optional_millis")]
     pub expires_at: Option<SystemTime>,
     /// What makes it one with others.
     #[serde(default, skip_serializing_if = "Option::is_none")]

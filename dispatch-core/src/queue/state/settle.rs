@@ -1,0 +1,162 @@
+//! How messages move between their states, with every index.
+
+use std::time::SystemTime;
+
+use uuid::Uuid;
+
+use super::lanes::Move;
+use super::{QueueState, holds};
+use crate::queue::{ErrorGroup, MessageState, Outcome, QueueError, Settlement, StoredMessage};
+
+impl QueueState {
+    /// Says what became of a message.
+    ///
+    /// # Errors
+    /// [`QueueError::LeaseLost`].
+    pub fn settle(&mut self, settlement: Settlement, now: SystemTime) -> Result<(), QueueError> {
+        let Settlement { token, outcome } = settlement;
+        let id = token.id;
+        if !self.messages.get(&id).is_some_and(|stored| holds(stored, &token)) {
+            return Err(QueueError::LeaseLost { id });
+        }
+        match outcome {
+            Outcome::Done => self.finish(id, MessageState::Done, now),
+            Outcome::Retry { at, attempt, succeeded } => self.again(id, |stored| {
+                stored.history.push(attempt);
+                stored.succeeded = succeeded;
+                stored.due_at = at;
+            }),
+            Outcome::Release { at } => self.again(id, |stored| {
+                stored.attempts = stored.attempts.saturating_sub(1);
+                stored.due_at = at.unwrap_or(stored.due_at);
+            }),
+            Outcome::Failed { attempt, succeeded } => {
+                if let Some(mut stored) = self.take(id) {
+                    stored.error_group = Some(ErrorGroup::of(&attempt.error));
+                    stored.history.push(attempt);
+                    stored.succeeded = succeeded;
+                    stored.settled_at = Some(now);
+                    stored.lease = None;
+                    stored.state = MessageState::Failed;
+                    self.index(&stored);
+                    self.messages.insert(id, stored);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A message is over; it is kept for a while, if the queue was made to.
+    pub(super) fn finish(&mut self, id: Uuid, state: MessageState, now: SystemTime) {
+        let Some(mut stored) = self.take(id) else { return };
+        if !self.limits.keep_done.is_zero() {
+            stored.state = state;
+            stored.settled_at = Some(now);
+            stored.lease = None;
+            self.kept.insert((now, id));
+            self.index(&stored);
+            self.messages.insert(id, stored);
+        }
+    }
+
+    /// A message that was worked on is to be handled, or at least begun, once more.
+    fn again(&mut self, id: Uuid, change: impl FnOnce(&mut StoredMessage)) {
+        let Some(mut stored) = self.take(id) else { return };
+        stored.lease = None;
+        change(&mut stored);
+        self.insert(stored);
+    }
+
+    /// Takes a message in that is to be handled: it gets ready, or waits behind others of its key.
+    pub(super) fn insert(&mut self, mut stored: StoredMessage) {
+        let id = stored.id;
+        let due = (stored.due_at, id);
+        let has_begun = stored.has_begun();
+        let key = stored.message().and_then(|message| message.ordering_key.clone());
+        stored.state = if key.is_some() && !has_begun { MessageState::Waiting } else { MessageState::Ready };
+        self.woken |= stored.state == MessageState::Ready;
+        self.index(&stored);
+        self.messages.insert(id, stored);
+        if let Some(key) = key {
+            self.lanes.join(&key, due);
+            if has_begun {
+                // It has kept its place.
+                self.lanes.begin(&key, due);
+            }
+            self.rebalance(&key);
+        }
+    }
+
+    /// Moves a message that is in front of its lane, if it is in one, to another state.
+    pub(super) fn put(&mut self, id: Uuid, state: MessageState, change: impl FnOnce(&mut StoredMessage)) {
+        let Some(mut stored) = self.messages.remove(&id) else { return };
+        self.unindex(&stored);
+        change(&mut stored);
+        stored.state = state;
+        self.woken |= state == MessageState::Ready;
+        self.index(&stored);
+        if let Some(key) = stored.message().and_then(|message| message.ordering_key.as_deref()) {
+            self.lanes.begin(key, (stored.due_at, id));
+        }
+        self.messages.insert(id, stored);
+    }
+
+    /// Takes a message out; others of its key move up.
+    pub(super) fn take(&mut self, id: Uuid) -> Option<StoredMessage> {
+        let stored = self.messages.remove(&id)?;
+        self.unindex(&stored);
+        if let Some(key) = stored
+            .message()
+            .and_then(|message| message.ordering_key.clone())
+            .filter(|_| stored.state.is_open())
+        {
+            self.lanes.leave(&key, (stored.due_at, id));
+            self.rebalance(&key);
+        }
+        Some(stored)
+    }
+
+    /// Removes a message and forgets its key.
+    pub(super) fn remove(&mut self, id: Uuid) {
+        let message = self.take(id);
+        let message = message.as_ref().and_then(StoredMessage::message);
+        if let Some(key) = message.and_then(|message| message.idempotency_key.as_ref()) {
+            self.keys.forget(key, id);
+        }
+    }
+
+    fn rebalance(&mut self, key: &str) {
+        for moved in self.lanes.rebalance(key, self.limits.per_key) {
+            let ((_, id), state) = match moved {
+                Move::Forward(due) => (due, MessageState::Ready),
+                Move::Back(due) => (due, MessageState::Waiting),
+            };
+            let Some(mut stored) = self.messages.remove(&id) else { continue };
+            self.unindex(&stored);
+            stored.state = state;
+            self.woken |= state == MessageState::Ready;
+            self.index(&stored);
+            self.messages.insert(id, stored);
+        }
+    }
+
+    fn index(&mut self, stored: &StoredMessage) {
+        match self.shelves.get_mut(&stored.queue) {
+            Some(shelf) => shelf.add(stored),
+            None => self.shelves.entry(stored.queue.clone()).or_default().add(stored),
+        }
+        self.leases.extend(stored.lease.as_ref().map(|lease| (lease.until, stored.id)));
+    }
+
+    fn unindex(&mut self, stored: &StoredMessage) {
+        if let Some(shelf) = self.shelves.get_mut(&stored.queue) {
+            shelf.remove(stored);
+        }
+        if let Some(lease) = &stored.lease {
+            self.leases.remove(&(lease.until, stored.id));
+        }
+        if let Some(settled_at) = stored.settled_at {
+            self.kept.remove(&(settled_at, stored.id));
+        }
+    }
+}
