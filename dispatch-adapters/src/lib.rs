@@ -49,7 +49,7 @@
 //! |---|---|---|
 //! | `http` | yes | `http`: delivery over HTTP, with the address guard |
 //! | `webhook` | yes | `webhook`: signed webhooks, and their verification; includes `http` |
-//! | `sqlite` | yes | `sqlite`: the topic log in a folder; needs a C compiler |
+//! | `sqlite` | yes | `sqlite`: the topic log in a folder; `sqlite_queue`: background messages in a file; needs a C compiler |
 //! | `jetstream` | no | `jetstream`: the topic log on NATS JetStream; includes `nats` |
 //! | `conformance` | no | `conformance` and [`model`]`::log::conformance`: the suites that every adapter and every topic log passes; for dev-dependencies |
 //! | `testing` | no | `conformance` and `testing`: an engine in virtual time, probes and scripted dispatchers; for dev-dependencies |
@@ -108,6 +108,8 @@ mod runtime;
 pub mod secret;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(feature = "sqlite")]
+pub mod sqlite_queue;
 mod tame;
 pub mod targets;
 #[cfg(feature = "_tls")]
@@ -139,6 +141,8 @@ pub use noop::NoopAdapter;
 pub use pubsub::{PubSub, PubSubAdapter};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteLog, SqliteLogOptions};
+#[cfg(feature = "sqlite")]
+pub use sqlite_queue::{SqliteQueue, SqliteQueueOptions};
 pub use targets::{Target, TargetOutcome, Targets};
 
 #[cfg(feature = "conformance")]

@@ -150,10 +150,14 @@ pub(crate) struct Flawed {
 
 impl Flawed {
     pub(crate) fn new(fault: Option<Fault>, clock: SuiteClock) -> Self {
-        let keeps = if fault == Some(F::KeepsNothing) { 0 } else { 7_200 };
-        let limits = QueueLimits { keep_done: Duration::from_secs(keeps), ..QueueLimits::default() };
-        let store = Store { state: QueueState::new(limits), ..Store::default() };
+        let store = Store { state: QueueState::new(Self::limits(fault)), ..Store::default() };
         Self::on(Arc::new(Mutex::new(store)), fault, clock)
+    }
+
+    /// What it is made for.
+    pub(crate) fn limits(fault: Option<Fault>) -> QueueLimits {
+        let keeps = if fault == Some(F::KeepsNothing) { 0 } else { 7_200 };
+        QueueLimits { keep_done: Duration::from_secs(keeps), ..QueueLimits::default() }
     }
 
     pub(crate) fn on(store: Arc<Mutex<Store>>, fault: Option<Fault>, clock: SuiteClock) -> Self {

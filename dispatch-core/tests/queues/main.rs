@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
 
-use dispatch_core::queue::conformance::{Features, Report, Suite, SuiteClock};
+use dispatch_core::queue::conformance::{Features, Life, Report, Suite, SuiteClock};
 use dispatch_core::queue::{MemoryQueue, MessageQueue};
 use flawed::{Fault, Flawed};
 
@@ -71,6 +71,55 @@ fn every_check_fails_for_a_queue_that_breaks_its_promise() {
     }
     for check in run(None).checks() {
         assert!(proven.contains(&check.name), "no fault shows that '{}' can fail", check.name);
+    }
+}
+
+/// Lives of a queue, until one finds something.
+fn live(fault: Option<Fault>) -> Result<(), String> {
+    (0..30).try_for_each(|seed| {
+        let clock = SuiteClock::new();
+        clock.pass(std::time::Duration::from_secs(60));
+        let queue = Flawed::new(fault, clock.clone());
+        block_on(Life::new(Arc::new(queue), clock, Flawed::limits(fault), seed).live())
+    })
+}
+
+#[test]
+fn a_sound_queue_lives_as_the_model_does() {
+    assert_eq!(live(None), Ok(()));
+}
+
+#[test]
+fn a_life_finds_what_is_wrong() {
+    let faults = [
+        Fault::LosesHeaders,
+        Fault::StoresTwice,
+        Fault::ForgetsKeys,
+        Fault::NeverRejects,
+        Fault::NeverReplaces,
+        Fault::RemembersForGood,
+        Fault::KeepsKeysOfCancelled,
+        Fault::IgnoresPriority,
+        Fault::ClaimsEarly,
+        Fault::ClaimsTwice,
+        Fault::IgnoresPauses,
+        Fault::NeverExpires,
+        Fault::IgnoresOrder,
+        Fault::RetriesLosePlace,
+        Fault::LeasesForGood,
+        Fault::NeverExtends,
+        Fault::NoFencing,
+        Fault::StrictLeases,
+        Fault::DoneComesAgain,
+        Fault::ForgetsHistory,
+        Fault::CountsReleases,
+        Fault::CountsWrong,
+        Fault::NeverReplays,
+        Fault::IgnoresEdits,
+    ];
+    for fault in faults {
+        let found = live(Some(fault)).expect_err(&format!("{fault:?} was not found"));
+        assert!(found.starts_with("seed "), "{found}");
     }
 }
 

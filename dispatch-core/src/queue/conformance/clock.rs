@@ -22,6 +22,16 @@ impl SuiteClock {
     }
 }
 
+impl SuiteClock {
+    /// Sets the clock back, in whole milliseconds.
+    pub fn go_back(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        // The first time there is stays the first.
+        let _ =
+            self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| Some(now.saturating_sub(millis)));
+    }
+}
+
 impl Clock for SuiteClock {
     fn now(&self) -> SystemTime {
         const START: Duration = Duration::from_secs(1_893_456_000);

@@ -8,6 +8,7 @@
 //! - Queues, keys and workers are named after a prefix of the suite's ([`Suite::with_prefix`]), so a store that holds
 //!   something already is left as it was. What it stores it removes.
 //! - Whether everything survives can only be checked with a way to [reopen](Suite::with_reopen) the queue.
+//! - A [`Life`] compares a queue with the model, step by random step.
 //! - The checks run one after the other, on one queue. A failed check does not end the suite.
 //!
 //! ```
@@ -31,6 +32,7 @@ mod features;
 mod keys;
 mod lanes;
 mod leases;
+mod lives;
 mod outcomes;
 mod people;
 mod store;
@@ -41,4 +43,5 @@ mod wake;
 pub use crate::conformance::{Check, Report, Verdict};
 pub use clock::SuiteClock;
 pub use features::Features;
+pub use lives::Life;
 pub use suite::Suite;

@@ -286,8 +286,8 @@ impl QueueState {
 }
 
 impl StoredMessage {
-    /// The attempt is over without a word of its worker.
-    pub(crate) fn lose_lease(&mut self) {
+    /// The attempt is over without a word of its worker: that goes into the history.
+    pub fn lose_lease(&mut self) {
         let Some(lease) = self.lease.take() else { return };
         self.history.push(Attempt {
             series: self.series,

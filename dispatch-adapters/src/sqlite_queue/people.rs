@@ -1,0 +1,152 @@
+//! What people ask and do.
+
+use std::fmt::Write as _;
+use std::time::SystemTime;
+
+use dispatch_core::messenger::Name;
+use dispatch_core::queue::{Depth, Filter, Page, QueueError, StoredBody, StoredMessage};
+use rusqlite::params_from_iter;
+use rusqlite::types::Value;
+use serde_json::Map;
+use uuid::Uuid;
+
+use super::row::{self, COLUMNS, Found};
+use super::store::Store;
+
+/// How many messages are removed at once by a purge.
+const TOGETHER: usize = 500;
+
+impl Store<'_> {
+    /// How many messages there are, in one queue or in all of the transport.
+    pub(super) fn depth(&self, queue: Option<&Name>) -> Result<Depth, QueueError> {
+        let mut depth = Depth::default();
+        let wanted = |name: &str| queue.is_none_or(|queue| queue.as_str() == name);
+        for (_, (queue, _)) in self.queues()?.into_iter().filter(|(name, _)| wanted(name)) {
+            depth += self.depth_of(queue)?;
+        }
+        Ok(depth)
+    }
+
+    fn depth_of(&self, queue: i64) -> Result<Depth, QueueError> {
+        let count = |condition: &str| {
+            let sql = format!("SELECT count(*) FROM dispatch_message WHERE queue = ? AND {condition}");
+            let counted = self.first(&sql, [queue], |row| row.get::<_, i64>(0))?;
+            Ok(u64::try_from(counted.unwrap_or(0)).unwrap_or(0))
+        };
+        let due =
+            "SELECT count(*), min(due) FROM dispatch_message WHERE queue = ? AND state = 1 AND due <= ?";
+        let due = self.first(due, (queue, self.now), |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
+        })?;
+        let (ready, oldest) = due.unwrap_or_default();
+        let ready = u64::try_from(ready).unwrap_or(0);
+        let mut depth = Depth::default();
+        depth.ready = ready;
+        depth.scheduled = count("state = 1")?.saturating_sub(ready);
+        depth.waiting = count("lane IS NOT NULL AND state = 0")?;
+        depth.leased = count("state = 2")?;
+        depth.failed = count("state = 5")?;
+        depth.done = count("state IN (3, 4)")?;
+        depth.oldest_ready = oldest.map(row::time);
+        Ok(depth)
+    }
+
+    /// Messages in the order of their ids.
+    pub(super) fn list(&self, filter: &Filter, page: Page) -> Result<Vec<Found>, QueueError> {
+        let mut sql = format!(
+            // In this order, so that an index gives the order of ids.
+            "SELECT {COLUMNS} FROM dispatch_message m CROSS JOIN dispatch_queue q ON q.id = m.queue \
+             CROSS JOIN dispatch_transport t ON t.id = q.transport WHERE t.name = ?"
+        );
+        let mut values = vec![Value::Text(self.transport.to_owned())];
+        let mut add = |condition: &str, value: Option<Value>| {
+            // Writing to a string does not fail.
+            let _ = write!(sql, " AND {condition}");
+            values.extend(value);
+        };
+        if !filter.states.is_empty() {
+            // As numbers in the text, so that the index of a state can be used.
+            let states: Vec<_> = filter.states.iter().map(|state| row::state(*state).to_string()).collect();
+            match states.as_slice() {
+                [one] => add(&format!("m.state = {one}"), None),
+                _ => add(&format!("m.state IN ({})", states.join(", ")), None),
+            }
+        }
+        if let Some(queue) = &filter.queue {
+            add("q.name = ?", Some(Value::Text(queue.as_str().to_owned())));
+        }
+        if let Some(message_type) = &filter.message_type {
+            add("m.type = ?", Some(Value::Text(message_type.as_str().to_owned())));
+        }
+        if let Some(group) = &filter.error_group {
+            add("m.error_group = ?", Some(Value::Text(group.as_str().to_owned())));
+        }
+        if let Some(from) = filter.settled_from {
+            add("m.settled >= ?", Some(Value::Integer(row::millis(from))));
+        }
+        if let Some(before) = filter.settled_before {
+            add("m.settled < ?", Some(Value::Integer(row::millis(before))));
+        }
+        if let Some(after) = page.after {
+            add("m.id > ?", Some(Value::Blob(after.as_bytes().to_vec())));
+        }
+        let most = i64::try_from(page.max).unwrap_or(i64::MAX);
+        let _ = write!(sql, " ORDER BY m.id LIMIT {most}");
+        self.all(&sql, params_from_iter(values), row::read)
+    }
+
+    /// Makes a failed message ready again; `false` if it is not there or has not failed.
+    pub(super) fn replay(
+        &mut self,
+        id: Uuid,
+        payload: Option<&Map<String, serde_json::Value>>,
+        at: Option<SystemTime>,
+    ) -> Result<bool, QueueError> {
+        let Some(Found { seq, stored }) = self.found(id)? else { return Ok(false) };
+        if stored.state != dispatch_core::queue::MessageState::Failed {
+            return Ok(false);
+        }
+        let StoredBody::Message(message) = &stored.body else {
+            return Err(QueueError::NotStorable {
+                what: "what is stored of it cannot be read: dispatch what it should have been, and cancel it"
+                    .to_owned(),
+            });
+        };
+        if let Some(payload) = payload {
+            let mut message = (**message).clone();
+            message.payload = payload.clone();
+            let body = row::body(&message, self.limits.max_message_bytes)?;
+            // Those that have succeeded have seen another payload.
+            let sql = "UPDATE dispatch_message SET body = ?, sum = ?, succeeded = NULL WHERE seq = ?";
+            self.run(sql, (&body, row::body_sum(id, &body), seq))?;
+        }
+        self.run(
+            "UPDATE dispatch_message SET state = 1, series = series + 1, attempts = 0, due = ?, settled = NULL, \
+             error_group = NULL WHERE seq = ?",
+            (at.map_or(self.now, row::millis), seq),
+        )?;
+        self.woken = true;
+        self.join_lane(seq)?;
+        Ok(true)
+    }
+
+    /// Removes some of what is meant and nobody works on: how many there were, and after which message to go on.
+    pub(super) fn purge_some(
+        &mut self,
+        filter: &Filter,
+        after: Option<Uuid>,
+    ) -> Result<(u64, Option<Uuid>), QueueError> {
+        let found = self.list(filter, Page { after, max: TOGETHER })?;
+        let last = found.last().map(|found| found.stored.id).filter(|_| found.len() == TOGETHER);
+        let mut count = 0;
+        for Found { stored, .. } in found {
+            count += u64::from(self.cancel(stored.id)?);
+        }
+        Ok((count, last))
+    }
+
+    /// One message.
+    pub(super) fn find(&self, id: Uuid) -> Result<Option<StoredMessage>, QueueError> {
+        Ok(self.found(id)?.map(|found| found.stored))
+    }
+}

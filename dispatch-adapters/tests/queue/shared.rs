@@ -1,0 +1,86 @@
+//! Several queues on one file, as several processes have it, and several transports in it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use dispatch_adapters::model::queue::conformance::SuiteClock;
+use dispatch_adapters::model::queue::{MessageQueue, Settlement};
+use dispatch_adapters::sqlite_queue::SqliteQueue;
+
+use crate::support::{claim, open, options, put};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_stores_another_gets_once() {
+    const COUNT: usize = 300;
+    let folder = tempfile::tempdir().unwrap();
+    let queues = [open(&folder).await, open(&folder).await, open(&folder).await];
+    let mut wanted = BTreeSet::new();
+    for number in 0..COUNT {
+        wanted.insert(put(&queues[number % 3]).await);
+    }
+    let work = |queue: SqliteQueue, worker: String| async move {
+        let mut taken = Vec::new();
+        loop {
+            let claimed = claim(&queue, &worker, 7).await.messages;
+            if claimed.is_empty() {
+                return taken;
+            }
+            taken.extend(claimed.iter().map(|leased| leased.token.id));
+            let settlements = claimed.into_iter().map(|leased| Settlement::done(leased.token)).collect();
+            assert!(queue.settle(settlements).await.unwrap().iter().all(Result::is_ok));
+        }
+    };
+    let workers: Vec<_> = (0..6)
+        .map(|number| tokio::spawn(work(queues[number % 3].clone(), format!("worker-{number}"))))
+        .collect();
+    let mut taken = Vec::new();
+    for worker in workers {
+        taken.extend(worker.await.unwrap());
+    }
+    assert_eq!(taken.len(), COUNT, "each once");
+    assert_eq!(taken.into_iter().collect::<BTreeSet<_>>(), wanted);
+}
+
+#[tokio::test]
+async fn who_waits_notices_what_another_stores() {
+    let folder = tempfile::tempdir().unwrap();
+    let (here, there) = (open(&folder).await, open(&folder).await);
+    let seen = claim(&here, "one", 1).await.seen;
+    let waiting = tokio::spawn({
+        let here = here.clone();
+        async move { here.wait(seen).await }
+    });
+    put(&there).await;
+    let woken = tokio::time::timeout(Duration::from_secs(10), waiting).await;
+    woken.expect("it was not noticed").unwrap().unwrap();
+    assert_eq!(claim(&here, "one", 1).await.messages.len(), 1);
+}
+
+#[tokio::test]
+async fn transports_of_one_file_are_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mail = open(&folder).await.transport("mail").unwrap();
+    let reports = mail.transport("reports").unwrap();
+    let id = put(&mail).await;
+    assert_eq!(mail.name(), "mail");
+    assert!(claim(&reports, "one", 1).await.messages.is_empty());
+    assert!(reports.find(id).await.unwrap().is_none());
+    assert_eq!(reports.cancel(&[id]).await.unwrap(), 0);
+    assert_eq!(reports.depth(None).await.unwrap().ready, 0);
+    assert_eq!(mail.depth(None).await.unwrap().ready, 1);
+    assert!(mail.transport("not a name").is_err());
+    mail.close().await.unwrap();
+    assert!(reports.depth(None).await.is_err(), "they share a writer");
+}
+
+#[tokio::test]
+async fn a_queue_that_is_dropped_has_done_what_it_was_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = SuiteClock::new();
+    let id = {
+        let queue = SqliteQueue::open(options(&folder, &clock)).await.unwrap();
+        put(&queue).await
+    };
+    let queue = SqliteQueue::open(options(&folder, &clock)).await.unwrap();
+    assert_eq!(claim(&queue, "one", 1).await.messages[0].token.id, id);
+}
