@@ -39,6 +39,9 @@ impl Fault {
     pub(crate) fn outcome(self, sanitizer: &Sanitizer, duration: Duration) -> Outcome {
         match self {
             Self::Panicked(_) => Outcome::panicked(self.text(sanitizer), duration),
+            Self::Error(ref error) => {
+                Outcome::error(self.text(sanitizer), duration).with_advice(error.advice())
+            }
             _ => Outcome::error(self.text(sanitizer), duration),
         }
     }

@@ -92,6 +92,28 @@ impl Engine {
             .unwrap_or_else(|_| Err(self.shared.lost(1)))
     }
 
+    /// Dispatches an envelope to those of its dispatchers that have not handled it before, and waits for its one result:
+    /// for another attempt at what has succeeded in part. If nobody is left the result is
+    /// [`Skipped`](dispatch_core::DispatchStatus::Skipped).
+    ///
+    /// # Errors
+    /// As for [`dispatch`](Self::dispatch).
+    pub async fn dispatch_rest(
+        &self,
+        topic: impl IntoTopic,
+        envelope: Envelope,
+        handled: impl IntoIterator<Item = DispatcherId>,
+    ) -> Result<DispatchResult, Refused> {
+        let handled: Box<[DispatcherId]> = handled.into_iter().collect();
+        let topic = topic.into_topic();
+        let permit = match self.admit(1).await {
+            Ok(permit) => permit,
+            Err(not) => return self.not_admitted(&not, &topic, &envelope),
+        };
+        let submit = |topic, envelope, reply| Submit::Rest { topic, envelope, handled, reply };
+        self.submit_as(permit, topic, envelope, submit).await.unwrap_or_else(|_| Err(self.shared.lost(1)))
+    }
+
     /// Hands an envelope to its dispatchers and answers at once: `ROUTED` with their ids. What becomes of it
     /// goes to metrics, logs and observers.
     ///
@@ -193,6 +215,19 @@ impl Engine {
         envelope: Envelope,
         route_only: bool,
     ) -> Answer<Reply> {
+        let submit = |topic, envelope, reply| Submit::One { topic, envelope, route_only, reply };
+        self.submit_as(permit, topic, envelope, submit)
+    }
+
+    /// Sends an envelope that was admitted, in whatever form, and waits for its result.
+    #[inline]
+    fn submit_as(
+        &self,
+        permit: Permits<'_>,
+        topic: TopicArg,
+        envelope: Envelope,
+        submit: impl FnOnce(TopicArg, Envelope, oneshot::Sender<Reply>) -> Submit,
+    ) -> Answer<Reply> {
         let (reply, answer) = oneshot::channel();
         let patience = self.shared.far_away().map(|watchdog| {
             let (topic, envelope, waited) = (topic.clone(), envelope.clone(), watchdog.patience());
@@ -200,7 +235,7 @@ impl Engine {
             Patience::new(watchdog, waited, move || Ok(stalled.result(&topic, &envelope, waited)))
         });
         permit.hand_over();
-        self.shared.router.do_send(Submit::One { topic, envelope, route_only, reply });
+        self.shared.router.do_send(submit(topic, envelope, reply));
         Answer::new(answer, patience)
     }
 

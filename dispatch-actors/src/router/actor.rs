@@ -7,7 +7,7 @@ use std::task::{Context as TaskContext, Poll};
 use actix::prelude::*;
 use dispatch_core::dispatch::{DispatchResult, Identity, NotRouted, TopicText, Unroutable, accept};
 use dispatch_core::ids::IdGenerator;
-use dispatch_core::{Envelope, Topic};
+use dispatch_core::{DispatcherId, Envelope, Topic};
 use tokio::sync::oneshot;
 
 use super::children::Children;
@@ -93,7 +93,12 @@ impl Router {
         while let Some(submit) = self.arrivals.pop_front() {
             match submit {
                 Submit::One { topic, envelope, route_only, reply } => {
-                    let caller = Caller { reply: ReplyTo::One(reply), route_only, now };
+                    let handled = Box::default();
+                    let caller = Caller { reply: ReplyTo::One(reply), route_only, now, handled };
+                    guarded(|| self.accept(topic, envelope, caller));
+                }
+                Submit::Rest { topic, envelope, handled, reply } => {
+                    let caller = Caller { reply: ReplyTo::One(reply), route_only: false, now, handled };
                     guarded(|| self.accept(topic, envelope, caller));
                 }
                 Submit::Many { batch, reply } => {
@@ -101,7 +106,8 @@ impl Router {
                     let replies = Batch::new(batch.len(), reply);
                     for (index, (topic, envelope)) in (0..).zip(batch) {
                         let reply = ReplyTo::Batch(Rc::clone(&replies), index);
-                        let caller = Caller { reply, route_only: false, now };
+                        let handled = Box::default();
+                        let caller = Caller { reply, route_only: false, now, handled };
                         guarded(|| self.accept(topic, envelope, caller));
                     }
                 }
@@ -128,7 +134,13 @@ impl Router {
                 return self.turn_away(TopicText::Valid(topic), &envelope, caller, &why);
             }
         };
-        let way = self.resolver.resolve(&topic, category, &envelope);
+        let mut way = self.resolver.resolve(&topic, category, &envelope);
+        if !caller.handled.is_empty() && !way.links.is_empty() {
+            way = Resolver::rest(&way, &caller.handled);
+            if way.links.is_empty() {
+                return self.skip(topic, &envelope, caller, "every dispatcher has handled it before");
+            }
+        }
         if way.links.is_empty() {
             let flight = self.open(way, &envelope, caller, None);
             return self.refuse(&flight, &Unroutable::NoDispatcher);
@@ -248,6 +260,8 @@ struct Caller {
     reply: ReplyTo,
     route_only: bool,
     now: Tick,
+    /// Who has handled the envelope before, and does not get it.
+    handled: Box<[DispatcherId]>,
 }
 
 impl Actor for Router {

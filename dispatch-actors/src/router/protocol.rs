@@ -23,6 +23,8 @@ pub(crate) enum Submit {
         route_only: bool,
         reply: oneshot::Sender<Reply>,
     },
+    /// One envelope that some of its dispatchers have handled before.
+    Rest { topic: TopicArg, envelope: Envelope, handled: Box<[DispatcherId]>, reply: oneshot::Sender<Reply> },
     /// Several envelopes, answered together.
     Many { batch: Vec<(TopicArg, Envelope)>, reply: oneshot::Sender<Vec<Reply>> },
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use dispatch_core::dispatch::{Path, TopicText};
 use dispatch_core::route::{RouteTable, Scratch};
-use dispatch_core::{Category, Envelope, MessageType, Topic, TopicCache};
+use dispatch_core::{Category, DispatcherId, Envelope, MessageType, Topic, TopicCache};
 
 use crate::dispatcher::Link;
 use crate::flight::Way;
@@ -64,6 +64,15 @@ impl Resolver {
         });
         self.ways.offer(topic, &message_type.to_shared(), Rc::clone(&way));
         way
+    }
+
+    /// A way without the dispatchers that have handled the envelope before.
+    pub(crate) fn rest(way: &Way, handled: &[DispatcherId]) -> Rc<Way> {
+        let both = way.path.legs.iter().zip(&way.links);
+        let left = both.filter(|(leg, _)| !handled.contains(&leg.dispatcher_id));
+        let (legs, links): (Vec<_>, Vec<_>) = left.map(|(leg, link)| (leg.clone(), Rc::clone(link))).unzip();
+        let path = Path { legs: legs.into(), ..Path::clone(&way.path) };
+        Rc::new(Way { path: Arc::new(path), links: links.into(), topic_slot: way.topic_slot })
     }
 
     /// The way of an envelope that no dispatcher will see.

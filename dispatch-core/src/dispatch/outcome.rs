@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::dispatcher::{Output, Outputs};
+use crate::dispatcher::{Output, Outputs, RetryAdvice};
 use crate::ids::{DispatcherId, RouteId};
 
 use super::DispatchStatus;
@@ -29,7 +29,7 @@ pub struct Outcome {
 #[derive(Debug, Clone)]
 enum Detail {
     Outputs(Vec<Output>),
-    Error(Box<str>),
+    Error { text: Box<str>, advice: RetryAdvice },
 }
 
 impl Outcome {
@@ -64,11 +64,21 @@ impl Outcome {
     #[must_use]
     pub fn error(error: impl Into<Box<str>>, duration: Duration) -> Self {
         Self {
-            detail: Some(Box::new(Detail::Error(error.into()))),
+            detail: Some(Box::new(Detail::Error { text: error.into(), advice: RetryAdvice::ByPolicy })),
             duration,
             status: DispatchStatus::DispatcherError,
             panicked: false,
         }
+    }
+
+    /// Says what the dispatcher knows about trying again. It is in no JSON: whoever reads a result that was written
+    /// goes by policy.
+    #[must_use]
+    pub fn with_advice(mut self, given: RetryAdvice) -> Self {
+        if let Some(Detail::Error { advice, .. }) = self.detail.as_deref_mut() {
+            *advice = given;
+        }
+        self
     }
 
     /// The dispatcher panicked; `error` is already sanitised, as in `panicked: index out of range`.
@@ -111,8 +121,17 @@ impl Outcome {
     #[must_use]
     pub fn error_message(&self) -> Option<&str> {
         match self.detail.as_deref() {
-            Some(Detail::Error(error)) => Some(error),
+            Some(Detail::Error { text, .. }) => Some(text),
             _ => None,
+        }
+    }
+
+    /// What the dispatcher knows about trying again, if it failed.
+    #[must_use]
+    pub fn advice(&self) -> RetryAdvice {
+        match self.detail.as_deref() {
+            Some(Detail::Error { advice, .. }) => *advice,
+            _ => RetryAdvice::ByPolicy,
         }
     }
 
@@ -135,7 +154,10 @@ impl Outcome {
         error: Option<Box<str>>,
         duration: Duration,
     ) -> Self {
-        let detail = error.map_or_else(|| Detail::Outputs(outputs), Detail::Error);
+        let detail = match error {
+            Some(text) => Detail::Error { text, advice: RetryAdvice::ByPolicy },
+            None => Detail::Outputs(outputs),
+        };
         Self { detail: Some(Box::new(detail)), duration, status, panicked: false }
     }
 }

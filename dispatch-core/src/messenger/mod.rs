@@ -14,6 +14,7 @@
 
 mod config;
 mod error;
+mod judge;
 mod key;
 mod message;
 mod name;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use config::{Idempotency, MessengerConfig, TransportConfig};
 pub use error::{MessengerError, MessengerErrorCode};
+pub use judge::Judgement;
 pub use key::IdempotencyKey;
 pub use message::Message;
 pub use name::{MessageType, Name, Priority};

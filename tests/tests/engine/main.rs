@@ -19,6 +19,7 @@ mod registration;
 mod regressions;
 mod reload;
 mod reload_in_place;
+mod rest;
 mod routing;
 mod shutdown;
 mod threads;
