@@ -78,6 +78,7 @@ mod guard;
 pub mod guide;
 mod inbox;
 pub mod interceptor;
+pub mod messenger;
 pub mod observer;
 mod router;
 mod shard;

@@ -23,6 +23,7 @@ mod queued;
 mod routing;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 pub use config::{Idempotency, MessengerConfig, TransportConfig};
 pub use error::{MessengerError, MessengerErrorCode};
@@ -33,3 +34,4 @@ pub use name::{MessageType, Name, Priority};
 pub use options::{DispatchOptions, Duplicates};
 pub use queued::QueuedMessage;
 pub use routing::{Placement, Routing};
+pub use worker::{Step as WorkerStep, StopReason, WorkerConfig, WorkerState};

@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{IdempotencyKey, MessageType, Name, Priority};
+use crate::envelope::Envelope;
+use crate::topic::{Topic, TopicError};
 
 /// A message as a transport stores it: one for each transport that it goes to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,4 +55,42 @@ impl QueuedMessage {
     pub const ID_HEADER: &str = "x-message-id";
     /// The header with the time of the dispatch: RFC 3339 in UTC, with milliseconds.
     pub const DISPATCHED_HEADER: &str = "x-dispatched-at";
+}
+
+impl QueuedMessage {
+    /// The message as an envelope for an engine: with its id, correlation, headers, metadata and payload.
+    #[must_use]
+    pub fn to_envelope(&self) -> Envelope {
+        let mut envelope = Envelope::json(self.message_type.as_str(), Value::Object(self.payload.clone()))
+            .with_id(self.id)
+            .with_correlation_id(self.correlation_id);
+        for (name, value) in &self.headers {
+            envelope = envelope.with_header(name.as_str(), value.as_str());
+        }
+        for (name, value) in &self.metadata {
+            envelope = envelope.with_metadata(name.as_str(), value.clone());
+        }
+        match &self.ordering_key {
+            Some(key) => envelope.with_key(key.as_str()),
+            None => envelope,
+        }
+    }
+
+    /// The topic on which a worker dispatches it: `messenger.<queue>.commands.<type>`.
+    ///
+    /// ```
+    /// # use dispatch_core::messenger::{DispatchOptions, Message, MessengerConfig};
+    /// let message = Message::new("App.SendMail", &serde_json::json!({}))?;
+    /// let routing = MessengerConfig::default().check()?;
+    /// let now = std::time::SystemTime::UNIX_EPOCH;
+    /// let planned = routing.plan(&message, &DispatchOptions::default(), now, uuid::Uuid::now_v7)?;
+    /// assert_eq!(planned[0].topic()?.as_str(), "messenger.default.commands.App.SendMail");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// For a type that makes no topic, such as one with two dots in a row.
+    pub fn topic(&self) -> Result<Topic, TopicError> {
+        Topic::new(format!("messenger.{}.commands.{}", self.queue, self.message_type))
+    }
 }

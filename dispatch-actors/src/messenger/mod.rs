@@ -1,0 +1,52 @@
+//! Background messages: what sends them, and what handles them.
+//!
+//! ```text
+//!   Messenger ─ dispatch ─► transports (queues) ◄─ claim ── Worker ── dispatch ──► Engine ──► dispatchers
+//!       │                        ▲                            │
+//!       │                        └──── done, retry, failed ◄──┘
+//!       └─ list, replay, drop, pause: what people do
+//! ```
+//! - A [`Messenger`] plans where a message goes and stores it there. It is a handle: clone it, use it from any thread.
+//! - A [`Worker`] is an actor. It takes messages from transports and dispatches each into an engine, so that handlers are
+//!   ordinary dispatchers. What comes of it is judged by [`Judgement`](dispatch_core::messenger::Judgement), when to claim
+//!   by [`WorkerState`](dispatch_core::messenger::WorkerState).
+//! - Each message is handled at least once. A worker that dies is not asked: its leases run out, and others go on.
+//!
+//! ```
+//! use dispatch_actors::messenger::Messenger;
+//! use dispatch_actors::prelude::*;
+//! use dispatch_core::messenger::{Message, WorkerConfig};
+//! use dispatch_core::queue::MemoryQueue;
+//! use serde_json::json;
+//! use std::time::Duration;
+//!
+//! # #[actix::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mail = on_command("mail").run(|envelope: Envelope| async move {
+//!     println!("sent: {}", envelope.message_type());
+//! });
+//! let engine = Engine::builder()
+//!     .dispatcher(mail)
+//!     .route(Route::new("mail", "messenger.**", Category::Command, "mail").with_message_type("SendMail"))
+//!     .freeze()?;
+//! let messenger = Messenger::builder().transport("default", MemoryQueue::new("default")).build()?;
+//! messenger.dispatch(Message::new("SendMail", &json!({ "to": "ann@example.com" }))?).await?;
+//!
+//! let worker = messenger.work(&engine, WorkerConfig { max_messages: Some(1), ..WorkerConfig::default() })?;
+//! let report = worker.ended().await?;
+//! assert_eq!(report.done, 1);
+//! # Ok(())
+//! # }
+//! ```
+
+mod builder;
+mod handle;
+mod people;
+mod sent;
+mod worker;
+
+pub use builder::MessengerBuilder;
+pub use handle::Messenger;
+pub use people::{Replay, TransportStats};
+pub use sent::{BatchResult, Dispatched, Sent};
+pub use worker::{Worker, WorkerInfo, WorkerReport, WorkerStopped};

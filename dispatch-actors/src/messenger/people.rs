@@ -1,0 +1,209 @@
+use std::time::{Duration, SystemTime};
+
+use dispatch_core::messenger::{MessengerError, Name};
+use dispatch_core::queue::{Depth, Filter, Page, StoredMessage};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::Messenger;
+
+/// Messages that are looked at at once.
+const TOGETHER: usize = 200;
+
+/// How failed messages are replayed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Replay {
+    /// Nothing is done, but counted.
+    pub dry_run: bool,
+    /// The time from one message to the next: they become due one after the other, instead of all at once.
+    pub every: Option<Duration>,
+    /// Most messages.
+    pub max: Option<u64>,
+}
+
+impl Replay {
+    /// All at once.
+    #[must_use]
+    pub fn at_once() -> Self {
+        Self::default()
+    }
+
+    /// Only counts.
+    #[must_use]
+    pub const fn dry(mut self) -> Self {
+        self.dry_run = true;
+        self
+    }
+
+    /// One after the other.
+    #[must_use]
+    pub const fn every(mut self, time: Duration) -> Self {
+        self.every = Some(time);
+        self
+    }
+
+    /// So many at most.
+    #[must_use]
+    pub const fn at_most(mut self, messages: u64) -> Self {
+        self.max = Some(messages);
+        self
+    }
+}
+
+/// How many messages a transport has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TransportStats {
+    /// The transport.
+    pub transport: String,
+    /// Its queues, whether they are paused, and what is in them.
+    pub queues: Vec<(Name, bool, Depth)>,
+}
+
+impl TransportStats {
+    /// What is in all of its queues.
+    #[must_use]
+    pub fn total(&self) -> Depth {
+        let mut total = Depth::default();
+        self.queues.iter().for_each(|(_, _, depth)| total += *depth);
+        total
+    }
+}
+
+/// What people ask and do.
+impl Messenger {
+    /// How many messages every transport has.
+    ///
+    /// # Errors
+    /// What a transport said that does not answer.
+    pub async fn stats(&self) -> Result<Vec<TransportStats>, MessengerError> {
+        let mut stats = Vec::new();
+        for (transport, queue) in &self.shared.queues {
+            let mut queues = Vec::new();
+            for (name, paused) in queue.queues().await? {
+                let depth = queue.depth(Some(&name)).await?;
+                queues.push((name, paused, depth));
+            }
+            stats.push(TransportStats { transport: transport.clone(), queues });
+        }
+        Ok(stats)
+    }
+
+    /// Messages of a transport, in the order of their dispatch.
+    ///
+    /// # Errors
+    /// What the transport said, or that it is not there.
+    pub async fn list(
+        &self,
+        transport: &str,
+        filter: &Filter,
+        page: Page,
+    ) -> Result<Vec<StoredMessage>, MessengerError> {
+        Ok(self.queue(transport)?.list(filter, page).await?)
+    }
+
+    /// One message, wherever it is: its transport and all that is known about it.
+    ///
+    /// # Errors
+    /// What a transport said that does not answer.
+    pub async fn show(&self, id: Uuid) -> Result<Option<(String, StoredMessage)>, MessengerError> {
+        for (transport, queue) in &self.shared.queues {
+            if let Some(stored) = queue.find(id).await? {
+                return Ok(Some((transport.clone(), stored)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Replays one failed message, with another payload if one is given; `false` if it is not there or has not failed.
+    ///
+    /// # Errors
+    /// What the transport said, or that it is not there.
+    pub async fn retry(
+        &self,
+        transport: &str,
+        id: Uuid,
+        payload: Option<Map<String, Value>>,
+    ) -> Result<bool, MessengerError> {
+        Ok(self.queue(transport)?.replay(id, payload, None).await?)
+    }
+
+    /// Replays the failed messages of a transport that a filter means; how many. Whatever there are, a few hundred are in
+    /// memory at a time, and those that fail again meanwhile are not replayed twice.
+    ///
+    /// # Errors
+    /// What the transport said, or that it is not there. Some may have been replayed by then.
+    pub async fn retry_all(
+        &self,
+        transport: &str,
+        filter: &Filter,
+        replay: Replay,
+    ) -> Result<u64, MessengerError> {
+        let queue = self.queue(transport)?;
+        let begun = self.shared.clock.now();
+        let mut filter = filter.clone();
+        filter.states = Filter::failed().states;
+        let (mut count, mut page) = (0, Page::first(TOGETHER));
+        loop {
+            let found = queue.list(&filter, page).await?;
+            let Some(last) = found.last().map(|stored| stored.id) else { return Ok(count) };
+            for stored in found {
+                if replay.max.is_some_and(|max| count >= max) {
+                    return Ok(count);
+                }
+                let replayed = replay.dry_run || {
+                    let at = replay.every.map(|every| due(begun, every, count));
+                    match queue.replay(stored.id, None, at).await {
+                        // What cannot be read stays where it is.
+                        Err(error) if stored.message().is_none() => {
+                            tracing::warn!(id = %stored.id, %error, "a failed message cannot be replayed");
+                            false
+                        }
+                        replayed => replayed?,
+                    }
+                };
+                count += u64::from(replayed);
+            }
+            page = Page::after(last, TOGETHER);
+        }
+    }
+
+    /// Drops messages that nobody works on; how many there were.
+    ///
+    /// # Errors
+    /// What the transport said, or that it is not there.
+    pub async fn cancel(&self, transport: &str, ids: &[Uuid]) -> Result<u64, MessengerError> {
+        Ok(self.queue(transport)?.cancel(ids).await?)
+    }
+
+    /// Drops every message that a filter means and that nobody works on; how many there were.
+    ///
+    /// # Errors
+    /// What the transport said, or that it is not there. Some may have been dropped by then.
+    pub async fn purge(&self, transport: &str, filter: &Filter) -> Result<u64, MessengerError> {
+        Ok(self.queue(transport)?.purge(filter).await?)
+    }
+
+    /// Pauses a queue for all workers everywhere; what is being worked on goes on.
+    ///
+    /// # Errors
+    /// What the transport said, or that it is not there.
+    pub async fn pause(&self, transport: &str, queue: &Name) -> Result<(), MessengerError> {
+        Ok(self.queue(transport)?.set_paused(queue, true).await?)
+    }
+
+    /// Lets a paused queue go on.
+    ///
+    /// # Errors
+    /// What the transport said, or that it is not there.
+    pub async fn resume(&self, transport: &str, queue: &Name) -> Result<(), MessengerError> {
+        Ok(self.queue(transport)?.set_paused(queue, false).await?)
+    }
+}
+
+/// When the next of so many is due that are so far apart.
+fn due(begun: SystemTime, every: Duration, count: u64) -> SystemTime {
+    let after = every.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
+    begun.checked_add(after).unwrap_or(begun)
+}

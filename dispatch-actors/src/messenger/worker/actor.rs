@@ -1,0 +1,472 @@
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use actix::prelude::*;
+use dispatch_core::DispatcherId;
+use dispatch_core::messenger::{Judgement, Name, WorkerConfig, WorkerState, WorkerStep};
+use dispatch_core::queue::{
+    Attempt, Claim, LeaseToken, Leased, MessageQueue, Outcome, QueueError, Settlement, WorkerId,
+};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::hand::{Hand, Held};
+use super::protocol::{
+    AskInfo, ClaimAnswered, Drain, ExtendAnswered, Handled, NotDispatched, Scale, SetPaused, SettleAnswered,
+    Woken,
+};
+use super::settling::Settling;
+use super::{WorkerInfo, WorkerReport};
+use crate::messenger::Messenger;
+use crate::{Engine, Refused};
+
+/// What an attempt is said to have failed with that was not ended at the deadline.
+const ABANDONED: &str = "the worker was stopped before the handlers had ended";
+
+/// Takes messages, has them handled, and tells what became of them.
+pub(super) struct WorkerActor {
+    id: WorkerId,
+    messenger: Messenger,
+    engine: Engine,
+    config: WorkerConfig,
+    state: WorkerState,
+    sources: Vec<Source>,
+    hand: Hand,
+    random: SmallRng,
+    started: Instant,
+    alarm: Option<SpawnHandle>,
+    report: WorkerReport,
+    ended: watch::Sender<Option<WorkerReport>>,
+}
+
+/// A transport, as a worker sees it.
+struct Source {
+    queue: Arc<dyn MessageQueue>,
+    /// Its queues, as they were known last.
+    names: Vec<Name>,
+    /// There may be others by now.
+    stale: bool,
+    /// Somebody waits to be woken by it.
+    listening: bool,
+    settling: Settling,
+}
+
+impl WorkerActor {
+    pub(super) fn new(
+        id: WorkerId,
+        messenger: Messenger,
+        engine: Engine,
+        config: WorkerConfig,
+        queues: Vec<Arc<dyn MessageQueue>>,
+        ended: watch::Sender<Option<WorkerReport>>,
+    ) -> Self {
+        let source = |queue| Source {
+            queue,
+            names: Vec::new(),
+            stale: true,
+            listening: false,
+            settling: Settling::default(),
+        };
+        Self {
+            id,
+            messenger,
+            engine,
+            state: WorkerState::new(&config),
+            config,
+            sources: queues.into_iter().map(source).collect(),
+            hand: Hand::default(),
+            random: SmallRng::from_os_rng(),
+            started: Instant::now(),
+            alarm: None,
+            report: WorkerReport::default(),
+            ended,
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn wall(&self) -> SystemTime {
+        self.messenger.shared.clock.now()
+    }
+
+    /// Does whatever there is to do by now.
+    fn drive(&mut self, ctx: &mut Context<Self>) {
+        self.begin_some(ctx);
+        if let Some(alarm) = self.alarm.take() {
+            ctx.cancel_future(alarm);
+        }
+        loop {
+            match self.state.step(self.now()) {
+                WorkerStep::Claim { source, max } => self.claim(source, max, ctx),
+                WorkerStep::Wait { until } => {
+                    let wait = until.map(|until| until.saturating_sub(self.now()));
+                    self.alarm = wait.map(|wait| ctx.run_later(wait, Self::drive));
+                    break;
+                }
+                WorkerStep::Stop(reason) => {
+                    if self.sources.iter().all(|source| source.settling.is_idle()) {
+                        self.report.reason = Some(reason);
+                        tracing::info!(worker = %self.id, %reason, done = self.report.done, "the worker has ended");
+                        ctx.stop();
+                    }
+                    break;
+                }
+            }
+        }
+    }
+
+    fn claim(&mut self, place: usize, max: usize, ctx: &mut Context<Self>) {
+        let Some(source) = self.sources.get(place) else { return };
+        let (queue, mut names, stale) = (Arc::clone(&source.queue), source.names.clone(), source.stale);
+        let wanted = self.config.queues.clone();
+        let (worker, lease, address) = (self.id.clone(), self.config.lease, ctx.address());
+        actix::spawn(async move {
+            let look = async {
+                if stale {
+                    let all = queue.queues().await?.into_iter().map(|(name, _)| name);
+                    names = all
+                        .filter(|name| wanted.is_empty() || wanted.iter().any(|it| it == name.as_str()))
+                        .collect();
+                }
+                queue.claim(&Claim { worker, queues: names.clone(), max, lease }).await
+            };
+            let answer = look.await;
+            address.do_send(ClaimAnswered { source: place, asked: max, queues: names, answer });
+        });
+    }
+
+    /// Begins with messages, as many as may be handled at a time.
+    fn begin_some(&mut self, ctx: &mut Context<Self>) {
+        while self.hand.running() < self.state.concurrency() {
+            let Some((token, leased)) = self.hand.begin() else { return };
+            let policy = self.messenger.retry_of(&leased.message.message_type);
+            if let Some(judgement) = Judgement::before(leased, &policy) {
+                self.judge(&token, judgement, Duration::ZERO, ctx);
+                continue;
+            }
+            let (message, handled) = (Arc::clone(&leased.message), leased.succeeded.clone());
+            let (engine, address) = (self.engine.clone(), ctx.address());
+            actix::spawn(async move {
+                let begun = Instant::now();
+                let handled: Vec<_> = handled.into_iter().map(DispatcherId::new).collect();
+                let result = match message.topic() {
+                    Err(error) => Err(NotDispatched::NoTopic(error.to_string())),
+                    Ok(topic) if handled.is_empty() => {
+                        engine.dispatch(topic, message.to_envelope()).await.map_err(NotDispatched::Refused)
+                    }
+                    Ok(topic) => {
+                        let rest = engine.dispatch_rest(topic, message.to_envelope(), handled);
+                        rest.await.map_err(NotDispatched::Refused)
+                    }
+                };
+                address.do_send(Handled { token, result, ran: begun.elapsed() });
+            });
+        }
+    }
+
+    /// A message is out of hand, and this is what becomes of it.
+    fn judge(&mut self, token: &LeaseToken, judgement: Judgement, ran: Duration, ctx: &mut Context<Self>) {
+        let Some(Held { source, leased, .. }) = self.hand.put_down(token) else { return };
+        self.state.finished(!matches!(judgement, Judgement::Done));
+        let attempt = |error| self.attempt(&leased, error, ran);
+        let outcome = match judgement {
+            Judgement::Done => {
+                self.report.done += 1;
+                Outcome::Done
+            }
+            Judgement::Retry { after, error, succeeded } => {
+                let (attempt, now) = (attempt(error), self.wall());
+                tracing::warn!(
+                    message_id = %token.id, message_type = %leased.message.message_type, attempt = leased.attempt,
+                    error = attempt.error, retry_in_ms = after.as_millis(), "a message will be tried again"
+                );
+                self.report.retried += 1;
+                Outcome::Retry { at: now.checked_add(after).unwrap_or(now), attempt, succeeded }
+            }
+            Judgement::Failed { error, succeeded } => {
+                let attempt = attempt(error);
+                tracing::error!(
+                    message_id = %token.id, message_type = %leased.message.message_type, attempt = leased.attempt,
+                    error = attempt.error, "a message has failed"
+                );
+                self.report.failed += 1;
+                Outcome::Failed { attempt, succeeded }
+            }
+        };
+        self.settle(source, &leased, outcome, ctx);
+    }
+
+    fn attempt(&self, leased: &Leased, error: String, ran: Duration) -> Attempt {
+        let now = self.wall();
+        Attempt {
+            series: leased.series,
+            number: leased.attempt,
+            worker: self.id.clone(),
+            started_at: now.checked_sub(ran).unwrap_or(now),
+            waited: leased.waited(),
+            ran: Some(ran),
+            error,
+        }
+    }
+
+    /// Tells a transport what has become of a message.
+    fn settle(&mut self, place: usize, leased: &Leased, outcome: Outcome, ctx: &mut Context<Self>) {
+        let lease_ends = Instant::now() + self.config.lease;
+        if let Some(source) = self.sources.get_mut(place) {
+            source.settling.push(Settlement { token: leased.token.clone(), outcome }, lease_ends);
+            self.tell(place, ctx);
+        }
+    }
+
+    fn tell(&mut self, place: usize, ctx: &mut Context<Self>) {
+        let Some(source) = self.sources.get_mut(place) else { return };
+        let Some(batch) = source.settling.next() else { return };
+        let (queue, address) = (Arc::clone(&source.queue), ctx.address());
+        actix::spawn(async move {
+            let answer = queue.settle(batch.clone()).await;
+            address.do_send(SettleAnswered { source: place, batch, answer });
+        });
+    }
+
+    /// Hands a message back that nobody has begun with.
+    fn hand_back(&mut self, held: &Held, ctx: &mut Context<Self>) {
+        self.report.handed_back += 1;
+        self.state.handed_back();
+        self.settle(held.source, &held.leased, Outcome::Release { at: None }, ctx);
+    }
+
+    /// Lets leases run on.
+    fn extend(&mut self, ctx: &mut Context<Self>) {
+        for (place, source) in self.sources.iter().enumerate() {
+            let tokens = self.hand.of_source(place);
+            if tokens.is_empty() {
+                continue;
+            }
+            let (queue, lease, address) = (Arc::clone(&source.queue), self.config.lease, ctx.address());
+            actix::spawn(async move {
+                match queue.extend(&tokens, lease).await {
+                    Ok(answers) => {
+                        let both = tokens.into_iter().zip(answers);
+                        let lost =
+                            both.filter(|(_, answer)| matches!(answer, Err(QueueError::LeaseLost { .. })));
+                        address.do_send(ExtendAnswered { lost: lost.map(|(token, _)| token).collect() });
+                    }
+                    Err(error) => {
+                        tracing::warn!(transport = queue.name(), %error, "leases could not be extended; it will be tried again");
+                    }
+                }
+            });
+        }
+    }
+
+    /// Waits until a transport has something, unless somebody does already.
+    fn listen(&mut self, place: usize, seen: dispatch_core::queue::Wakeup, ctx: &mut Context<Self>) {
+        let Some(source) = self.sources.get_mut(place).filter(|source| !source.listening) else { return };
+        source.listening = true;
+        let (queue, address) = (Arc::clone(&source.queue), ctx.address().downgrade());
+        actix::spawn(async move {
+            // A queue that was closed wakes nobody any more; claims will say so.
+            if queue.wait(seen).await.is_ok()
+                && let Some(address) = address.upgrade()
+            {
+                address.do_send(Woken { source: place });
+            }
+        });
+    }
+}
+
+impl Actor for WorkerActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(1_024);
+        ctx.run_interval(self.config.lease / 3, Self::extend);
+        self.drive(ctx);
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        self.ended.send_replace(Some(self.report.clone()));
+    }
+}
+
+impl Handler<ClaimAnswered> for WorkerActor {
+    type Result = ();
+
+    fn handle(&mut self, answered: ClaimAnswered, ctx: &mut Self::Context) {
+        let ClaimAnswered { source: place, asked, queues, answer } = answered;
+        let now = self.now();
+        match answer {
+            Ok(claimed) => {
+                let count = claimed.messages.len();
+                let wall = self.wall();
+                let next = claimed.next_due.map(|due| due.duration_since(wall).unwrap_or_default());
+                self.state.claimed(place, asked, count, next, now);
+                if let Some(source) = self.sources.get_mut(place) {
+                    source.names = queues;
+                    // With less than was asked for there is time to look for queues that are new.
+                    source.stale = count < asked;
+                }
+                self.report.expired += claimed.expired as u64;
+                self.report.unreadable += claimed.unreadable as u64;
+                for leased in claimed.messages {
+                    self.hand.take(place, leased);
+                }
+                if self.state.is_stopping() {
+                    for held in self.hand.put_down_waiting() {
+                        self.hand_back(&held, ctx);
+                    }
+                } else if count < asked {
+                    self.listen(place, claimed.seen, ctx);
+                }
+            }
+            Err(error) => {
+                self.state.claim_failed(place, now);
+                let transport = self.sources.get(place).map(|source| source.queue.name().to_owned());
+                tracing::warn!(worker = %self.id, transport, %error, "a transport cannot be asked; it will be tried again");
+            }
+        }
+        self.drive(ctx);
+    }
+}
+
+impl Handler<Woken> for WorkerActor {
+    type Result = ();
+
+    fn handle(&mut self, Woken { source: place }: Woken, ctx: &mut Self::Context) {
+        if let Some(source) = self.sources.get_mut(place) {
+            source.listening = false;
+            source.stale = true;
+        }
+        self.state.woken(place, self.now());
+        self.drive(ctx);
+    }
+}
+
+impl Handler<Handled> for WorkerActor {
+    type Result = ();
+
+    fn handle(&mut self, Handled { token, result, ran }: Handled, ctx: &mut Self::Context) {
+        // One that was abandoned, or whose lease was lost, is not listened to any more.
+        let Some(leased) = self.hand.leased(&token) else { return };
+        let policy = self.messenger.retry_of(&leased.message.message_type);
+        let judgement = match result {
+            Ok(result) => Judgement::of_result(&result, leased, &policy, &mut self.random),
+            Err(NotDispatched::NoTopic(error)) => {
+                Judgement::Failed { error, succeeded: leased.succeeded.clone() }
+            }
+            Err(NotDispatched::Refused(Refused::InvalidState)) => {
+                tracing::warn!(worker = %self.id, "the engine has ended, and so does the worker");
+                self.state.stop();
+                if let Some(held) = self.hand.put_down(&token) {
+                    self.hand_back(&held, ctx);
+                }
+                return self.drive(ctx);
+            }
+            Err(NotDispatched::Refused(refused)) => {
+                Judgement::of_refusal(refused.to_string(), leased, &policy, &mut self.random)
+            }
+        };
+        self.judge(&token, judgement, ran, ctx);
+        self.drive(ctx);
+    }
+}
+
+impl Handler<SettleAnswered> for WorkerActor {
+    type Result = ();
+
+    fn handle(&mut self, answered: SettleAnswered, ctx: &mut Self::Context) {
+        let SettleAnswered { source: place, batch, answer } = answered;
+        let Some(source) = self.sources.get_mut(place) else { return };
+        if let Err(error) = &answer {
+            tracing::warn!(transport = source.queue.name(), %error, "what became of messages could not be written");
+        }
+        let settled = source.settling.answered(batch, &answer, Instant::now());
+        self.report.lost += settled.lost;
+        self.report.unwritten += settled.given_up;
+        match settled.again {
+            Some(pause) => {
+                ctx.run_later(pause, move |worker, ctx| worker.tell(place, ctx));
+            }
+            None => self.tell(place, ctx),
+        }
+        self.drive(ctx);
+    }
+}
+
+impl Handler<ExtendAnswered> for WorkerActor {
+    type Result = ();
+
+    fn handle(&mut self, ExtendAnswered { lost }: ExtendAnswered, ctx: &mut Self::Context) {
+        for token in lost {
+            if self.hand.put_down(&token).is_some() {
+                tracing::warn!(message_id = %token.id, "the lease on a message is lost: somebody else handles it, too");
+                self.report.lost += 1;
+                self.state.finished(false);
+            }
+        }
+        self.drive(ctx);
+    }
+}
+
+impl Handler<SetPaused> for WorkerActor {
+    type Result = ();
+
+    fn handle(&mut self, SetPaused(paused): SetPaused, ctx: &mut Self::Context) {
+        self.state.set_paused(paused);
+        self.drive(ctx);
+    }
+}
+
+impl Handler<Scale> for WorkerActor {
+    type Result = ();
+
+    fn handle(&mut self, Scale(concurrency): Scale, ctx: &mut Self::Context) {
+        self.state.scale(concurrency);
+        self.drive(ctx);
+    }
+}
+
+impl Handler<Drain> for WorkerActor {
+    type Result = ();
+
+    fn handle(&mut self, Drain { deadline }: Drain, ctx: &mut Self::Context) {
+        self.state.stop();
+        for held in self.hand.put_down_waiting() {
+            self.hand_back(&held, ctx);
+        }
+        ctx.run_later(deadline, |worker, ctx| {
+            for Held { source, leased, .. } in worker.hand.put_down_all() {
+                tracing::error!(message_id = %leased.token.id, "a message was still being handled at the deadline");
+                worker.report.abandoned.push(leased.token.id);
+                worker.state.finished(true);
+                let ran = worker.wall().duration_since(leased.claimed_at).unwrap_or_default();
+                let attempt = worker.attempt(&leased, ABANDONED.to_owned(), ran);
+                let outcome =
+                    Outcome::Retry { at: worker.wall(), attempt, succeeded: leased.succeeded.clone() };
+                worker.settle(source, &leased, outcome, ctx);
+            }
+            worker.drive(ctx);
+        });
+        self.drive(ctx);
+    }
+}
+
+impl Handler<AskInfo> for WorkerActor {
+    type Result = MessageResult<AskInfo>;
+
+    fn handle(&mut self, _: AskInfo, _: &mut Self::Context) -> Self::Result {
+        MessageResult(WorkerInfo {
+            id: self.id.clone(),
+            paused: self.state.is_paused(),
+            stopping: self.state.is_stopping(),
+            concurrency: self.state.concurrency(),
+            running: self.hand.running(),
+            waiting: self.hand.waiting(),
+            so_far: self.report.clone(),
+        })
+    }
+}

@@ -1,0 +1,82 @@
+//! What a worker has in hand.
+
+use std::collections::{HashMap, VecDeque};
+
+use dispatch_core::queue::{LeaseToken, Leased};
+
+/// A message in hand, and where it came from.
+pub(super) struct Held {
+    pub(super) source: usize,
+    pub(super) leased: Leased,
+    /// Somebody has begun with it.
+    pub(super) begun: bool,
+}
+
+/// Messages that were claimed and are not settled.
+#[derive(Default)]
+pub(super) struct Hand {
+    held: HashMap<LeaseToken, Held>,
+    waiting: VecDeque<LeaseToken>,
+    running: usize,
+}
+
+impl Hand {
+    pub(super) fn take(&mut self, source: usize, leased: Leased) {
+        let token = leased.token.clone();
+        self.waiting.push_back(token.clone());
+        self.held.insert(token, Held { source, leased, begun: false });
+    }
+
+    /// The next message that nobody has begun with.
+    pub(super) fn begin(&mut self) -> Option<(LeaseToken, &Leased)> {
+        loop {
+            let token = self.waiting.pop_front()?;
+            // One whose lease was lost is not here any more.
+            if self.held.contains_key(&token) {
+                self.running += 1;
+                let held = self.held.get_mut(&token)?;
+                held.begun = true;
+                return Some((token, &held.leased));
+            }
+        }
+    }
+
+    /// A message in hand.
+    pub(super) fn leased(&self, token: &LeaseToken) -> Option<&Leased> {
+        self.held.get(token).map(|held| &held.leased)
+    }
+
+    /// A message is out of hand.
+    pub(super) fn put_down(&mut self, token: &LeaseToken) -> Option<Held> {
+        let held = self.held.remove(token)?;
+        self.running -= usize::from(held.begun);
+        Some(held)
+    }
+
+    /// Puts down everything that nobody has begun with.
+    pub(super) fn put_down_waiting(&mut self) -> Vec<Held> {
+        let waiting = std::mem::take(&mut self.waiting);
+        waiting.iter().filter_map(|token| self.put_down(token)).collect()
+    }
+
+    /// Puts down everything.
+    pub(super) fn put_down_all(&mut self) -> Vec<Held> {
+        self.waiting.clear();
+        self.running = 0;
+        self.held.drain().map(|(_, held)| held).collect()
+    }
+
+    /// What came from a transport.
+    pub(super) fn of_source(&self, source: usize) -> Vec<LeaseToken> {
+        let held = self.held.iter().filter(|(_, held)| held.source == source);
+        held.map(|(token, _)| token.clone()).collect()
+    }
+
+    pub(super) const fn running(&self) -> usize {
+        self.running
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.held.len() - self.running
+    }
+}

@@ -1,0 +1,146 @@
+use std::time::Duration;
+
+use actix::prelude::*;
+use dispatch_core::messenger::{MessengerError, StopReason, WorkerConfig};
+use dispatch_core::queue::WorkerId;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::actor::WorkerActor;
+use super::protocol::{AskInfo, Drain, Scale, SetPaused};
+use crate::Engine;
+use crate::messenger::Messenger;
+
+/// A worker that runs on the thread that started it. It goes on when the handle is dropped.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    id: WorkerId,
+    address: Addr<WorkerActor>,
+    ended: watch::Receiver<Option<WorkerReport>>,
+}
+
+/// The worker has ended, and there is nobody to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the worker has ended: start another one")]
+pub struct WorkerStopped;
+
+/// How a worker is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerInfo {
+    /// Its name in leases and histories.
+    pub id: WorkerId,
+    /// Whether it claims nothing until it is told to go on.
+    pub paused: bool,
+    /// Whether it claims nothing any more.
+    pub stopping: bool,
+    /// How many messages it handles at a time.
+    pub concurrency: usize,
+    /// Messages that are being handled.
+    pub running: usize,
+    /// Messages that it has, and has not begun with.
+    pub waiting: usize,
+    /// What it has done so far.
+    pub so_far: WorkerReport,
+}
+
+/// What a worker has done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerReport {
+    /// Why it has ended, if it has.
+    pub reason: Option<StopReason>,
+    /// Messages that were handled.
+    pub done: u64,
+    /// Attempts that failed and are made again.
+    pub retried: u64,
+    /// Messages that have failed for good.
+    pub failed: u64,
+    /// Messages that were found to have expired.
+    pub expired: u64,
+    /// Messages that could not be read.
+    pub unreadable: u64,
+    /// Messages that were handed back before anybody had begun with them.
+    pub handed_back: u64,
+    /// Leases that were lost while a message was in hand: somebody else handles it, too.
+    pub lost: u64,
+    /// What could not be written of messages that were handled: they are handled once more.
+    pub unwritten: u64,
+    /// Messages that were still being handled at the deadline; they were handed back.
+    pub abandoned: Vec<Uuid>,
+}
+
+impl WorkerReport {
+    /// Whether everything that was begun was ended, and all of it was written.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.abandoned.is_empty() && self.unwritten == 0
+    }
+}
+
+impl Worker {
+    pub(in crate::messenger) fn start(
+        messenger: Messenger,
+        engine: Engine,
+        config: WorkerConfig,
+    ) -> Result<Self, MessengerError> {
+        config.check()?;
+        let names = config.transports.iter();
+        let queues = names.map(|name| messenger.queue(name)).collect::<Result<Vec<_>, _>>()?;
+        let id = WorkerId::new(format!("{}-{}", std::process::id(), Uuid::new_v4().simple()));
+        let (report, ended) = watch::channel(None);
+        let address = WorkerActor::new(id.clone(), messenger, engine, config, queues, report).start();
+        Ok(Self { id, address, ended })
+    }
+
+    /// Its name in leases and histories: the process, and an id of its own.
+    #[must_use]
+    pub const fn id(&self) -> &WorkerId {
+        &self.id
+    }
+
+    /// Claims nothing until it is told to go on; what it has goes on.
+    pub fn pause(&self) {
+        self.address.do_send(SetPaused(true));
+    }
+
+    /// Goes on after a pause.
+    pub fn resume(&self) {
+        self.address.do_send(SetPaused(false));
+    }
+
+    /// Handles so many messages at a time from now on, at least one.
+    pub fn scale(&self, concurrency: usize) {
+        self.address.do_send(Scale(concurrency));
+    }
+
+    /// How it is.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub async fn info(&self) -> Result<WorkerInfo, WorkerStopped> {
+        self.address.send(AskInfo).await.map_err(|_| WorkerStopped)
+    }
+
+    /// Ends it: it claims nothing any more, hands back what nobody has begun with, waits for what is being handled, at
+    /// most until the deadline, and hands back the rest.
+    ///
+    /// One that has ended already answers with its report.
+    ///
+    /// # Errors
+    /// If it has died, and there is no report.
+    pub async fn drain(&self, deadline: Duration) -> Result<WorkerReport, WorkerStopped> {
+        self.address.do_send(Drain { deadline });
+        self.ended().await
+    }
+
+    /// Waits until it ends: by a limit of its own, or because it is drained.
+    ///
+    /// # Errors
+    /// If it has died, and there is no report.
+    pub async fn ended(&self) -> Result<WorkerReport, WorkerStopped> {
+        let mut ended = self.ended.clone();
+        let report = ended.wait_for(Option::is_some).await.map_err(|_| WorkerStopped)?;
+        report.clone().ok_or(WorkerStopped)
+    }
+}

@@ -1,0 +1,16 @@
+//! The actor that takes messages from transports and has an engine handle them.
+//!
+//! - What it has claimed is its own as long as its leases run. They are extended while it works; one that is lost is
+//!   nobody's fault, and what its handler says is not listened to any more.
+//! - What has become of a message is written until it is written or the lease is over. A message whose handlers have
+//!   succeeded never fails because of that: at worst it is handled once more.
+//! - Once it is drained it claims nothing, hands back what nobody has begun with, waits for the rest until the deadline,
+//!   and then hands back that, too.
+
+mod actor;
+mod hand;
+mod handle;
+mod protocol;
+mod settling;
+
+pub use handle::{Worker, WorkerInfo, WorkerReport, WorkerStopped};

@@ -1,0 +1,84 @@
+//! What has become of messages, on its way into their transport.
+
+use std::time::Duration;
+
+use dispatch_core::queue::{QueueError, Settlement};
+use tokio::time::Instant;
+
+/// The pause after a transport could not be told.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Longest pause.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// The settlements of one transport: one batch is under way at a time, and what comes meanwhile is the next.
+#[derive(Default)]
+pub(super) struct Settling {
+    /// With the time at which the lease is over anyhow.
+    waiting: Vec<(Settlement, Instant)>,
+    under_way: Vec<Instant>,
+    is_under_way: bool,
+    failed: u32,
+}
+
+/// What came of a batch.
+#[derive(Default)]
+pub(super) struct Settled {
+    /// Leases that somebody else has by now.
+    pub(super) lost: u64,
+    /// Given up, since the lease is over.
+    pub(super) given_up: u64,
+    /// To be told again, after this time.
+    pub(super) again: Option<Duration>,
+}
+
+impl Settling {
+    pub(super) fn push(&mut self, settlement: Settlement, lease_ends: Instant) {
+        self.waiting.push((settlement, lease_ends));
+    }
+
+    /// The next batch, if none is under way.
+    pub(super) fn next(&mut self) -> Option<Vec<Settlement>> {
+        if self.is_under_way || self.waiting.is_empty() {
+            return None;
+        }
+        self.is_under_way = true;
+        let (batch, ends) = std::mem::take(&mut self.waiting).into_iter().unzip();
+        self.under_way = ends;
+        Some(batch)
+    }
+
+    /// The transport has answered.
+    pub(super) fn answered(
+        &mut self,
+        batch: Vec<Settlement>,
+        answer: &Result<Vec<Result<(), QueueError>>, QueueError>,
+        now: Instant,
+    ) -> Settled {
+        self.is_under_way = false;
+        let ends = std::mem::take(&mut self.under_way);
+        let mut settled = Settled::default();
+        match answer {
+            Ok(answers) => {
+                self.failed = 0;
+                settled.lost = answers.iter().filter(|answer| answer.is_err()).count() as u64;
+            }
+            Err(_) => {
+                // Whatever the error: telling again does no harm, and until the lease is over it may help.
+                let (again, over): (Vec<_>, Vec<_>) =
+                    batch.into_iter().zip(ends).partition(|(_, ends)| *ends > now);
+                settled.given_up = over.len() as u64;
+                if !again.is_empty() {
+                    settled.again = Some(PAUSE.saturating_mul(1 << self.failed.min(10)).min(LONGEST));
+                    self.failed = self.failed.saturating_add(1);
+                    self.waiting.splice(0..0, again);
+                }
+            }
+        }
+        settled
+    }
+
+    /// Whether everything was told.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.is_under_way && self.waiting.is_empty()
+    }
+}

@@ -1,0 +1,16 @@
+//! When a worker claims, from which transport, and how many messages: plain steps on plain data.
+//!
+//! - Never more messages in hand than `concurrency + prefetch`, never more begun than `max_messages`, and never more that
+//!   might still fail than `max_failures` allows.
+//! - One claim at a time. The first transport with something to give is asked, in the order given; with `fair` they take
+//!   turns.
+//! - A transport that gave less than it was asked for is left alone until it wakes the worker, its next message is due,
+//!   or it is time to look by itself.
+
+mod config;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use config::WorkerConfig;
+pub use state::{Step, StopReason, WorkerState};

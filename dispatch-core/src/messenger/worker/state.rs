@@ -1,0 +1,276 @@
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::WorkerConfig;
+
+/// Longest pause after claims that failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The pause after the first claim that failed.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a worker does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It asks a transport, by its place in the configuration, for so many messages.
+    Claim {
+        /// Which transport.
+        source: usize,
+        /// Most messages.
+        max: usize,
+    },
+    /// It waits: for what happens, or until this time.
+    Wait {
+        /// On the clock that the steps are told.
+        until: Option<Duration>,
+    },
+    /// It has ended.
+    Stop(StopReason),
+}
+
+/// Why a worker ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StopReason {
+    /// It was asked to.
+    Asked,
+    /// It has begun as many messages as it may.
+    Messages,
+    /// As many attempts have failed as may.
+    Failures,
+    /// Its time is over.
+    Time,
+}
+
+impl StopReason {
+    /// As it is written in logs and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Messages => "messages",
+            Self::Failures => "failures",
+            Self::Time => "time",
+        }
+    }
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// When a worker claims, and how much. Times are on a monotonic clock that begins with the worker.
+#[derive(Debug, Clone)]
+pub struct WorkerState {
+    concurrency: usize,
+    prefetch: usize,
+    poll: Duration,
+    fair: bool,
+    max_messages: Option<u64>,
+    max_failures: Option<u64>,
+    max_time: Option<Duration>,
+    sources: Vec<Source>,
+    /// Who is asked first.
+    first: usize,
+    claiming: bool,
+    paused: bool,
+    in_hand: usize,
+    taken: u64,
+    failures: u64,
+    stopping: Option<StopReason>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Source {
+    /// Not asked before.
+    look_at: Duration,
+    /// Claims in a row that failed.
+    failed: u32,
+    /// It was woken while it was being asked.
+    woken: bool,
+}
+
+impl WorkerState {
+    /// A worker that has done nothing yet.
+    #[must_use]
+    pub fn new(config: &WorkerConfig) -> Self {
+        Self {
+            concurrency: config.concurrency,
+            prefetch: config.prefetch,
+            poll: config.poll,
+            fair: config.fair,
+            max_messages: config.max_messages,
+            max_failures: config.max_failures,
+            max_time: config.max_time,
+            sources: vec![Source::default(); config.transports.len()],
+            first: 0,
+            claiming: false,
+            paused: false,
+            in_hand: 0,
+            taken: 0,
+            failures: 0,
+            stopping: None,
+        }
+    }
+
+    /// What to do next. A claim has to be answered by [`claimed`](Self::claimed) or
+    /// [`claim_failed`](Self::claim_failed).
+    pub fn step(&mut self, now: Duration) -> Step {
+        self.stopping = self.stopping.or_else(|| self.limit(now));
+        if let Some(reason) = self.stopping {
+            let is_over = self.in_hand == 0 && !self.claiming;
+            return if is_over { Step::Stop(reason) } else { Step::Wait { until: None } };
+        }
+        let room = self.room();
+        if self.claiming || self.paused || room == 0 {
+            return Step::Wait { until: self.max_time };
+        }
+        let count = self.sources.len();
+        let order = (0..count).map(|place| (self.first + place) % count.max(1));
+        let mut soonest = self.max_time;
+        for place in order {
+            let Some(source) = self.sources.get_mut(place) else { continue };
+            if source.look_at <= now {
+                self.claiming = true;
+                source.woken = false;
+                if self.fair {
+                    self.first = (place + 1) % count;
+                }
+                return Step::Claim { source: place, max: room };
+            }
+            soonest = Some(soonest.map_or(source.look_at, |soonest| soonest.min(source.look_at)));
+        }
+        Step::Wait { until: soonest }
+    }
+
+    /// A transport gave so many messages of those it was asked for, and has the next one due after this time.
+    pub fn claimed(
+        &mut self,
+        source: usize,
+        asked: usize,
+        count: usize,
+        next_due: Option<Duration>,
+        now: Duration,
+    ) {
+        self.claiming = false;
+        self.in_hand += count;
+        self.taken += count as u64;
+        if let Some(source) = self.sources.get_mut(source) {
+            source.failed = 0;
+            // One that was woken meanwhile may have more than it has told.
+            let wait = if count >= asked || source.woken {
+                Duration::ZERO
+            } else {
+                next_due.unwrap_or(self.poll).min(self.poll)
+            };
+            source.look_at = now.saturating_add(wait);
+        }
+    }
+
+    /// A transport could not be asked: it is left alone for a while, longer each time.
+    pub fn claim_failed(&mut self, source: usize, now: Duration) {
+        self.claiming = false;
+        if let Some(source) = self.sources.get_mut(source) {
+            let pause = FIRST_PAUSE.saturating_mul(1 << source.failed.min(10)).min(LONGEST_PAUSE);
+            source.failed = source.failed.saturating_add(1);
+            source.look_at = now.saturating_add(pause);
+        }
+    }
+
+    /// A transport has something, perhaps.
+    pub fn woken(&mut self, source: usize, now: Duration) {
+        if let Some(source) = self.sources.get_mut(source).filter(|source| source.failed == 0) {
+            source.woken = true;
+            source.look_at = source.look_at.min(now);
+        }
+    }
+
+    /// An attempt has ended, or its message is out of hand in another way.
+    pub fn finished(&mut self, has_failed: bool) {
+        self.in_hand = self.in_hand.saturating_sub(1);
+        self.failures += u64::from(has_failed);
+    }
+
+    /// A message was handed back that nobody had begun with.
+    pub fn handed_back(&mut self) {
+        self.in_hand = self.in_hand.saturating_sub(1);
+        self.taken = self.taken.saturating_sub(1);
+    }
+
+    /// Claims nothing until it is told to go on, or the other way round.
+    pub fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    /// Handles so many at a time from now on; what is in hand goes on.
+    pub fn scale(&mut self, concurrency: usize) {
+        self.concurrency = concurrency.max(1);
+    }
+
+    /// Claims nothing any more, and ends once nothing is in hand.
+    pub fn stop(&mut self) {
+        self.stopping.get_or_insert(StopReason::Asked);
+    }
+
+    /// How many are handled at a time.
+    #[must_use]
+    pub const fn concurrency(&self) -> usize {
+        self.concurrency
+    }
+
+    /// Whether it claims nothing until it is told to go on.
+    #[must_use]
+    pub const fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Whether it claims nothing any more.
+    #[must_use]
+    pub const fn is_stopping(&self) -> bool {
+        self.stopping.is_some()
+    }
+
+    /// Messages in hand.
+    #[must_use]
+    pub const fn in_hand(&self) -> usize {
+        self.in_hand
+    }
+
+    /// Messages it has taken, without those it has handed back.
+    #[must_use]
+    pub const fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Attempts that have failed.
+    #[must_use]
+    pub const fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    fn limit(&self, now: Duration) -> Option<StopReason> {
+        if self.max_messages.is_some_and(|max| self.taken >= max) {
+            Some(StopReason::Messages)
+        } else if self.max_failures.is_some_and(|max| self.failures >= max) {
+            Some(StopReason::Failures)
+        } else if self.max_time.is_some_and(|max| now >= max) {
+            Some(StopReason::Time)
+        } else {
+            None
+        }
+    }
+
+    /// How many more messages it may take.
+    fn room(&self) -> usize {
+        let held = self.in_hand as u64;
+        let by_messages = self.max_messages.map_or(u64::MAX, |max| max.saturating_sub(self.taken));
+        // Each of those in hand may still fail.
+        let by_failures = self.max_failures.map_or(u64::MAX, |max| max.saturating_sub(self.failures + held));
+        let room = (self.concurrency + self.prefetch).saturating_sub(self.in_hand);
+        room.min(usize::try_from(by_messages.min(by_failures)).unwrap_or(usize::MAX))
+    }
+}

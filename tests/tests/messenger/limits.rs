@@ -1,0 +1,128 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use dispatch_actors::messenger::Messenger;
+use dispatch_core::DispatcherError;
+use dispatch_core::messenger::StopReason;
+use dispatch_tests::support::paused;
+
+use crate::support::{Seen, clock, config, depth, engine, message, messenger, pass, queue, send, work};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// G2: neither the concurrency nor the number of messages is overshot.
+#[test]
+fn a_limit_of_messages_is_kept_and_so_is_the_concurrency() {
+    paused(async {
+        let (messenger, seen) = (messenger(), Seen::new());
+        for number in 0..25 {
+            send(&messenger, number).await;
+        }
+        let engine = engine([("mail", seen.handler("mail", SECOND, |_| Ok::<_, DispatcherError>(())))]);
+        let worker = work(&messenger, &engine, |config| {
+            config.concurrency = 2;
+            config.max_messages = Some(5);
+        });
+        let report = worker.ended().await.unwrap();
+        assert_eq!((report.reason, report.done), (Some(StopReason::Messages), 5));
+        assert_eq!(seen.times(), [0, 0, 1_000, 1_000, 2_000]);
+        assert_eq!(depth(&messenger).await.ready, 20, "nobody holds the others");
+    });
+}
+
+/// G4: failures are not overshot, however many are handled at a time.
+#[test]
+fn a_limit_of_failures_is_kept() {
+    paused(async {
+        let (messenger, seen) = (messenger(), Seen::new());
+        for number in 0..25 {
+            send(&messenger, number).await;
+        }
+        let handler = seen.handler("mail", SECOND, |_| Err(DispatcherError::msg("broken").unrecoverable()));
+        let engine = engine([("mail", handler)]);
+        let worker = work(&messenger, &engine, |config| {
+            config.concurrency = 10;
+            config.max_failures = Some(3);
+        });
+        let report = worker.ended().await.unwrap();
+        assert_eq!((report.reason, report.failed), (Some(StopReason::Failures), 3));
+        assert_eq!(depth(&messenger).await.ready, 22);
+    });
+}
+
+/// G3: it stops when its time is over, also with nothing to do.
+#[test]
+fn a_limit_of_time_is_kept() {
+    paused(async {
+        let (messenger, begun) = (messenger(), tokio::time::Instant::now());
+        let engine = engine([]);
+        let worker = work(&messenger, &engine, |config| config.max_time = Some(SECOND / 10));
+        let report = worker.ended().await.unwrap();
+        assert_eq!(report.reason, Some(StopReason::Time));
+        assert_eq!(begun.elapsed().as_millis(), 100);
+    });
+}
+
+#[test]
+fn a_worker_is_paused_and_scaled_while_it_runs_and_so_is_a_queue() {
+    paused(async {
+        let (messenger, seen) = (messenger(), Seen::new());
+        for number in 0..100 {
+            send(&messenger, number).await;
+        }
+        let engine = engine([("mail", seen.handler("mail", SECOND, |_| Ok::<_, DispatcherError>(())))]);
+        let worker = work(&messenger, &engine, |config| config.concurrency = 1);
+        pass(1_500).await;
+        assert_eq!(seen.numbers().len(), 2);
+        worker.scale(10);
+        pass(1_000).await;
+        assert_eq!(worker.info().await.unwrap().running, 10);
+        worker.pause();
+        pass(5_000).await;
+        let info = worker.info().await.unwrap();
+        assert_eq!((info.running, info.paused), (0, true));
+        let so_far = seen.numbers().len();
+        worker.resume();
+        pass(500).await;
+        assert_eq!(seen.numbers().len(), so_far + 10);
+
+        let name = "default".parse().unwrap();
+        messenger.pause("default", &name).await.unwrap();
+        pass(5_000).await;
+        assert_eq!(worker.info().await.unwrap().running, 0);
+        assert!(messenger.stats().await.unwrap()[0].queues[0].1, "it is said to be paused");
+        messenger.resume("default", &name).await.unwrap();
+        pass(500).await;
+        assert_eq!(worker.info().await.unwrap().running, 10, "it was woken");
+    });
+}
+
+#[test]
+fn the_first_transport_has_precedence_unless_they_take_turns() {
+    for (fair, wanted) in [(false, vec![1, 2, 3, 11, 12, 13]), (true, vec![1, 11, 2, 12, 3, 13])] {
+        paused(async {
+            let text = "default_transport = 'low'\n[transports.low]\ntype = 'memory'\n[transports.high]\ntype = 'memory'";
+            let messenger = Messenger::builder()
+                .config(config(text))
+                .transport("low", queue("low"))
+                .transport("high", queue("high"))
+                .clock(Arc::new(clock()))
+                .build()
+                .unwrap();
+            for (transport, first) in [("low", 11), ("high", 1)] {
+                for number in first..first + 3 {
+                    messenger.dispatch_to(message(number), [transport]).await.unwrap().all().unwrap();
+                }
+            }
+            let seen = Seen::new();
+            let engine = engine([("mail", seen.handler("mail", SECOND, |_| Ok::<_, DispatcherError>(())))]);
+            let _worker = work(&messenger, &engine, |config| {
+                config.transports = vec!["high".to_owned(), "low".to_owned()];
+                config.concurrency = 1;
+                config.fair = fair;
+            });
+            pass(10_000).await;
+            assert_eq!(seen.numbers(), wanted);
+        });
+    }
+}

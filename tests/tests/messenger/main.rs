@@ -1,0 +1,12 @@
+//! Background messages: sent, handled by workers through an engine, and looked after by people. In virtual time, on
+//! queues in memory.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is how a test fails")]
+
+mod dispatching;
+mod failures;
+mod limits;
+mod people;
+mod retries;
+mod stopping;
+mod support;
+mod trouble;

@@ -1,0 +1,79 @@
+use std::time::Duration;
+
+use dispatch_actors::messenger::Replay;
+use dispatch_core::DispatcherError;
+use dispatch_core::queue::{ErrorGroup, Filter, Page};
+use dispatch_tests::support::paused;
+use serde_json::json;
+
+use crate::support::{Seen, depth, engine, messenger, pass, send, work};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// D10, K8: a replay moves the message, and looks at no key.
+#[test]
+fn failed_messages_are_listed_edited_and_replayed() {
+    paused(async {
+        let (messenger, seen) = (messenger(), Seen::new());
+        let handler = seen.handler("mail", Duration::ZERO, |number| match number {
+            0..100 => Err(DispatcherError::msg(format!("order {number} is gone")).unrecoverable()),
+            _ => Ok(()),
+        });
+        let engine = engine([("mail", handler)]);
+        let worker = work(&messenger, &engine, |_| ());
+        let mut ids = Vec::new();
+        for number in 0..10 {
+            ids.push(send(&messenger, number).await);
+        }
+        pass(10).await;
+        let group = ErrorGroup::of("mail: Error: order 3 is gone");
+        let failed = Filter::failed().with_error(group);
+        assert_eq!(messenger.list("default", &failed, Page::first(100)).await.unwrap().len(), 10);
+
+        let repaired = json!({ "number": 100 }).as_object().cloned();
+        assert!(messenger.retry("default", ids[0], repaired).await.unwrap());
+        assert!(!messenger.retry("default", ids[0], None).await.unwrap(), "it has not failed any more");
+        pass(10).await;
+        assert_eq!(seen.numbers().last(), Some(&100));
+        assert_eq!(worker.info().await.unwrap().so_far.done, 1);
+
+        let dry = messenger.retry_all("default", &failed, Replay::at_once().dry()).await.unwrap();
+        assert_eq!((dry, depth(&messenger).await.failed), (9, 9));
+        let some = messenger.retry_all("default", &failed, Replay::at_once().at_most(2)).await.unwrap();
+        assert_eq!(some, 2);
+        pass(10).await;
+        assert_eq!(depth(&messenger).await.failed, 9, "they have failed again");
+
+        assert_eq!(messenger.cancel("default", &ids[1..3]).await.unwrap(), 2);
+        assert_eq!(messenger.purge("default", &failed).await.unwrap(), 7);
+        assert_eq!(depth(&messenger).await.failed, 0);
+    });
+}
+
+#[test]
+fn a_paced_replay_makes_messages_due_one_after_the_other() {
+    paused(async {
+        let (messenger, seen) = (messenger(), Seen::new());
+        let tries = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let handler = seen.handler("mail", Duration::ZERO, move |_| {
+            match tries.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+                0..1_000 => Err(DispatcherError::msg("down").unrecoverable()),
+                _ => Ok(()),
+            }
+        });
+        let engine = engine([("mail", handler)]);
+        let worker = work(&messenger, &engine, |config| config.concurrency = 100);
+        for number in 0..1_000 {
+            send(&messenger, number).await;
+        }
+        pass(10).await;
+        assert_eq!(depth(&messenger).await.failed, 1_000);
+        let replayed =
+            messenger.retry_all("default", &Filter::failed(), Replay::at_once().every(SECOND)).await.unwrap();
+        assert_eq!(replayed, 1_000);
+        pass(100_500).await;
+        assert_eq!(worker.info().await.unwrap().so_far.done, 101);
+        pass(1_000_000).await;
+        assert_eq!(worker.info().await.unwrap().so_far.done, 1_000);
+    });
+}

@@ -1,0 +1,203 @@
+//! A queue that does not always answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use dispatch_core::log::SyncPolicy;
+use dispatch_core::messenger::Name;
+use dispatch_core::queue::{
+    Claim, Claimed, Depth, Enqueued, Filter, LeaseToken, MemoryQueue, MessageQueue, Page, QueueError,
+    Settlement, StoredMessage, Submission, Wakeup,
+};
+use dispatch_tests::support::paused;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::support::{Seen, depth, engine, messenger_on, pass, queue, send, work};
+
+/// A queue in memory that is down when it is told to be.
+struct Flaky {
+    queue: MemoryQueue,
+    claims_fail: AtomicBool,
+    settlements_fail: AtomicBool,
+    /// A settlement is done, and its answer is lost.
+    answers_are_lost: AtomicBool,
+    claims: AtomicU64,
+}
+
+impl Flaky {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            queue: queue("default"),
+            claims_fail: AtomicBool::new(false),
+            settlements_fail: AtomicBool::new(false),
+            answers_are_lost: AtomicBool::new(false),
+            claims: AtomicU64::new(0),
+        })
+    }
+}
+
+fn down() -> QueueError {
+    QueueError::Unavailable { what: "down".to_owned(), retry_in: None, source: None }
+}
+
+#[async_trait]
+impl MessageQueue for Flaky {
+    fn name(&self) -> &str {
+        self.queue.name()
+    }
+
+    fn sync_policy(&self) -> SyncPolicy {
+        self.queue.sync_policy()
+    }
+
+    async fn enqueue(
+        &self,
+        submissions: Vec<Submission>,
+    ) -> Result<Vec<Result<Enqueued, QueueError>>, QueueError> {
+        self.queue.enqueue(submissions).await
+    }
+
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, QueueError> {
+        self.claims.fetch_add(1, Ordering::Relaxed);
+        if self.claims_fail.load(Ordering::Relaxed) { Err(down()) } else { self.queue.claim(claim).await }
+    }
+
+    async fn extend(
+        &self,
+        tokens: &[LeaseToken],
+        lease: Duration,
+    ) -> Result<Vec<Result<SystemTime, QueueError>>, QueueError> {
+        self.queue.extend(tokens, lease).await
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Result<(), QueueError>>, QueueError> {
+        if self.settlements_fail.load(Ordering::Relaxed) {
+            return Err(down());
+        }
+        let answer = self.queue.settle(settlements).await;
+        if self.answers_are_lost.swap(false, Ordering::Relaxed) { Err(down()) } else { answer }
+    }
+
+    async fn wait(&self, seen: Wakeup) -> Result<Wakeup, QueueError> {
+        self.queue.wait(seen).await
+    }
+
+    async fn depth(&self, queue: Option<&Name>) -> Result<Depth, QueueError> {
+        self.queue.depth(queue).await
+    }
+
+    async fn queues(&self) -> Result<Vec<(Name, bool)>, QueueError> {
+        self.queue.queues().await
+    }
+
+    async fn set_paused(&self, queue: &Name, paused: bool) -> Result<(), QueueError> {
+        self.queue.set_paused(queue, paused).await
+    }
+
+    async fn find(&self, id: Uuid) -> Result<Option<StoredMessage>, QueueError> {
+        self.queue.find(id).await
+    }
+
+    async fn list(&self, filter: &Filter, page: Page) -> Result<Vec<StoredMessage>, QueueError> {
+        self.queue.list(filter, page).await
+    }
+
+    async fn replay(
+        &self,
+        id: Uuid,
+        payload: Option<Map<String, Value>>,
+        at: Option<SystemTime>,
+    ) -> Result<bool, QueueError> {
+        self.queue.replay(id, payload, at).await
+    }
+
+    async fn cancel(&self, ids: &[Uuid]) -> Result<u64, QueueError> {
+        self.queue.cancel(ids).await
+    }
+
+    async fn purge(&self, filter: &Filter) -> Result<u64, QueueError> {
+        self.queue.purge(filter).await
+    }
+
+    async fn sweep(&self) -> Result<(), QueueError> {
+        self.queue.sweep().await
+    }
+
+    async fn close(&self) -> Result<(), QueueError> {
+        self.queue.close().await
+    }
+}
+
+#[test]
+fn a_transport_that_is_down_is_asked_again_now_and_then() {
+    paused(async {
+        let flaky = Flaky::new();
+        let (messenger, seen) = (messenger_on(Arc::clone(&flaky) as _), Seen::new());
+        flaky.claims_fail.store(true, Ordering::Relaxed);
+        let engine = engine([("mail", seen.fine("mail"))]);
+        let _worker = work(&messenger, &engine, |_| ());
+        send(&messenger, 1).await;
+        pass(600_000).await;
+        assert!(flaky.claims.load(Ordering::Relaxed) < 140, "it is left alone between two claims");
+        flaky.claims_fail.store(false, Ordering::Relaxed);
+        pass(5_001).await;
+        assert_eq!(seen.numbers(), [1], "without help");
+    });
+}
+
+/// G7: what was done is never failed because it could not be written.
+#[test]
+fn a_done_message_whose_word_is_not_taken_is_told_again() {
+    paused(async {
+        let flaky = Flaky::new();
+        let (messenger, seen) = (messenger_on(Arc::clone(&flaky) as _), Seen::new());
+        flaky.settlements_fail.store(true, Ordering::Relaxed);
+        let engine = engine([("mail", seen.fine("mail"))]);
+        let worker = work(&messenger, &engine, |_| ());
+        send(&messenger, 1).await;
+        pass(20_000).await;
+        assert_eq!((seen.numbers(), depth(&messenger).await.leased), (vec![1], 1));
+        flaky.settlements_fail.store(false, Ordering::Relaxed);
+        pass(10_000).await;
+        assert_eq!((seen.numbers(), depth(&messenger).await.open()), (vec![1], 0), "it was handled once");
+        assert_eq!(worker.info().await.unwrap().so_far.unwritten, 0);
+    });
+}
+
+#[test]
+fn what_cannot_be_told_until_the_lease_is_over_is_handled_once_more() {
+    paused(async {
+        let flaky = Flaky::new();
+        let (messenger, seen) = (messenger_on(Arc::clone(&flaky) as _), Seen::new());
+        flaky.settlements_fail.store(true, Ordering::Relaxed);
+        let engine = engine([("mail", seen.fine("mail"))]);
+        let worker = work(&messenger, &engine, |_| ());
+        send(&messenger, 1).await;
+        pass(63_000).await;
+        flaky.settlements_fail.store(false, Ordering::Relaxed);
+        pass(200_000).await;
+        assert_eq!(seen.numbers(), [1, 1], "at least once");
+        let info = worker.info().await.unwrap();
+        assert_eq!((info.so_far.unwritten + info.so_far.lost, depth(&messenger).await.open()), (1, 0));
+        assert_eq!(depth(&messenger).await.failed, 0, "it was done");
+    });
+}
+
+#[test]
+fn a_lost_answer_does_no_harm() {
+    paused(async {
+        let flaky = Flaky::new();
+        let (messenger, seen) = (messenger_on(Arc::clone(&flaky) as _), Seen::new());
+        flaky.answers_are_lost.store(true, Ordering::Relaxed);
+        let engine = engine([("mail", seen.fine("mail"))]);
+        let worker = work(&messenger, &engine, |_| ());
+        send(&messenger, 1).await;
+        pass(200_000).await;
+        assert_eq!((seen.numbers(), depth(&messenger).await.open()), (vec![1], 0));
+        let report = worker.drain(Duration::from_secs(1)).await.unwrap();
+        assert_eq!(report.done, 1);
+    });
+}
