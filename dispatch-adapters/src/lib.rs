@@ -92,6 +92,7 @@ mod log_entry;
 #[cfg(any(feature = "jetstream", feature = "sqlite"))]
 mod log_options;
 pub mod logger;
+pub mod messenger;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;
 pub mod named;

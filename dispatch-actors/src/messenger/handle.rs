@@ -264,6 +264,23 @@ impl Messenger {
         })
     }
 
+    /// Closes every queue: what is stored is on disk, files and connections are given up, and everything is refused from
+    /// then on. Workers should have ended before.
+    ///
+    /// # Errors
+    /// What the queues said that could not be closed, all of it.
+    pub async fn close(&self) -> Result<(), MessengerError> {
+        let closed = join_all(self.shared.queues.values().map(|queue| queue.close())).await;
+        let failed: Vec<_> = closed.into_iter().filter_map(Result::err).collect();
+        match failed.first() {
+            None => Ok(()),
+            Some(first) => {
+                let texts: Vec<_> = failed.iter().map(ToString::to_string).collect();
+                Err(MessengerError::new(first.code(), texts.join("; ")))
+            }
+        }
+    }
+
     /// Which transports of a configuration have no queue.
     pub(super) fn missing(
         config: &MessengerConfig,

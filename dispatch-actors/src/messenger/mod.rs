@@ -41,12 +41,14 @@
 
 mod builder;
 mod handle;
+mod inline;
 mod people;
 mod sent;
 mod worker;
 
 pub use builder::MessengerBuilder;
 pub use handle::Messenger;
+pub use inline::InlineQueue;
 pub use people::{Replay, TransportStats};
 pub use sent::{BatchResult, Dispatched, Sent};
 pub use worker::{Worker, WorkerInfo, WorkerReport, WorkerStopped};

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is how a test fails")]
 
 mod conformance;
+mod front;
 mod outbox;
 mod shared;
 mod support;

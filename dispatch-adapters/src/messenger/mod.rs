@@ -1,0 +1,76 @@
+//! Background messages, and a constructor that needs nothing but a folder.
+//!
+//! Everything of [`dispatch_actors::messenger`] is here, and what its signatures name. A configuration names transports by
+//! their type; [`builder`] makes their queues.
+//!
+//! | type | what it is | options |
+//! |---|---|---|
+//! | `embedded` | [`SqliteQueue`](crate::SqliteQueue) (feature `sqlite`, on by default): durable, without a server | `path` (`queue.db` in the folder), `sync` (`always` or `os`), `per_key`, `keep_done_ms`, `max_message_bytes`, `max_bytes` |
+//! | `memory` | [`MemoryQueue`]: lost with the process | `per_key`, `keep_done_ms`, `max_messages` |
+//! | `sync` | [`InlineQueue`]: handled before the dispatch returns; schedules and keys are ignored | none |
+//!
+//! A type of your own is one more [`queue_type`](Opener::queue_type).
+//!
+//! ```
+//! use dispatch_adapters::messenger::{self, Message, WorkerConfig};
+//! use dispatch_adapters::prelude::*;
+//! use serde_json::json;
+//! use std::time::Duration;
+//!
+//! # #[cfg(not(feature = "sqlite"))]
+//! # fn main() {}
+//! # #[cfg(feature = "sqlite")]
+//! #[actix::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #   let folder = tempfile::tempdir()?;
+//! #   let folder = folder.path();
+//!     let messenger = messenger::open(folder).await?;
+//!     messenger.dispatch(Message::new("SendMail", &json!({ "to": "ann@example.com" }))?).await?; // and it is on disk
+//!
+//!     // Here or in another process, now or later: handlers are ordinary dispatchers.
+//!     let mail = on_command("mail").run(|mail: Envelope| async move {
+//!         println!("to {}", mail.raw_payload().to_json().unwrap_or_default()["to"]);
+//!     });
+//!     let engine = Engine::builder()
+//!         .dispatcher(mail)
+//!         .route(Route::new("mail", "messenger.**", Category::Command, "mail").with_message_type("SendMail"))
+//!         .freeze()?;
+//!     let worker = messenger.work(&engine, WorkerConfig { max_messages: Some(1), ..WorkerConfig::default() })?;
+//!     assert_eq!(worker.ended().await?.done, 1);
+//!     messenger.close().await?;
+//!     Ok(())
+//! }
+//! ```
+
+mod opener;
+mod options;
+
+use std::path::PathBuf;
+
+pub use dispatch_actors::messenger::*;
+pub use dispatch_core::messenger::{
+    DispatchOptions, Duplicates, Idempotency, IdempotencyKey, Judgement, Message, MessageType,
+    MessengerConfig, MessengerError, MessengerErrorCode, Name, Priority, QueuedMessage, StopReason,
+    TransportConfig, WorkerConfig,
+};
+pub use dispatch_core::queue::{
+    Attempt, Depth, ErrorGroup, Filter, MemoryQueue, MessageQueue, MessageState, Page, QueueError,
+    QueueLimits, StoredMessage, WorkerId,
+};
+pub use opener::{Opener, Opening};
+
+/// Begins to open a messenger whose files are in this folder.
+pub fn builder(folder: impl Into<PathBuf>) -> Opener {
+    Opener::new(folder.into())
+}
+
+/// A messenger with defaults: the transport `default` is in this folder, which is made if it is not there.
+///
+/// What is dispatched is on disk when that returns. Several processes may use one folder.
+///
+/// # Errors
+/// What the file system or the database says.
+#[cfg(feature = "sqlite")]
+pub async fn open(folder: impl Into<PathBuf>) -> Result<Messenger, MessengerError> {
+    builder(folder).open().await
+}
