@@ -10,6 +10,8 @@
 //! - The connection is made at the first delivery, is shared by all, and is made again when it broke. What had been
 //!   sent may have arrived: at-least-once, with `message_id` to tell.
 //!
+//! User and password go to the broker as `PLAIN`. The client library, which logs what it sends, is not told them.
+//!
 //! Exchanges, queues and bindings are not made here. With `amqps://` in its URL it speaks TLS, with certificates that are
 //! always verified.
 //!
@@ -25,10 +27,11 @@
 //! ```
 
 mod confirm;
+mod dial;
 mod error;
+mod login;
 mod message;
 mod options;
-mod secure;
 mod session;
 
 pub use options::AmqpOptions;

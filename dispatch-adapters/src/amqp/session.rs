@@ -8,7 +8,9 @@ use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{AmqpOptions, error, secure};
+use super::dial::{self, Dial};
+use super::login::Login;
+use super::{AmqpOptions, error};
 use crate::tls::Secure;
 use crate::wire::{Checks, ServerUrl};
 
@@ -18,8 +20,10 @@ const CHANNELS: u16 = 64;
 /// Where to connect, and as whom.
 pub(super) struct Server {
     pub(super) label: String,
+    /// With a login that means nothing.
     uri: AMQPUri,
-    secure: Option<Secure>,
+    login: Login,
+    dial: Dial,
     timeout: Duration,
 }
 
@@ -35,11 +39,21 @@ impl Server {
             };
             // A broker that vanished is noticed within two of these.
             uri.query.heartbeat.get_or_insert(10);
-            let (secure, port) = match url.scheme() {
-                "amqps" => (Some(Secure::of(&options.tls, &url, 5671, &mut checks)?), 5671),
-                _ => (None, 5672),
+            let Some(login) = Login::take_from(&mut uri) else {
+                checks
+                    .add("url: auth_mechanism must be plain, external or anonymous: leave it out for plain");
+                return None;
             };
-            Some(Self { label: ServerUrl::label(&url, port), uri, secure, timeout: options.timeout })
+            let (dial, port) = match url.scheme() {
+                "amqps" => (Dial::Secure(Secure::of(&options.tls, &url, 5671, &mut checks)?), 5671),
+                // An address of IPv6 is in brackets.
+                _ => {
+                    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+                    (Dial::Plain(host.to_owned(), url.port().unwrap_or(5672)), 5672)
+                }
+            };
+            let label = ServerUrl::label(&url, port);
+            Some(Self { label, uri, login, dial, timeout: options.timeout })
         });
         RegistrationError::check(checks.problems())?;
         server.ok_or_else(|| Checks::nothing_left("amqp"))
@@ -49,12 +63,8 @@ impl Server {
     pub(super) async fn connect(&self) -> Result<Session, DeliveryError> {
         let open = async {
             let properties = ConnectionProperties::default().with_connection_name("dispatch".into());
-            let connection = match &self.secure {
-                Some(secure) => {
-                    secure::connect(self.uri.clone(), properties, secure.clone(), self.timeout).await?
-                }
-                None => Connection::connect_uri(self.uri.clone(), properties).await?,
-            };
+            let (uri, login, dial) = (self.uri.clone(), self.login.clone(), self.dial.clone());
+            let connection = dial::connect(uri, login, properties, dial, self.timeout).await?;
             // No limit is written as 0.
             let most = match connection.configuration().channel_max() {
                 0 => CHANNELS,

@@ -1,4 +1,4 @@
-//! TLS as the client wants it: as the reactor that its connections come from.
+//! Connections as the client wants them: from a reactor.
 //!
 //! The client's own TLS would make its provider of cryptography that of the process, and without the feature for that it
 //! would speak in the clear where the URL asks for TLS. So it is handed a stream that is safe already.
@@ -17,24 +17,52 @@ use futures_util::Stream;
 use lapin::uri::AMQPUri;
 use lapin::{AsyncTcpStream, Connection, ConnectionProperties};
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
+use super::login::{Login, LoginStream};
 use crate::tls::Secure;
 
-/// Connects; the handshake is made before the client speaks.
+/// How the server is reached.
+#[derive(Clone)]
+pub(super) enum Dial {
+    /// In the clear, at a host and a port.
+    Plain(String, u16),
+    Secure(Secure),
+}
+
+impl Dial {
+    async fn stream(&self) -> io::Result<Box<dyn Wire>> {
+        Ok(match self {
+            Self::Plain(host, port) => {
+                let stream = TcpStream::connect((&**host, *port)).await?;
+                // Messages are short, and whoever sends one waits for the answer.
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+            Self::Secure(secure) => Box::new(secure.dial().await?),
+        })
+    }
+}
+
+/// A stream, safe or not.
+trait Wire: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
+
+impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Wire for T {}
+
+/// Connects; where there is TLS, the handshake is made before the client speaks.
 ///
 /// It runs on the client's thread, which does not hear that nobody waits any more. Hence the limit.
 pub(super) async fn connect(
     uri: AMQPUri,
+    login: Login,
     properties: ConnectionProperties,
-    secure: Secure,
+    dial: Dial,
     limit: Duration,
 ) -> lapin::Result<Connection> {
     let runtime = Runtime::new(RuntimeParts::new(Tokio::current(), Streams(Tokio::current())));
     let dial = async move |_, _| {
-        let dialled = tokio::time::timeout(limit, secure.dial()).await;
+        let dialled = tokio::time::timeout(limit, dial.stream()).await;
         let stream = dialled.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
-        Ok(AsyncTcpStream::Plain(stream.compat()))
+        Ok(AsyncTcpStream::Plain(login.clone().on(stream.compat())))
     };
     Connection::connector(uri, runtime, dial, properties).await
 }
@@ -44,7 +72,7 @@ pub(super) async fn connect(
 struct Streams(Tokio);
 
 impl Reactor for Streams {
-    type TcpStream = Compat<TlsStream<TcpStream>>;
+    type TcpStream = LoginStream<Compat<Box<dyn Wire>>>;
     type Sleep = <Tokio as Reactor>::Sleep;
 
     /// For things other than connections, of which there are none.

@@ -3,6 +3,8 @@
 //! Alone in its program: what the client libraries log goes to one place for all threads.
 #![allow(clippy::unwrap_used, clippy::string_slice, reason = "this is how a test fails")]
 
+mod servers;
+
 use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -16,6 +18,8 @@ use dispatch_adapters::secret::Secret;
 use dispatch_adapters::webhook::WebhookOptions;
 use dispatch_adapters::{DeadLetters, Delivery, NoopAdapter};
 use tracing_subscriber::fmt::MakeWriter;
+
+use self::servers::Servers;
 
 /// Everything that was logged, and every dead letter, as text.
 #[derive(Clone, Default)]
@@ -65,29 +69,58 @@ impl Adapter for Seen {
 }
 
 /// Secrets in files, by the names under which a configuration may name them.
-fn secrets(folder: &std::path::Path) -> Vec<String> {
+fn secrets(folder: &std::path::Path, servers: &Servers) -> Vec<String> {
     let mut all = Vec::new();
     let put = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
-    for name in ["signing", "old", "header"] {
+    for name in ["signing", "old", "header", "kafka"] {
         put(name, &format!("hunter-{name}"));
         all.push(format!("hunter-{name}"));
     }
     for scheme in ["http", "nats", "redis", "amqp", "mqtt", "postgres"] {
-        // Nobody listens at port 1. What may follow it is a matter of the client.
+        // What may follow the server is a matter of the client.
         let rest = match scheme {
             "http" => "/hunter-path?token=hunter-query",
             "redis" => "/0",
             "postgres" => "/db",
             _ => "",
         };
-        put(scheme, &format!("{scheme}://hunter-user:hunter-{scheme}@127.0.0.1:1{rest}"));
+        // The name of a user is not secret, and the client of NATS logs it.
+        let user = if scheme == "nats" { "app" } else { "hunter-user" };
+        put(scheme, &format!("{scheme}://{user}:hunter-{scheme}@{}{rest}", servers.place(scheme)));
         all.push(format!("hunter-{scheme}"));
     }
-    all.extend(["hunter-user", "hunter-path", "hunter-query", "hunter-kafka"].map(str::to_owned));
+    put("webhook", &format!("http://hunter-user:hunter-http@{}/?token=hunter-query", servers.place("http")));
+    all.extend(["hunter-user", "hunter-path", "hunter-query"].map(str::to_owned));
     all
 }
 
-fn configuration(folder: &std::path::Path) -> String {
+/// Everything that a secret may look like in a text.
+fn spellings(secret: &str) -> Vec<String> {
+    let hex = secret.bytes().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let decimal = secret.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>();
+    let mut all = vec![secret.to_owned(), hex.to_uppercase(), hex, decimal.join(", "), decimal.join(",\n")];
+    // In the middle of something else, its first and last letters depend on what stands beside it.
+    for before in 0..3 {
+        let text = base64([&vec![b'x'; before], secret.as_bytes()].concat().as_slice());
+        let first = (before * 8).div_ceil(6);
+        let last = (before + secret.len()) * 8 / 6;
+        all.push(text[first..last].to_owned());
+    }
+    all
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for part in bytes.chunks(3) {
+        let number = part.iter().fold(0_usize, |number, byte| (number << 8) | usize::from(*byte));
+        let number = number << (8 * (3 - part.len()));
+        text.extend((0..=part.len()).map(|at| char::from(LETTERS[(number >> (18 - 6 * at)) & 63])));
+    }
+    text
+}
+
+fn configuration(folder: &std::path::Path, servers: &Servers) -> String {
     let file = |name: &str| format!("file:{}", folder.join(name).display());
     let mut text = format!(
         r#"
@@ -100,11 +133,16 @@ fn configuration(folder: &std::path::Path) -> String {
         [[targets]]
         type = "http"
         name = "plain"
-        url = "http://hunter-user:hunter-http@127.0.0.1:1/?token=hunter-query"
+        url = "http://{place}/?token=hunter-query"
+
+        [[targets]]
+        type = "http"
+        name = "login"
+        url = "{webhook}"
 
         [[targets]]
         type = "webhook"
-        urls = ["{http}", "http://hunter-user:hunter-http@127.0.0.1:1/?token=hunter-query"]
+        urls = ["{http}", "{webhook}"]
         secrets = ["{signing}", "{old}"]
         secret_headers = {{ authorization = "{header}" }}
         pool = {{ guard = {{ enabled = false }} }}
@@ -121,30 +159,39 @@ fn configuration(folder: &std::path::Path) -> String {
         type = "logger"
         "#,
         http = file("http"),
+        webhook = file("webhook"),
+        place = servers.place("http"),
         header = file("header"),
         signing = file("signing"),
         old = file("old"),
     );
     let mut broker = |kind: &str, options: &str| {
-        writeln!(text, "[[targets]]\ntype = '{kind}'\ntimeout_ms = 300\n{options}").unwrap();
+        writeln!(text, "[[targets]]\ntype = '{kind}'\ntimeout_ms = 1000\n{options}").unwrap();
     };
     if cfg!(feature = "nats") {
-        broker("nats", &format!("url = '{}'", file("nats")));
+        broker("nats", &format!("url = '{}'\nsubject = 's'", file("nats")));
     }
     if cfg!(feature = "redis") {
         broker("redis", &format!("url = '{}'\nkey = 'c'", file("redis")));
     }
     if cfg!(feature = "amqp") {
-        broker("amqp", &format!("url = '{}'", file("amqp")));
+        broker("amqp", &format!("url = '{}'\nrouting_key = 'k'", file("amqp")));
     }
     if cfg!(feature = "mqtt") {
-        broker("mqtt", &format!("url = '{}'", file("mqtt")));
+        broker("mqtt", &format!("url = '{}'\ntopic = 't'", file("mqtt")));
     }
     if cfg!(feature = "postgres") {
         broker("postgres", &format!("url = '{}'\nchannel = 'c'", file("postgres")));
     }
     if cfg!(feature = "kafka") {
-        broker("kafka", "brokers = ['127.0.0.1:1']\nproperties = { 'sasl.password' = 'hunter-kafka' }");
+        let options = format!(
+            "brokers = ['{}']\ntopic = 't'\n[targets.properties]\n'sasl.password' = '{}'\n\
+             'sasl.username' = 'hunter-user'\n'sasl.mechanism' = 'PLAIN'\n\
+             'security.protocol' = 'sasl_plaintext'\n'debug' = 'all'\n",
+            servers.place("kafka"),
+            file("kafka"),
+        );
+        broker("kafka", &options);
     }
     text
 }
@@ -197,10 +244,11 @@ impl<T: serde::Serialize + std::fmt::Debug> Shown for T {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_in_every_option_of_every_adapter_is_shown_by_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let secrets = secrets(folder.path());
+    let servers = Servers::start().await;
+    let secrets = secrets(folder.path(), &servers);
     let seen = Seen::default();
     log::set_boxed_logger(Box::new(seen.clone())).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
@@ -209,7 +257,8 @@ async fn a_secret_in_every_option_of_every_adapter_is_shown_by_nothing() {
         .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
         .with_writer(seen.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    // For all threads: clients have some of their own.
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     let say = |text: String| writeln!(seen.0.lock().unwrap(), "{text}").unwrap();
 
     say(options());
@@ -225,7 +274,7 @@ async fn a_secret_in_every_option_of_every_adapter_is_shown_by_nothing() {
     let refused =
         registry.read_toml("[[targets]]\ntype = 'own'\ntoken = 'hunter-query'\nport = 'hunter-query'");
     say(format!("{:?}", refused.unwrap_err()));
-    let targets = registry.read_toml(&configuration(folder.path())).unwrap();
+    let targets = registry.read_toml(&configuration(folder.path(), &servers)).unwrap();
     say(format!("{targets:?}"));
     let recorder = DeliveryRecorder::new();
     let letters = DeadLetters::to([seen.clone()]).unwrap();
@@ -252,8 +301,22 @@ async fn a_secret_in_every_option_of_every_adapter_is_shown_by_nothing() {
     let metrics = recorder.snapshot();
     say(format!("{} {}", serde_json::to_string(&metrics).unwrap(), prometheus::render([&metrics]).unwrap()));
 
+    for (kind, is_built) in [
+        ("amqp", cfg!(feature = "amqp")),
+        ("kafka", cfg!(feature = "kafka")),
+        ("mqtt", cfg!(feature = "mqtt")),
+        ("nats", cfg!(feature = "nats")),
+        ("postgres", cfg!(feature = "postgres")),
+        ("redis", cfg!(feature = "redis")),
+    ] {
+        assert!(!is_built || servers.has_heard(kind, &format!("hunter-{kind}")), "no login at {kind}");
+    }
+    for said in ["hunter-header", "hunter-path?token=hunter-query", &base64(b"hunter-user:hunter-http")] {
+        assert!(servers.has_heard("http", said), "'{said}' was not sent");
+    }
+
     let shown = seen.0.lock().unwrap().clone();
-    for expected in [
+    let mut expected = vec![
         "h.example",
         "option 'port'",
         "Fields {",
@@ -261,12 +324,25 @@ async fn a_secret_in_every_option_of_every_adapter_is_shown_by_nothing() {
         "delivery failed for good",
         "dispatch_delivery_",
         "x-dead-letter",
-    ] {
+    ];
+    if cfg!(feature = "amqp") {
+        // On a thread of the client.
+        expected.push("will write to buffer");
+    }
+    if cfg!(feature = "nats") {
+        expected.push("write operation: CONNECT");
+    }
+    for expected in expected {
         assert!(shown.contains(expected), "'{expected}' was looked at");
     }
     for secret in secrets {
-        let at = shown.find(&secret);
-        let around = at.map(|at| shown[at.saturating_sub(300)..(at + 100).min(shown.len())].to_owned());
-        assert!(at.is_none(), "{secret} is shown: … {} …", around.unwrap_or_default());
+        for spelling in spellings(&secret) {
+            let at = shown.find(&spelling);
+            let around = at.map(|at| {
+                let (from, to) = (at.saturating_sub(300), (at + 100).min(shown.len()));
+                String::from_utf8_lossy(&shown.as_bytes()[from..to]).into_owned()
+            });
+            assert!(at.is_none(), "{secret} is shown as {spelling}: … {} …", around.unwrap_or_default());
+        }
     }
 }
