@@ -49,36 +49,42 @@ pub(super) const TABLE: &[(&str, Make)] = &[
     ("webhook", |fields| Arc::new(Webhook::new(WebhookOptions::read(fields)))),
     #[cfg(feature = "amqp")]
     ("amqp", |fields| {
+        fields.urls_without_login("url", false);
         let options = AmqpOptions { timeout: fields.timeout(), ..fields.all() };
         let made = fields.made(AmqpAdapter::new(options));
         or_nothing(made)
     }),
     #[cfg(feature = "kafka")]
     ("kafka", |fields| {
+        fields.properties_without_secrets("properties");
         let options = KafkaOptions { timeout: fields.timeout(), ..fields.all() };
         let made = fields.made(KafkaAdapter::new(options));
         or_nothing(made)
     }),
     #[cfg(feature = "mqtt")]
     ("mqtt", |fields| {
+        fields.urls_without_login("url", false);
         let options = MqttOptions { timeout: fields.timeout(), ..fields.all() };
         let made = fields.made(MqttAdapter::new(options));
         or_nothing(made)
     }),
     #[cfg(feature = "nats")]
     ("nats", |fields| {
+        fields.urls_without_login("url", true);
         let options = NatsOptions { timeout: fields.timeout(), ..fields.all() };
         let made = fields.made(NatsAdapter::new(options));
         or_nothing(made)
     }),
     #[cfg(feature = "postgres")]
     ("postgres", |fields| {
+        fields.urls_without_login("url", false);
         let options = PostgresOptions { timeout: fields.timeout(), ..fields.all() };
         let made = fields.made(PostgresAdapter::new(options));
         or_nothing(made)
     }),
     #[cfg(feature = "redis")]
     ("redis", |fields| {
+        fields.urls_without_login("url", false);
         let options = RedisOptions { timeout: fields.timeout(), ..fields.all() };
         let made = fields.made(RedisAdapter::new(options));
         or_nothing(made)

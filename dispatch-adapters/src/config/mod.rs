@@ -46,6 +46,14 @@
 //! # }
 //! ```
 //!
+//! # Secrets
+//! A secret is not written into a configuration: it is named, as `env:NAME` or `file:PATH`. That goes for every option
+//! that is a secret, for the whole of a URL with a password (or, for HTTP and NATS, with anything before its host), for
+//! `authorization` and `cookie`, which belong into `secret_headers`, and for the passwords and keys among the
+//! `properties` of Kafka. Written plainly they are refused, without being shown. What stands in the query of a URL is
+//! taken, since nobody can tell what it is; it is shown by nothing, and may be named with its URL in the same way.
+//! Options made in code may hold secrets.
+//!
 //! # An adapter of your own
 //! It implements [`Adapter`](crate::model::Adapter), reads its options from [`Fields`], and registers under a name.
 //! What [`Fields`] reads it checks: a missing option, a wrong type and an option nobody asked for become problems by
@@ -114,6 +122,8 @@ mod built_in;
 mod error;
 mod fields;
 mod likeness;
+#[cfg(any(feature = "_tls", feature = "kafka"))]
+mod plain;
 mod policies;
 mod registry;
 mod secrets;

@@ -116,6 +116,8 @@ impl HttpOptions {
     /// Reads it from a configuration.
     pub fn read(fields: &mut Fields<'_>) -> Self {
         let standard = Self::default();
+        fields.urls_without_login("url", true);
+        fields.headers_without_credentials("headers");
         Self {
             url: fields.required("url"),
             method: fields.or("method", standard.method),

@@ -3,7 +3,8 @@
 //! - A [`Secret`] is shown by nothing: not by `Debug`, not by `Display`, not by `Serialize`. Only
 //!   [`Secret::expose`] gives it out, so that is what to search the code for.
 //! - A configuration says where a secret is ([`SecretRef`]): `env:NAME` or `file:PATH`. A secret that is written
-//!   there plainly is refused. Code may hand over the secret itself.
+//!   there plainly is refused, also [inside](crate::config#secrets) a URL, a header or a setting of a client library.
+//!   Code may hand over the secret itself.
 //! - An empty secret protects nothing and is refused.
 //!
 //! ```

@@ -85,6 +85,8 @@ impl WebhookOptions {
     /// Reads it from a configuration.
     pub fn read(fields: &mut Fields<'_>) -> Self {
         let standard = Self::default();
+        fields.urls_without_login("urls", true);
+        fields.headers_without_credentials("headers");
         Self {
             urls: fields.required("urls"),
             parallel: fields.or("parallel", standard.parallel),

@@ -283,7 +283,7 @@ fn a_webhook_is_built_from_a_configuration_that_holds_no_secret() {
             [[targets]]
             type = "webhook"
             name = "partner"
-            urls = ["https://user:hunter2@example.com/hook?token=hunter3"]
+            urls = ["https://example.com/hook?token=hunter3"]
             secrets = ["env:CARGO_PKG_NAME"]
             scheme = "stripe"
             shared_pool = "partners"

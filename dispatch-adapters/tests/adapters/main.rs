@@ -10,6 +10,7 @@ mod console;
 mod file;
 mod logger;
 mod named;
+mod plain_secrets;
 mod policy;
 mod pubsub;
 mod support;
