@@ -239,6 +239,12 @@ impl DeliveryBuilder {
         let breaker =
             breaker.map(|breaker| breaker.hold_for(self.hold_for).with_telemetry(telemetry.clone()));
         let attempts = self.retry.as_ref().map_or(1, |policy| policy.max_retries.saturating_add(1));
+        if let (Some(_), Some(threshold), 1) =
+            (&self.retry, self.breaker.map(|config| config.failure_threshold), self.concurrency.unwrap_or(1))
+            && attempts <= u32::from(threshold)
+        {
+            warn_of_early_failures(telemetry.labels(), attempts, threshold);
+        }
         let retry = self.retry.map(|policy| match self.seed {
             Some(seed) => Retry::seeded(policy, seed),
             None => Retry::new(policy),
@@ -297,4 +303,15 @@ impl DeliveryBuilder {
         runtime.spawn(actor::run(Arc::clone(&shared), pace, commands, ended));
         Ok(Delivery::new(shared, mailbox))
     }
+}
+
+/// In order, all failures at the start of an outage are those of one envelope, and the last one may open the breaker.
+fn warn_of_early_failures(labels: &DeliveryLabels, attempts: u32, threshold: u16) {
+    let DeliveryLabels { adapter, destination } = labels;
+    tracing::warn!(
+        %adapter, %destination, attempts, failure_threshold = threshold,
+        "the queue keeps its order, and an envelope has no attempt left when its failures open the circuit breaker: the \
+         first one of an outage fails for good before work is held; raise max_retries to at least {threshold}, lower \
+         failure_threshold below {attempts}, or ask for a concurrency above 1"
+    );
 }

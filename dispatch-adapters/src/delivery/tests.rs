@@ -17,6 +17,7 @@ use crate::dead_letters::DeadLetters;
 
 mod batches;
 mod holding;
+mod outage;
 
 const fn s(s: u64) -> Duration {
     Duration::from_secs(s)
