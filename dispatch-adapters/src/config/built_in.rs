@@ -112,7 +112,10 @@ pub(super) fn hint(kind: &str) -> Option<String> {
     match kind {
         "actor" => Some("hand the actor in with AdapterRegistry::with_actor()".to_owned()),
         "named" => Some("hand the names in with AdapterRegistry::with_named()".to_owned()),
-        "pubsub" => Some("hand an instance in with AdapterRegistry::with_pubsub()".to_owned()),
+        "pubsub" => Some(
+            "hand an instance in with AdapterRegistry::with_pubsub(), or a bus with with_pubsub_bus()"
+                .to_owned(),
+        ),
         "http" | "webhook" | "nats" | "redis" | "postgres" | "kafka" | "amqp" | "mqtt" => {
             Some(format!("switch the feature '{kind}' of dispatch-adapters on"))
         }
@@ -145,16 +148,38 @@ impl AdapterRegistry {
     #[must_use]
     pub fn with_pubsub(mut self, pubsub: PubSub) -> Self {
         self.instances.insert(pubsub.name().to_owned(), pubsub);
-        let instances = self.instances.clone();
+        self.publish()
+    }
+
+    /// Lets `type = "pubsub"` publish through a bus, such as [`Bus::adapter`](crate::bus::Bus::adapter): all that is not
+    /// `local`, whatever its instance. Other processes on its log see it, too.
+    #[must_use]
+    pub fn with_pubsub_bus(mut self, bus: impl Adapter) -> Self {
+        self.bus = Some(Arc::new(bus));
+        self.publish()
+    }
+
+    fn publish(mut self) -> Self {
+        let (instances, bus) = (self.instances.clone(), self.bus.clone());
         let make = move |fields: &mut Fields<'_>| -> Arc<dyn Adapter> {
             let options = PubSubOptions::read(fields);
-            let instance = instances.get(&options.instance).cloned().unwrap_or_else(|| {
+            let found = instances.get(&options.instance).cloned();
+            // What goes through the bus needs no instance, unless it names one.
+            let is_spare = bus.is_some() && !options.local && options.instance == PubSubOptions::INSTANCE;
+            if found.is_none() && !is_spare {
                 let known: Vec<_> = instances.keys().map(String::as_str).collect();
-                let text = format!("instance: there is none of this name: use one of {}", known.join(", "));
+                let text = match &*known {
+                    [] => "hand one in with AdapterRegistry::with_pubsub()".to_owned(),
+                    known => format!("use one of {}", known.join(", ")),
+                };
+                let text = format!("instance: there is none of this name: {text}");
                 fields.refuse(ErrorCode::ItemNotRegistered, &text);
-                PubSub::default()
-            });
-            Arc::new(PubSubAdapter::new(instance, options))
+            }
+            let adapter = PubSubAdapter::new(found.unwrap_or_default(), options);
+            Arc::new(match &bus {
+                Some(bus) => adapter.with_bus(Arc::clone(bus)),
+                None => adapter,
+            })
         };
         self.replace("pubsub", Arc::new(make));
         self

@@ -21,6 +21,7 @@ pub type Factory = Arc<dyn Fn(&mut Fields<'_>) -> Arc<dyn Adapter> + Send + Sync
 pub struct AdapterRegistry {
     factories: BTreeMap<String, Factory>,
     pub(super) instances: BTreeMap<String, PubSub>,
+    pub(super) bus: Option<Arc<dyn Adapter>>,
     #[cfg(feature = "http")]
     pub(super) pools: BTreeMap<String, crate::http::HttpPool>,
 }
@@ -51,7 +52,8 @@ impl AdapterRegistry {
     ///
     /// `actor`, `named` and `pubsub` lead to something in the program, which
     /// [`with_actor`](Self::with_actor), [`with_named`](Self::with_named) and
-    /// [`with_pubsub`](Self::with_pubsub) hand in.
+    /// [`with_pubsub`](Self::with_pubsub) hand in, the last one also with a bus by
+    /// [`with_pubsub_bus`](Self::with_pubsub_bus).
     #[must_use]
     pub fn with_built_in() -> Self {
         let built_in = built_in::TABLE.iter().map(|(kind, factory)| {

@@ -11,7 +11,9 @@ pub struct PubSubOptions {
     pub topic: Option<Topic>,
     /// The instance, if there are several; `default`.
     pub instance: String,
-    /// Whether to stay inside the process although there is a bus; no.
+    /// Whether to stay inside the process although there is a bus, which a program hands in with
+    /// [`PubSubAdapter::with_bus`](super::PubSubAdapter::with_bus) or
+    /// [`AdapterRegistry::with_pubsub_bus`](crate::config::AdapterRegistry::with_pubsub_bus); no.
     pub local: bool,
 }
 

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
+use dispatch_adapters::bus::{Bus, MemoryLog};
+use dispatch_adapters::config::AdapterRegistry;
 use dispatch_adapters::model::{Adapter, DeliveryErrorKind, TopicPattern};
 use dispatch_adapters::pubsub::{PubSub, PubSubAdapter, PubSubOptions};
+use dispatch_adapters::testing;
 
 use crate::support::{Memory, envelope, topic};
 
@@ -59,6 +62,67 @@ async fn the_bus_takes_it_unless_it_is_to_stay_local() {
         assert_eq!(pubsub.counts().published as usize, 1 - through_bus);
         assert!(bus.envelopes().iter().all(|envelope| envelope.topic() == Some(&topic("a.b"))));
     }
+}
+
+/// How many records the log of a bus has for a topic.
+async fn logged(bus: &Bus) -> u64 {
+    bus.log().bounds(&topic("shop.events")).await.unwrap().head.get()
+}
+
+#[test]
+fn a_real_bus_logs_what_is_not_local_and_its_subscribers_get_it() {
+    testing::run(async {
+        let (pubsub, bus) = (PubSub::default(), Bus::builder(MemoryLog::new()).start().unwrap());
+        let mut here = pubsub.subscribe(pattern("**"), 8);
+        let subscription = bus.reliable_exclusive("orders", "shop.events").open().await.unwrap();
+        let (seen, mut arrived) = tokio::sync::mpsc::unbounded_channel();
+        let consumer = move |delivery: dispatch_adapters::bus::Delivery| {
+            let seen = seen.clone();
+            async move { seen.send(delivery.message_type().to_string()) }
+        };
+        subscription.consumer("one").run(consumer).await.unwrap();
+
+        // From code.
+        for (local, message_type) in [(false, "Out"), (true, "In")] {
+            let options = PubSubOptions { local, ..PubSubOptions::on(topic("shop.events")) };
+            let adapter = PubSubAdapter::new(pubsub.clone(), options).with_bus(Arc::new(bus.adapter()));
+            adapter.deliver(&envelope(message_type)).await.unwrap();
+        }
+        assert_eq!(arrived.recv().await.as_deref(), Some("Out"));
+        assert_eq!(here.recv().await.unwrap().message_type_str(), "In");
+        assert_eq!(logged(&bus).await, 1);
+
+        // From a configuration, whatever was handed in first.
+        let first =
+            AdapterRegistry::with_built_in().with_pubsub(pubsub.clone()).with_pubsub_bus(bus.adapter());
+        let last =
+            AdapterRegistry::with_built_in().with_pubsub_bus(bus.adapter()).with_pubsub(pubsub.clone());
+        for (number, registry) in [(2, first), (3, last)] {
+            let targets = registry
+                .read_toml(
+                    "[[targets]]\ntype = 'pubsub'\ntopic = 'shop.events'\n\
+                     [[targets]]\ntype = 'pubsub'\nname = 'in'\ntopic = 'shop.events'\nlocal = true",
+                )
+                .unwrap();
+            for (target, message_type) in targets.iter().zip(["Out", "In"]) {
+                target.adapter.deliver(&envelope(message_type)).await.unwrap();
+            }
+            assert_eq!(arrived.recv().await.as_deref(), Some("Out"));
+            assert_eq!(here.recv().await.unwrap().message_type_str(), "In");
+            assert_eq!(logged(&bus).await, number);
+        }
+        assert!(here.try_recv().is_none(), "what went out is not offered here as well");
+
+        // Without an instance, nothing can be local.
+        let alone = AdapterRegistry::with_built_in().with_pubsub_bus(bus.adapter());
+        let read = |more: &str| {
+            let text = format!("[[targets]]\ntype = 'pubsub'\ntopic = 'shop.events'\n{more}");
+            alone.read_toml(&text).map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert!(read("").is_ok());
+        let refused = read("local = true").unwrap_err();
+        assert!(refused.contains("hand one in with AdapterRegistry::with_pubsub()"), "{refused}");
+    });
 }
 
 #[tokio::test]
