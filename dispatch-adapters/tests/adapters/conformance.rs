@@ -31,6 +31,7 @@ const WHOLE: Features = Features {
     bodies: true,
     receipt_ids: false,
     max_size: None,
+    max_size_margin: 0,
     not_proven: &[],
 };
 

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use dispatch_adapters::model::delivery::conformance::{Arrival, Destination, Features};
 use dispatch_adapters::model::{Adapter, Envelope};
 use dispatch_adapters::redis::{RedisAdapter, RedisMode, RedisOptions};
 use dispatch_adapters::wire::Form;
 use futures_util::StreamExt as _;
 use redis::streams::StreamRangeReply;
 use redis::{AsyncCommands as _, Client};
+use tokio::sync::Mutex;
 
 use crate::support::{
-    Opening, Proxy, address, assert_refused, assert_same, gives_up_in_time, names_what_is_wrong_with_tls,
-    order, read, server, soon, speaks_tls, survives_an_outage, unique,
+    MARKER, Opening, Proxy, address, assert_refused, assert_same, gives_up_in_time, marker,
+    names_what_is_wrong_with_tls, order, passes_the_suite, read, server, soon, speaks_tls, structured,
+    structured_body, survives_an_outage, unique,
 };
 
 fn adapter(options: RedisOptions) -> RedisAdapter {
@@ -193,15 +196,57 @@ async fn a_server_that_says_nothing_is_given_up_in_time() {
     .await;
 }
 
+/// A subscriber, which reads up to a marker of its own.
+struct Reader {
+    channel: String,
+    publisher: redis::aio::MultiplexedConnection,
+    subscriber: Mutex<(redis::aio::PubSub, Vec<Arrival>)>,
+}
+
+#[async_trait::async_trait]
+impl Destination for Reader {
+    async fn arrived(&self, _: usize) -> Vec<Arrival> {
+        let (subscriber, arrived) = &mut *self.subscriber.lock().await;
+        let marker = structured_body(&marker(&self.channel));
+        let _: () = self.publisher.clone().publish(&self.channel, marker).await.unwrap();
+        loop {
+            let envelope = received(subscriber).await;
+            if envelope.message_type_str() == MARKER {
+                return arrived.clone();
+            }
+            arrived.push(Arrival::from(&envelope));
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_passes_the_public_suite() {
-    let Some(url) = super::support::server("DISPATCH_REDIS_URL") else {
-        return;
-    };
-    let failed = super::support::failed_checks(
-        adapter(RedisOptions { max_bytes: 8 << 20, ..at(&url) }),
-        &format!("{}.events", unique("s")),
-    )
-    .await;
-    assert!(failed.is_empty(), "{failed:?}");
+    let Some(url) = server("DISPATCH_REDIS_URL") else { return };
+    let channel = unique("s");
+    let subscriber = Mutex::new((subscribed(&url, &channel).await, Vec::new()));
+    let destination = Reader { channel: channel.clone(), publisher: connection(&url).await, subscriber };
+    let adapter = adapter(RedisOptions { max_bytes: 8 << 20, ..at(&url) });
+    passes_the_suite(adapter, &channel, structured(), destination).await;
+}
+
+/// A stream, which is read to its end.
+struct Stored(String, redis::aio::MultiplexedConnection);
+
+#[async_trait::async_trait]
+impl Destination for Stored {
+    async fn arrived(&self, _: usize) -> Vec<Arrival> {
+        let reply: StreamRangeReply = self.1.clone().xrange_all(&self.0).await.unwrap();
+        reply.ids.iter().map(|entry| Arrival::from(&read(field(entry, "data").as_bytes()))).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_passes_the_public_suite() {
+    let Some(url) = server("DISPATCH_REDIS_URL") else { return };
+    let stream = unique("s");
+    let destination = Stored(stream.clone(), connection(&url).await);
+    let features = Features { receipt_ids: true, ..structured() };
+    let adapter = adapter(RedisOptions { max_bytes: 8 << 20, ..stream_at(&url) });
+    passes_the_suite(adapter, &stream, features, destination).await;
+    drain(&url, &stream).await;
 }

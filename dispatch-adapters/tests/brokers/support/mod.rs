@@ -8,8 +8,10 @@ mod tls;
 
 use std::future::Future;
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
+use dispatch_adapters::model::delivery::conformance::{Destination, Features, Suite};
 use dispatch_adapters::model::uuid::Uuid;
 use dispatch_adapters::model::{Adapter, CloudEvent, DeliveryError, Envelope, HealthStatus, Receipt};
 use futures_util::future::join_all;
@@ -143,17 +145,41 @@ pub(crate) fn assert_refused(error: &DeliveryError, expected: &str) {
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
 }
 
-/// The names of the checks of the public suite that an adapter fails. What arrives is read back by the tests of each
-/// broker, not by the suite.
+/// What every adapter does: it passes the public suite, with what it promises and with what arrived read back. What has
+/// no topic is what it refuses.
 #[allow(clippy::print_stdout, reason = "a test that fails shows the whole")]
-pub(crate) async fn failed_checks(adapter: impl Adapter, topic: &str) -> Vec<&'static str> {
-    use dispatch_adapters::model::delivery::conformance::{Features, Suite};
-    let features = Features { acknowledges: true, per_item_results: true, ..Features::default() };
-    let suite = Suite::new(std::sync::Arc::new(adapter))
+pub(crate) async fn passes_the_suite(
+    adapter: impl Adapter,
+    topic: &str,
+    features: Features,
+    destination: impl Destination + 'static,
+) {
+    let suite = Suite::new(Arc::new(adapter))
         .with_features(features)
+        .with_destination(Arc::new(destination))
         .with_topic(topic.parse().unwrap())
+        .with_poison(Envelope::empty("NoTopic"))
         .with_secrets(["guest:guest"]);
     let report = suite.run().await;
     println!("{report}");
-    report.failed()
+    report.assert();
+}
+
+/// What structured messages promise wherever they go: nobody there drops what has come before, and the broker gives them
+/// no ids.
+pub(crate) fn structured() -> Features {
+    Features { idempotent: false, receipt_ids: false, ..Features::all() }
+}
+
+/// What ends a look at a destination that hands out what it gets: it is sent behind everything that was confirmed.
+pub(crate) const MARKER: &str = "Marker";
+
+/// The envelope of a marker.
+pub(crate) fn marker(topic: &str) -> Envelope {
+    Envelope::empty(MARKER).with_topic(&topic.parse().unwrap())
+}
+
+/// An envelope as a structured message.
+pub(crate) fn structured_body(envelope: &Envelope) -> Vec<u8> {
+    serde_json::to_vec(&envelope.to_cloud_event().unwrap()).unwrap()
 }

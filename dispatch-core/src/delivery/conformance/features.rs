@@ -28,6 +28,8 @@ pub struct Features {
     pub receipt_ids: bool,
     /// Most bytes of a payload; more is refused for good. `None` sets no limit, and 1 MiB has to pass.
     pub max_size: Option<usize>,
+    /// How many bytes more may pass, where headers or an encoding count as well and nobody can say exactly.
+    pub max_size_margin: usize,
     /// What the destination that stands in for the real one cannot show; the report says so.
     pub not_proven: &'static [&'static str],
 }
@@ -46,6 +48,7 @@ impl Features {
             bodies: true,
             receipt_ids: true,
             max_size: None,
+            max_size_margin: 0,
             not_proven: &[],
         }
     }

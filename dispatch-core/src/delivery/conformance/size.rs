@@ -34,9 +34,10 @@ pub(super) async fn too_large(talk: &mut Talk) -> Verdict {
         return NOT_PROMISED;
     };
     let mut findings = Findings::default();
-    let envelope = of_size(talk, max + 1);
+    let size = max.saturating_add(talk.suite.features.max_size_margin).saturating_add(1);
+    let envelope = of_size(talk, size);
     match talk.deliver(&envelope).await {
-        Ok(_) => findings.add(format!("{} bytes were answered with Ok", max + 1)),
+        Ok(_) => findings.add(format!("{size} bytes were answered with Ok")),
         Err(error) => findings.expect(error.kind() == DeliveryErrorKind::Permanent, || {
             format!("the error is {:?} and not permanent: it will always be too large", error.kind())
         }),
