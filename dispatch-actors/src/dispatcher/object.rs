@@ -35,6 +35,7 @@ impl Handler for AdapterHandler {
         let adapter = Arc::clone(&self.0);
         async move {
             match adapter.deliver(&envelope).await {
+                Ok(receipt) if receipt.fallback => Ok(Outputs::none().from_fallback()),
                 Ok(_) => Ok(Outputs::none()),
                 Err(error) => Err(Fault::Error(delivery_failed(&error))),
             }

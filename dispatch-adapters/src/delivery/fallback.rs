@@ -11,7 +11,9 @@ use futures_util::FutureExt;
 /// What happens instead when a destination does not take an envelope.
 ///
 /// It is asked when the circuit breaker is open and after the last failure, before the dead letters are. With a
-/// fallback an open breaker holds nothing: the fallback takes it at once.
+/// fallback an open breaker holds nothing: the fallback takes it at once. What it takes counts as delivered: the receipt
+/// says [`fallback`](Receipt::fallback), so does the outcome of a dispatch
+/// ([`Outcome::is_fallback`](dispatch_core::dispatch::Outcome::is_fallback)), and it is counted as `fell_back`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Fallback {

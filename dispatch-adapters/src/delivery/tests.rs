@@ -16,6 +16,7 @@ use super::*;
 use crate::dead_letters::DeadLetters;
 
 mod batches;
+mod fallback;
 mod holding;
 mod outage;
 

@@ -10,7 +10,9 @@ use super::Telemetry;
 
 /// A dispatcher with something to do instead when it fails: the fallback of a dispatcher, outside its policies.
 ///
-/// What the fallback returns stands in for the outputs; if it fails, its error does. Each time is counted and logged.
+/// What the fallback returns stands in for the outputs, and the outcome of the dispatch says that it is
+/// [one](dispatch_core::dispatch::Outcome::is_fallback); if it fails, its error does. Each time is logged, and told to
+/// the observers and counted by the metrics of its [`Telemetry`](Self::with_telemetry).
 /// For an adapter there is [`Fallback`](crate::Fallback).
 ///
 /// ```
@@ -90,14 +92,15 @@ where
             Ok(outputs) => return Ok(outputs),
             Err(error) => error,
         };
-        self.telemetry.emit(DeliveryEvent::FellBack);
         tracing::warn!(
             dispatcher = self.inner.id(),
             envelope_id = %envelope.id(),
             error_type = error.error_type(),
             "a dispatcher failed and its fallback was asked"
         );
-        (self.fallback)(&envelope, &error)
+        let outputs = (self.fallback)(&envelope, &error)?;
+        self.telemetry.emit(DeliveryEvent::FellBack);
+        Ok(outputs.from_fallback())
     }
 }
 

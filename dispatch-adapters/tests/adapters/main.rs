@@ -7,6 +7,7 @@ mod config;
 mod config_model;
 mod conformance;
 mod console;
+mod engine;
 mod file;
 mod logger;
 mod named;

@@ -24,6 +24,7 @@ pub struct Outcome {
     duration: Duration,
     status: DispatchStatus,
     panicked: bool,
+    fallback: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -36,15 +37,22 @@ impl Outcome {
     /// The dispatcher has not answered yet.
     #[must_use]
     pub const fn pending() -> Self {
-        Self { detail: None, duration: Duration::ZERO, status: DispatchStatus::Routed, panicked: false }
+        Self {
+            detail: None,
+            duration: Duration::ZERO,
+            status: DispatchStatus::Routed,
+            panicked: false,
+            fallback: false,
+        }
     }
 
     /// The dispatcher succeeded.
     #[must_use]
     #[inline]
     pub fn success(outputs: Outputs, duration: Duration) -> Self {
+        let fallback = outputs.is_fallback();
         let detail = (!outputs.is_empty()).then(|| Box::new(Detail::Outputs(outputs.into_vec())));
-        Self { detail, duration, status: DispatchStatus::Success, panicked: false }
+        Self { detail, duration, status: DispatchStatus::Success, panicked: false, fallback }
     }
 
     /// The dispatcher returned outputs: a success, unless they are more than it may return.
@@ -68,6 +76,7 @@ impl Outcome {
             duration,
             status: DispatchStatus::DispatcherError,
             panicked: false,
+            fallback: false,
         }
     }
 
@@ -106,6 +115,13 @@ impl Outcome {
     #[must_use]
     pub const fn is_panic(&self) -> bool {
         self.panicked
+    }
+
+    /// Whether it is a success only because a fallback took the envelope: that of a delivery, or that of
+    /// [`Outputs::from_fallback`].
+    #[must_use]
+    pub const fn is_fallback(&self) -> bool {
+        self.fallback
     }
 
     /// What it emitted; empty unless it succeeded.
@@ -153,12 +169,13 @@ impl Outcome {
         outputs: Vec<Output>,
         error: Option<Box<str>>,
         duration: Duration,
+        fallback: bool,
     ) -> Self {
         let detail = match error {
             Some(text) => Detail::Error { text, advice: RetryAdvice::ByPolicy },
             None => Detail::Outputs(outputs),
         };
-        Self { detail: Some(Box::new(detail)), duration, status, panicked: false }
+        Self { detail: Some(Box::new(detail)), duration, status, panicked: false, fallback }
     }
 }
 

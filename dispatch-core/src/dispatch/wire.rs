@@ -49,6 +49,9 @@ struct OutcomeOut<'a> {
     outputs: &'a [Output],
     error_message: Option<&'a str>,
     duration_ms: f64,
+    /// Said only if it is so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    fallback: bool,
 }
 
 fn millis(duration: Duration) -> f64 {
@@ -87,6 +90,7 @@ impl<'a> From<&'a DispatchResult> for ResultOut<'a> {
                     outputs: outcome.outputs(),
                     error_message: outcome.error_message(),
                     duration_ms: millis(outcome.duration()),
+                    fallback: outcome.is_fallback(),
                 })
                 .collect(),
         }
@@ -124,6 +128,8 @@ struct OutcomeIn {
     outputs: Vec<Topic>,
     error_message: Option<String>,
     duration_ms: f64,
+    #[serde(default)]
+    fallback: bool,
 }
 
 fn duration(millis: f64) -> Duration {
@@ -153,6 +159,7 @@ impl From<ResultIn> for DispatchResult {
                 outcome.outputs.into_iter().filter_map(|topic| Output::on(topic).ok()).collect(),
                 outcome.error_message.map(String::into_boxed_str),
                 duration(outcome.duration_ms),
+                outcome.fallback,
             )
         });
         let failure = read.error_message.map(|message| {

@@ -79,13 +79,29 @@ impl Serialize for Output {
 
 /// What one dispatcher emits, in order; duplicates are kept.
 #[derive(Debug, Clone, Default)]
-pub struct Outputs(Vec<Output>);
+pub struct Outputs {
+    list: Vec<Output>,
+    fallback: bool,
+}
 
 impl Outputs {
     /// No output.
     #[must_use]
     pub const fn none() -> Self {
-        Self(Vec::new())
+        Self { list: Vec::new(), fallback: false }
+    }
+
+    /// The same outputs, from a fallback: the outcome of the dispatcher says so.
+    #[must_use]
+    pub const fn from_fallback(mut self) -> Self {
+        self.fallback = true;
+        self
+    }
+
+    /// Whether a fallback took the envelope, because what the dispatcher is for did not.
+    #[must_use]
+    pub const fn is_fallback(&self) -> bool {
+        self.fallback
     }
 
     /// Adds one more.
@@ -93,32 +109,32 @@ impl Outputs {
     /// # Errors
     /// [`InvalidOutput`] if it cannot be published.
     pub fn push(&mut self, output: impl IntoOutput) -> Result<(), InvalidOutput> {
-        self.0.push(output.into_output()?);
+        self.list.push(output.into_output()?);
         Ok(())
     }
 
     /// The outputs in order.
     #[must_use]
     pub fn into_vec(self) -> Vec<Output> {
-        self.0
+        self.list
     }
 
     /// Number of outputs.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.list.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
     }
 }
 
 impl From<Vec<Output>> for Outputs {
     fn from(outputs: Vec<Output>) -> Self {
-        Self(outputs)
+        Self { list: outputs, fallback: false }
     }
 }
 
@@ -222,7 +238,7 @@ macro_rules! one_output {
     ($($type:ty),*) => {$(
         impl IntoOutputs for $type {
             fn into_outputs(self) -> Result<Outputs, DispatcherError> {
-                Ok(Outputs(vec![self.into_output()?]))
+                Ok(Outputs::from(vec![self.into_output()?]))
             }
         }
     )*};
@@ -232,13 +248,13 @@ one_output!(Output, Topic, &Topic, &str, String, Envelope);
 
 impl<T: IntoOutput> IntoOutputs for Vec<T> {
     fn into_outputs(self) -> Result<Outputs, DispatcherError> {
-        Ok(Outputs(self.into_iter().map(T::into_output).collect::<Result<_, _>>()?))
+        Ok(Outputs::from(self.into_iter().map(T::into_output).collect::<Result<Vec<_>, _>>()?))
     }
 }
 
 impl<T: IntoOutput, const N: usize> IntoOutputs for [T; N] {
     fn into_outputs(self) -> Result<Outputs, DispatcherError> {
-        Ok(Outputs(self.into_iter().map(T::into_output).collect::<Result<_, _>>()?))
+        Ok(Outputs::from(self.into_iter().map(T::into_output).collect::<Result<Vec<_>, _>>()?))
     }
 }
 
@@ -262,7 +278,8 @@ impl IntoOutputs for DispatchResult {
             let message = self.error_message().unwrap_or_else(|| self.status().as_str());
             return Err(DispatcherError::new(code, message));
         }
-        Ok(Outputs(self.into_outputs_vec()))
+        let fallback = self.outcomes().any(|outcome| outcome.is_fallback());
+        Ok(Outputs { list: self.into_outputs_vec(), fallback })
     }
 }
 
