@@ -77,7 +77,8 @@ pub enum Jitter {
 }
 
 impl Default for RetryPolicy {
-    /// 3 retries after about 1 s, 2 s and 4 s, at most 30 s, half of it random; at most 20 % of the traffic.
+    /// 3 retries after about 1 s, 2 s and 4 s, at most 30 s, half of it random. They are at most 20 % of the traffic
+    /// and 10 a second, and 100 at once: where there is little traffic, the budget keeps none back.
     fn default() -> Self {
         Self {
             backoff: Backoff::Exponential,
