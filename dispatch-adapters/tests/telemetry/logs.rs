@@ -1,6 +1,12 @@
 //! What is logged, and with which fields.
 
-use dispatch_adapters::model::policy::{BreakerConfig, RetryPolicy};
+use std::sync::Arc;
+
+use dispatch_adapters::metrics::DeliveryRecorder;
+use dispatch_adapters::model::delivery::{DeliveryLabels, DeliveryObserver};
+use dispatch_adapters::model::policy::{BreakerConfig, BreakerPhase, RetryPolicy};
+use dispatch_adapters::model::uuid::Uuid;
+use dispatch_adapters::policy::{Breaker, Operation, Telemetry};
 use dispatch_adapters::{Delivery, DeliveryBuilder, NoopAdapter};
 
 use crate::ALONE;
@@ -45,4 +51,50 @@ async fn a_breaker_that_opens_after_the_first_dead_letter_is_warned_of_once() {
     let alone = || Delivery::to(NoopAdapter::new());
     assert_eq!(warnings(alone().retry(RetryPolicy::default())), [""; 0]);
     assert_eq!(warnings(alone().circuit_breaker(BreakerConfig::default())), [""; 0]);
+}
+
+#[test]
+fn everything_that_a_breaker_handle_logs_says_which_service_transport_operation_and_work() {
+    let _alone = ALONE.blocking_lock();
+    let lines = Lines::default();
+    let guard = tracing::subscriber::set_default(lines.clone());
+    let config = BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() };
+    let breaker = Breaker::new(config).unwrap().named("ledger", "grpc");
+    let operation = Operation::new("book").with_correlation_id(Uuid::from_u128(7));
+    breaker.record_success(operation);
+    breaker.record_failure(operation);
+    assert!(breaker.check(operation).is_err());
+    breaker.reset(operation);
+    drop(guard);
+    let names = ["service_name=\"ledger\"", "transport_type=\"grpc\""];
+    let work = ["operation=\"book\"", "correlation_id=00000000-0000-0000-0000-000000000007"];
+    for (level, message, times) in [
+        ("TRACE", "recorded by a circuit breaker", 2),
+        ("DEBUG", "refused by an open circuit breaker", 1),
+        ("INFO", "circuit breaker reset", 1),
+    ] {
+        let parts = [&[level, message], &names[..], &work[..]].concat();
+        assert_eq!(lines.with(&parts), times, "{message}: {:#?}", lines.all());
+    }
+    // Opened and closed: of the breaker, not of an operation.
+    let changed = [&["WARN", "circuit breaker changed"], &names[..]].concat();
+    assert_eq!(lines.with(&changed), 2, "{:#?}", lines.all());
+}
+
+#[test]
+fn a_breaker_handle_is_counted_with_a_telemetry_and_not_with_a_name() {
+    let config = BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() };
+    let recorder = DeliveryRecorder::new();
+    let labels = DeliveryLabels::new("grpc", "ledger");
+    let meter = recorder.meter(&labels) as Arc<dyn DeliveryObserver>;
+    let counted =
+        Breaker::new(config).unwrap().with_telemetry(Telemetry::new(labels).with_observers([meter]));
+    counted.record_failure(Operation::new("book"));
+    assert!(counted.check(Operation::new("book")).is_err());
+    Breaker::new(config).unwrap().named("other", "grpc").record_failure(Operation::new("book"));
+    let metrics = recorder.snapshot();
+    let own = metrics.destination("grpc", "ledger").unwrap();
+    assert_eq!((own.breaker.phase, own.breaker.opened), (BreakerPhase::Open, 1));
+    assert_eq!(own.refused.values().sum::<u64>(), 1);
+    assert!(metrics.destination("grpc", "other").is_none());
 }

@@ -126,7 +126,8 @@ impl Breaker {
         self
     }
 
-    /// Names what it protects and how that is reached, for the handle's errors, logs and metrics.
+    /// Names what it protects and how that is reached, for the handle's errors and logs. For metrics, and for observers,
+    /// it needs a [`Telemetry`](Self::with_telemetry), which has these names as well.
     #[must_use]
     pub fn named(self, service: &str, transport: &str) -> Self {
         self.with_telemetry(Telemetry::new(DeliveryLabels::new(transport, service)))
@@ -230,8 +231,10 @@ impl Breaker {
             state.record(&config, verdict, now);
             state.phase()
         });
+        let DeliveryLabels { adapter, destination } = telemetry.labels();
         tracing::trace!(
-            service_name = &*telemetry.labels().destination,
+            service_name = &**destination,
+            transport_type = &**adapter,
             operation = operation.name,
             correlation_id = operation.correlation_id.map(tracing::field::display),
             phase = phase.as_str(),
