@@ -71,6 +71,11 @@ impl Shared {
         )
     }
 
+    fn batch_span(&self, envelopes: usize) -> tracing::Span {
+        let DeliveryLabels { adapter, destination } = self.telemetry.labels();
+        tracing::info_span!("deliver_batch", %adapter, %destination, envelopes)
+    }
+
     async fn deliver_or_bury(
         &self,
         envelope: &Envelope,
@@ -130,7 +135,12 @@ impl Shared {
                 // The other half waits for all of them.
                 let _ = tell.send((place, answer));
             };
-            adapter.inner().send(batch.to_vec(), &mut audience, moment).await;
+            let sent = adapter.inner().send(batch.to_vec(), &mut audience, moment);
+            if tracing::span_enabled!(Level::INFO) {
+                sent.instrument(self.batch_span(batch.len())).boxed().await;
+            } else {
+                sent.await;
+            }
         };
         let settle = async {
             // One failure after the other goes its way, and keeps back the answers of none that was delivered.

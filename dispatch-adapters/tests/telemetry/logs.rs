@@ -1,16 +1,18 @@
 //! What is logged, and with which fields.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dispatch_adapters::metrics::DeliveryRecorder;
+use dispatch_adapters::model::Adapter as _;
 use dispatch_adapters::model::delivery::{DeliveryLabels, DeliveryObserver};
-use dispatch_adapters::model::policy::{BreakerConfig, BreakerPhase, RetryPolicy};
+use dispatch_adapters::model::policy::{BatchPolicy, BreakerConfig, BreakerPhase, RetryPolicy};
 use dispatch_adapters::model::uuid::Uuid;
 use dispatch_adapters::policy::{Breaker, Operation, Telemetry};
 use dispatch_adapters::{Delivery, DeliveryBuilder, NoopAdapter};
 
-use crate::ALONE;
 use crate::lines::Lines;
+use crate::{ALONE, Moody, envelope};
 
 /// The warnings of a start.
 fn warnings(builder: DeliveryBuilder) -> Vec<String> {
@@ -97,4 +99,30 @@ fn a_breaker_handle_is_counted_with_a_telemetry_and_not_with_a_name() {
     assert_eq!((own.breaker.phase, own.breaker.opened), (BreakerPhase::Open, 1));
     assert_eq!(own.refused.values().sum::<u64>(), 1);
     assert!(metrics.destination("grpc", "other").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_from_a_list_or_a_queue_has_a_span_with_its_attempts_in_it() {
+    let _alone = ALONE.lock().await;
+    for queued in [false, true] {
+        let lines = Lines::default();
+        let guard = tracing::subscriber::set_default(lines.clone());
+        let delivery = Delivery::to(Moody { fail_first: 3, ..Moody::default() })
+            .destination("there")
+            .retry(RetryPolicy::default())
+            .batch(BatchPolicy { max_size: 3, max_age: Duration::from_secs(1) })
+            .start()
+            .unwrap();
+        let envelopes = [envelope("Good"), envelope("Good"), envelope("Good")];
+        if queued {
+            envelopes.into_iter().for_each(|envelope| drop(delivery.enqueue(envelope).unwrap()));
+            assert!(delivery.shutdown(Duration::from_secs(60)).await.is_complete());
+        } else {
+            assert!(delivery.deliver_batch(&envelopes).await.iter().all(Result::is_ok));
+        }
+        drop(guard);
+        let span = ["INFO span deliver_batch", "adapter=moody", "destination=there", "envelopes=3"];
+        assert_eq!(lines.with(&span), 1, "{:#?}", lines.all());
+        assert_eq!(lines.with(&["DEBUG in 1 spans", "attempt failed"]), 1, "{:#?}", lines.all());
+    }
 }

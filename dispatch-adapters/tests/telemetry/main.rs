@@ -12,7 +12,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dispatch_adapters::http::{AddressGuard, Http, HttpOptions, PoolOptions};
 use dispatch_adapters::metrics::{DeliveryMetrics, DeliveryRecorder, DestinationMetrics};
-use dispatch_adapters::model::policy::{BatchPolicy, BreakerConfig, BreakerPhase, RetryPolicy};
+use dispatch_adapters::model::policy::{
+    BatchPolicy, BreakerConfig, BreakerPhase, BudgetConfig, Jitter, RateLimit, RetryPolicy,
+};
 use dispatch_adapters::model::{Adapter, DeliveryError, Envelope, Receipt};
 use dispatch_adapters::secret::Secret;
 use dispatch_adapters::webhook::{Webhook, WebhookOptions};
@@ -136,6 +138,55 @@ async fn batches_and_their_envelopes_are_counted() {
     let own = of(&metrics, "moody");
     assert_eq!((own.batches, own.batched_envelopes, own.delivered), (3, 7, 7));
     assert_eq!(own.attempts.delivered, 3, "a batch is one attempt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_rate_or_a_budget_and_what_runs_is_counted() {
+    let _alone = ALONE.lock().await;
+    let recorder = DeliveryRecorder::new();
+    let limited = Delivery::to(Moody::default())
+        .destination("limited")
+        .rate_limit(RateLimit::per_second(1))
+        .metrics(&recorder)
+        .start()
+        .unwrap();
+    for _ in 0..3 {
+        limited.deliver(&envelope("Good")).await.unwrap();
+    }
+    let metrics = recorder.snapshot();
+    let own = of(&metrics, "limited");
+    assert_eq!((own.rate_limited, own.delivered), (2, 3));
+
+    let budget = BudgetConfig { ratio: 0.0, min_per_second: 1, burst: 1 };
+    let retry = RetryPolicy { budget: Some(budget), jitter: Jitter::None, ..RetryPolicy::default() };
+    let failing = Delivery::to(Moody { fail_first: 3, ..Moody::default() })
+        .destination("failing")
+        .retry(retry.with_base(Duration::from_millis(1)))
+        .metrics(&recorder)
+        .start()
+        .unwrap();
+    failing.deliver(&envelope("Good")).await.unwrap();
+    let metrics = recorder.snapshot();
+    let own = of(&metrics, "failing");
+    assert_eq!((own.retries, own.budget_waits), (3, 2), "the first one was saved up");
+
+    let hanging = Delivery::to(Moody::default())
+        .destination("hanging")
+        .concurrency(3)
+        .metrics(&recorder)
+        .start()
+        .unwrap();
+    for _ in 0..3 {
+        drop(hanging.enqueue(envelope("Hangs")).unwrap());
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let metrics = recorder.snapshot();
+    let own = of(&metrics, "hanging");
+    assert_eq!((own.in_flight, own.attempts.total(), own.attempt_count()), (3, 0, 3));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let metrics = recorder.snapshot();
+    let own = of(&metrics, "hanging");
+    assert_eq!((own.in_flight, own.attempts.timed_out), (0, 3));
 }
 
 #[tokio::test(start_paused = true)]
