@@ -3,22 +3,20 @@
 use std::sync::Arc;
 
 use dispatch_core::RegistrationError;
-use dispatch_core::delivery::Adapter;
 
 use super::ReadyTarget;
-use crate::dead_letters::DeadLetters;
 use crate::delivery::{Delivery, DeliveryBuilder, Fallback};
 use crate::targets::{Target, Targets};
 
 impl ReadyTarget {
-    /// Its adapter with its policies and its dead letters, for whoever wants to add something before it starts.
-    ///
-    /// # Errors
-    /// That there is no tokio runtime, which dead letters need.
-    pub fn delivery(&self) -> Result<DeliveryBuilder, RegistrationError> {
+    /// Its adapter with its policies and its dead letters, for whoever wants to add something before it starts. The
+    /// metrics and observers that are added are those of its dead letters, too.
+    pub fn delivery(&self) -> DeliveryBuilder {
         let config = &self.config;
-        let mut delivery =
-            Delivery::to(Arc::clone(&self.adapter)).destination(config.name.as_str()).timeout(config.timeout);
+        let mut delivery = Delivery::to(Arc::clone(&self.adapter)).timeout(config.timeout);
+        if config.is_named() {
+            delivery = delivery.destination(config.name.as_str());
+        }
         if let Some(policy) = &config.retry {
             delivery = delivery.retry(policy.clone());
         }
@@ -54,9 +52,9 @@ impl ReadyTarget {
         }
         if !self.dead_letters.is_empty() {
             let adapters = self.dead_letters.iter().map(|letter| Arc::clone(&letter.adapter));
-            delivery = delivery.dead_letters(&DeadLetters::to::<Arc<dyn Adapter>>(adapters)?);
+            delivery = delivery.own_dead_letters(adapters.collect());
         }
-        Ok(delivery)
+        delivery
     }
 
     /// Starts it, under the policies that it was read with.
@@ -75,7 +73,7 @@ impl ReadyTarget {
         &self,
         add: impl FnOnce(DeliveryBuilder) -> DeliveryBuilder,
     ) -> Result<Target, RegistrationError> {
-        let target = Target::new(self.config.name.as_str(), add(self.delivery()?).start()?);
+        let target = Target::new(self.config.name.as_str(), add(self.delivery()).start()?);
         Ok(if self.config.async_ { target.queued() } else { target })
     }
 }

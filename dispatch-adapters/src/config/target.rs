@@ -16,7 +16,8 @@ use crate::policy::InFlight;
 pub struct TargetConfig {
     /// Which adapter: the `type`.
     pub kind: String,
-    /// What logs and metrics call the target.
+    /// What logs and metrics call the target; if it is the type, as it is unless given, what the adapter calls its
+    /// destination.
     pub name: String,
     /// Whether the answer comes as soon as the envelope is queued.
     pub async_: bool,
@@ -203,6 +204,11 @@ impl TargetConfig {
             }
         }
         problems
+    }
+
+    /// Whether it has a name of its own.
+    pub(super) fn is_named(&self) -> bool {
+        self.name != self.kind
     }
 
     /// The names of the policies that were given.

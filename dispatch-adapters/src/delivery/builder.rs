@@ -15,7 +15,7 @@ use super::shared::Shared;
 use super::vitals::Vitals;
 use super::{Delivery, Fallback, actor};
 use crate::batch::{Again, Batched, Hold, Sends};
-use crate::dead_letters::DeadLetters;
+use crate::dead_letters::{DeadLetters, DeadLettersBuilder};
 use crate::policy::{
     Around, Breaker, Gate, InFlight, KeyedRate, Observe, Policy, Rate, Retry, Stack, Telemetry, Timeout,
 };
@@ -39,6 +39,7 @@ pub struct DeliveryBuilder {
     batch: Option<BatchPolicy>,
     fallback: Option<Fallback>,
     dead_letters: Option<DeadLetters>,
+    own_dead_letters: Vec<Arc<dyn Adapter>>,
     queue: usize,
     concurrency: Option<usize>,
     observers: Vec<Arc<dyn DeliveryObserver>>,
@@ -66,6 +67,7 @@ impl DeliveryBuilder {
             batch: None,
             fallback: None,
             dead_letters: None,
+            own_dead_letters: Vec::new(),
             queue: Self::QUEUE,
             concurrency: None,
             observers: Vec::new(),
@@ -158,6 +160,12 @@ impl DeliveryBuilder {
         self
     }
 
+    /// Starts dead letters of its own with it, unless it is given others: with its metrics and observers.
+    pub(crate) fn own_dead_letters(mut self, adapters: Vec<Arc<dyn Adapter>>) -> Self {
+        self.own_dead_letters = adapters;
+        self
+    }
+
     /// How many envelopes [`enqueue`](Delivery::enqueue) takes before it refuses, and how many of them are worked
     /// on at once: [`queue_capacity`](Self::queue_capacity) and [`concurrency`](Self::concurrency) together.
     pub fn queue(self, capacity: usize, concurrency: usize) -> Self {
@@ -227,6 +235,21 @@ impl DeliveryBuilder {
     pub fn start(self) -> Result<Delivery, RegistrationError> {
         RegistrationError::check(self.problems())?;
         let runtime = crate::runtime::current()?;
+        let dead_letters = match self.dead_letters {
+            None if !self.own_dead_letters.is_empty() => {
+                let letters = self
+                    .observers
+                    .iter()
+                    .cloned()
+                    .fold(DeadLetters::builder(self.own_dead_letters), DeadLettersBuilder::observe);
+                let letters = match &self.metrics {
+                    Some(recorder) => letters.metrics(recorder),
+                    None => letters,
+                };
+                Some(letters.start()?)
+            }
+            given => given,
+        };
         let adapter: Arc<str> = self.adapter.name().into();
         let destination = self.destination.unwrap_or_else(|| self.adapter.destination().to_owned());
         let labels = DeliveryLabels::new(adapter, destination);
@@ -289,7 +312,7 @@ impl DeliveryBuilder {
             route,
             breaker,
             fallback: self.fallback,
-            dead_letters: self.dead_letters,
+            dead_letters,
             gate,
             stopped: AtomicBool::new(false),
             vitals: Vitals::start(),
