@@ -3,6 +3,7 @@
 
 mod actor;
 mod bad_input;
+mod bus;
 mod config;
 mod config_model;
 mod conformance;

@@ -143,6 +143,9 @@ impl ConsumerBuilder {
     /// Delivers each message with an adapter; acknowledged once that has taken it. An error for good rejects the
     /// message, every other refuses it.
     ///
+    /// An adapter that only queues, such as a target with `async = true`, has taken it when it is queued: the message is
+    /// acknowledged before it is delivered, and a crash loses it.
+    ///
     /// # Errors
     /// Like [`run`](Self::run).
     pub async fn deliver_to(self, adapter: impl Adapter) -> Result<Consumer, BusError> {
