@@ -17,6 +17,7 @@ use crate::dead_letters::DeadLetters;
 
 mod batches;
 mod fallback;
+mod health;
 mod holding;
 mod outage;
 
