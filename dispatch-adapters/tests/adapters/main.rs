@@ -6,6 +6,7 @@ mod bad_input;
 mod bus;
 mod config;
 mod config_model;
+mod config_policies;
 mod conformance;
 mod console;
 mod engine;
