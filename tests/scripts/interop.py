@@ -1,5 +1,6 @@
 """Checks requests with the reference libraries of Standard Webhooks and CloudEvents.
 
+Batches are for interop.cjs.
 Reads a file with a list of requests: {"mode", "secret", "headers", "body", "expected": [event, ...]}, where a body is
 a list of bytes and an event is {"id", "type", "source", "subject", "data"} with data as a list of bytes or JSON.
 Prints, as JSON, headers that the reference library of Standard Webhooks has made for the body "{}", and exits with 1
@@ -21,10 +22,7 @@ def events(mode, headers, body):
         return [http.from_structured_event(HTTPMessage(headers, body))]
     if mode == "binary":
         return [http.from_binary_event(HTTPMessage(headers, body))]
-    # The library has no reader for batches: a batch is an array of structured events.
-    assert headers["content-type"] == "application/cloudevents-batch+json", headers["content-type"]
-    single = {"content-type": "application/cloudevents+json"}
-    return [http.from_structured_event(HTTPMessage(single, json.dumps(one).encode())) for one in json.loads(body)]
+    raise AssertionError(f"there is no mode {mode}")
 
 
 def check(request):
@@ -54,7 +52,9 @@ def check(request):
 
 requests = json.load(open(sys.argv[1], encoding="utf-8"))
 for request in requests:
-    check(request)
+    # The library has no reader for batches: that for JavaScript has, see interop.cjs.
+    if request["mode"] != "batched":
+        check(request)
 secret, now = requests[0]["secret"], datetime.now(timezone.utc)
 signature = Webhook(secret).sign("msg_1", now, "{}")
 print(json.dumps({"webhook-id": "msg_1", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}))

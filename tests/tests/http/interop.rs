@@ -46,7 +46,7 @@ async fn request(server: &MockServer, mode: &str, secret: Option<&str>, expected
 async fn the_reference_libraries_accept_what_is_sent() {
     if std::env::var("DISPATCH_INTEROP").as_deref() != Ok("1") {
         eprintln!(
-            "skipped: the_reference_libraries_accept_what_is_sent needs DISPATCH_INTEROP=1 and python3"
+            "skipped: the_reference_libraries_accept_what_is_sent needs DISPATCH_INTEROP=1, python3, node and npm"
         );
         return;
     }
