@@ -70,7 +70,7 @@ async fn a_redirect_is_not_followed() {
     let error = refused(&server.uri()).await;
     assert_eq!(error.kind(), DeliveryErrorKind::Permanent);
     assert!(matches!(cause(&error), HttpError::Status { status: 302, .. }));
-    assert_eq!(server.received_requests().await.unwrap().len(), 1);
+    assert_eq!(server.received_requests().await.unwrap().len(), 2, "one of each adapter");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod limits;
 mod misbehaving;
 mod options;
 mod pool;
+mod proxy;
 mod secrets;
 mod server;
 mod tls;
@@ -21,7 +22,8 @@ mod webhook;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dispatch_adapters::http::{Http, HttpError, HttpOptions};
+use dispatch_adapters::http::{AddressGuard, Http, HttpError, HttpOptions, PoolOptions};
+use dispatch_adapters::webhook::{Webhook, WebhookOptions};
 use dispatch_core::{Adapter, Clock, DeliveryError, Envelope};
 use serde_json::json;
 use wiremock::matchers::any;
@@ -44,14 +46,40 @@ fn order() -> Envelope {
     Envelope::json("OrderPlaced", json!({"id": 7})).with_source("/shop")
 }
 
-/// The error of a delivery to a URL.
+/// An `http` adapter with these options, and a `webhook` that goes to the same place in the same way.
+fn both(options: HttpOptions) -> [Box<dyn Adapter>; 2] {
+    let hook = WebhookOptions {
+        urls: vec![options.url.clone()],
+        secrets: vec![webhook::secret("s3cret").into()],
+        timeout: options.timeout,
+        mode: options.mode,
+        pool: PoolOptions { guard: Some(AddressGuard::off()), ..options.pool.clone() },
+        ..WebhookOptions::default()
+    };
+    [Box::new(Http::new(options)), Box::new(Webhook::new(hook))]
+}
+
+/// The error of a delivery to a URL; it is the same with a webhook.
 async fn refused(url: &str) -> DeliveryError {
-    Http::new(HttpOptions::new(url).with_timeout(LONG)).deliver(&order()).await.unwrap_err()
+    refused_within(url, LONG).await
 }
 
 /// The error of a delivery to a URL that does not answer in time.
 async fn timed_out(url: &str) -> DeliveryError {
-    Http::new(HttpOptions::new(url).with_timeout(SHORT)).deliver(&order()).await.unwrap_err()
+    refused_within(url, SHORT).await
+}
+
+async fn refused_within(url: &str, timeout: Duration) -> DeliveryError {
+    let [http, hook] = both(HttpOptions::new(url).with_timeout(timeout));
+    let (error, same) =
+        (http.deliver(&order()).await.unwrap_err(), hook.deliver(&order()).await.unwrap_err());
+    assert_eq!((same.kind(), same.message()), (error.kind(), error.message()));
+    assert_eq!(
+        std::mem::discriminant(cause(&same)),
+        std::mem::discriminant(cause(&error)),
+        "{same:?} {error:?}"
+    );
+    error
 }
 
 /// What the error was made from.

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use dispatch_adapters::http::{Http, HttpError, HttpOptions};
-use dispatch_core::{Adapter, DeliveryErrorKind};
+use dispatch_adapters::http::{HttpError, HttpOptions};
+use dispatch_core::DeliveryErrorKind;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
 use super::server::{Server, hold, read_request};
-use super::{LONG, SHORT, cause, order, refused, timed_out};
+use super::{LONG, SHORT, both, cause, order, refused, timed_out};
 
 #[tokio::test]
 async fn no_answer_is_a_timeout_that_may_be_tried_again() {
@@ -89,19 +89,21 @@ async fn an_endless_answer_is_cut_off() {
         while stream.write_all(&[b'x'; 4096]).await.is_ok() {}
     })
     .await;
-    let http = Http::new(HttpOptions::new(server.url()).with_timeout(LONG));
-    let started = Instant::now();
-    let receipt = http.deliver(&order()).await.unwrap();
-    assert_eq!(receipt.answer.unwrap().body.len(), 65_536);
-    assert!(started.elapsed() < LONG);
+    for adapter in both(HttpOptions::new(server.url()).with_timeout(LONG)) {
+        let started = Instant::now();
+        let receipt = adapter.deliver(&order()).await.unwrap();
+        assert_eq!(receipt.answer.unwrap().body.len(), 65_536);
+        assert!(started.elapsed() < LONG);
+    }
 }
 
 #[tokio::test]
 async fn an_answer_that_never_ends_is_left_at_the_timeout() {
     let server = Server::writing("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf").await;
-    let http = Http::new(HttpOptions::new(server.url()).with_timeout(10 * SHORT));
-    let receipt = http.deliver(&order()).await.unwrap();
-    assert_eq!(&receipt.answer.unwrap().body[..], b"half");
+    for adapter in both(HttpOptions::new(server.url()).with_timeout(10 * SHORT)) {
+        let receipt = adapter.deliver(&order()).await.unwrap();
+        assert_eq!(&receipt.answer.unwrap().body[..], b"half");
+    }
 }
 
 #[tokio::test]
@@ -111,8 +113,10 @@ async fn an_answer_that_breaks_off_after_its_status_counts() {
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf").await.unwrap();
     })
     .await;
-    let receipt = Http::new(HttpOptions::new(server.url())).deliver(&order()).await.unwrap();
-    assert_eq!(receipt.answer.unwrap().status, Some(200));
+    for adapter in both(HttpOptions::new(server.url())) {
+        let receipt = adapter.deliver(&order()).await.unwrap();
+        assert_eq!(receipt.answer.unwrap().status, Some(200));
+    }
 }
 
 #[tokio::test]
@@ -126,11 +130,12 @@ async fn a_failed_delivery_leaves_the_adapter_usable() {
     })
     .await;
     let options = HttpOptions::new(server.url()).with_timeout(10 * SHORT);
-    let http = Http::new(options.with_mode(dispatch_adapters::http::CloudEventsMode::None));
-    for _ in 0..2 {
-        assert!(http.deliver(&order()).await.is_err());
-        // Dropped half-way.
-        let _ = tokio::time::timeout(SHORT / 8, http.deliver(&order())).await;
+    for adapter in both(options.with_mode(dispatch_adapters::http::CloudEventsMode::None)) {
+        for _ in 0..2 {
+            assert!(adapter.deliver(&order()).await.is_err());
+            // Dropped half-way.
+            let _ = tokio::time::timeout(SHORT / 8, adapter.deliver(&order())).await;
+        }
+        adapter.deliver(&order().with_header("x-good", "1")).await.unwrap();
     }
-    http.deliver(&order().with_header("x-good", "1")).await.unwrap();
 }

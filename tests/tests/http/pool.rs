@@ -9,7 +9,7 @@ use dispatch_core::{Adapter, DeliveryErrorKind, HealthStatus};
 use tokio::io::AsyncWriteExt;
 
 use super::server::{Server, hold, read_request};
-use super::{SHORT, cause, order, problems};
+use super::{LONG, SHORT, both, cause, order, problems};
 
 fn pool(size: usize) -> HttpPool {
     let options =
@@ -103,4 +103,45 @@ async fn a_pool_that_is_named_must_be_handed_over() {
     assert_eq!(problems(&Http::new(options.clone()).in_pool(&pool(1))), expected);
     let named = HttpPool::new(PoolOptions { name: "partners".to_owned(), ..PoolOptions::default() });
     assert!(Http::new(options).in_pool(&named).validate().is_ok());
+}
+
+#[tokio::test]
+async fn an_unused_connection_is_closed_after_its_idle_time() {
+    let (closed, mut is_closed) = tokio::sync::mpsc::unbounded_channel();
+    let server = Server::start(move |mut stream| {
+        let closed = closed.clone();
+        async move {
+            while !read_request(&mut stream).await.is_empty() {
+                let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+            }
+            closed.send(()).unwrap();
+        }
+    })
+    .await;
+    let pool = PoolOptions { idle_timeout: SHORT, ..PoolOptions::default() };
+    let options = HttpOptions::new(server.url()).with_mode(dispatch_adapters::http::CloudEventsMode::None);
+    for adapter in both(options.with_pool(pool)) {
+        let before = server.connections();
+        for times in 1..=2 {
+            adapter.deliver(&dispatch_core::Envelope::empty("Ping")).await.unwrap();
+            assert_eq!(server.connections(), before + times);
+            // Well before the 90 s of the default.
+            tokio::time::timeout(LONG, is_closed.recv()).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn making_a_connection_has_a_time_of_its_own() {
+    // It takes the connection, and never answers the handshake of TLS.
+    let server = Server::start(hold).await;
+    let pool = PoolOptions { connect_timeout: SHORT, ..PoolOptions::default() };
+    let url = format!("https://127.0.0.1:{}/", server.port);
+    for adapter in both(HttpOptions::new(url).with_timeout(3 * LONG).with_pool(pool)) {
+        let started = std::time::Instant::now();
+        let error = adapter.deliver(&order()).await.unwrap_err();
+        assert_eq!(error.kind(), DeliveryErrorKind::Retry);
+        assert!(matches!(cause(&error), HttpError::Connect { .. }), "{error:?}");
+        assert!(started.elapsed() < LONG, "{:?}", started.elapsed());
+    }
 }

@@ -10,11 +10,11 @@ use rcgen::{CertificateParams, KeyPair};
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use super::server::{Server, read_request};
-use super::{cause, order, problems};
+use super::{both, cause, order, problems};
 
 /// A server with a certificate of its own for a name, and the file of that certificate.
 async fn serving(name: &str) -> (Server, PathBuf) {
@@ -45,9 +45,14 @@ async fn serving(name: &str) -> (Server, PathBuf) {
     (server, file)
 }
 
-fn https(server: &Server, pool: PoolOptions) -> Http {
+fn https(server: &Server, pool: PoolOptions) -> [Box<dyn Adapter>; 2] {
     let url = format!("https://localhost:{}/?key=s3cret", server.port);
-    Http::new(HttpOptions::new(url).with_timeout(Duration::from_secs(20)).with_pool(pool))
+    both(HttpOptions::new(url).with_timeout(Duration::from_secs(20)).with_pool(pool))
+}
+
+/// Whoever uses the library may have a provider of cryptography of their own.
+fn nothing_is_that_of_the_process() {
+    assert!(CryptoProvider::get_default().is_none());
 }
 
 #[tokio::test]
@@ -55,10 +60,13 @@ async fn a_certificate_of_an_unknown_issuer_is_refused() {
     let (server, _) = serving("localhost").await;
     let (_, other) = serving("other.example").await;
     let pool = PoolOptions { system_roots: false, roots: vec![other], ..PoolOptions::default() };
-    let error = https(&server, pool).deliver(&order()).await.unwrap_err();
-    assert_eq!(error.kind(), DeliveryErrorKind::Retry);
-    assert!(matches!(cause(&error), HttpError::Connect { .. }), "{error}");
-    assert!(error.message().contains("invalid peer certificate"), "{error}");
+    for adapter in https(&server, pool) {
+        let error = adapter.deliver(&order()).await.unwrap_err();
+        assert_eq!(error.kind(), DeliveryErrorKind::Retry);
+        assert!(matches!(cause(&error), HttpError::Connect { .. }), "{error}");
+        assert!(error.message().contains("invalid peer certificate"), "{error}");
+    }
+    nothing_is_that_of_the_process();
 }
 
 #[tokio::test]
@@ -66,16 +74,22 @@ async fn a_root_of_the_options_is_trusted() {
     let (server, root) = serving("localhost").await;
     for system_roots in [false, true] {
         let pool = PoolOptions { system_roots, roots: vec![root.clone()], ..PoolOptions::default() };
-        https(&server, pool).deliver(&order()).await.unwrap();
+        for adapter in https(&server, pool) {
+            adapter.deliver(&order()).await.unwrap();
+        }
     }
+    nothing_is_that_of_the_process();
 }
 
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused() {
     let (server, root) = serving("elsewhere.example").await;
     let pool = PoolOptions { system_roots: false, roots: vec![root], ..PoolOptions::default() };
-    let error = https(&server, pool).deliver(&order()).await.unwrap_err();
-    assert!(error.message().contains("invalid peer certificate"), "{error}");
+    for adapter in https(&server, pool) {
+        let error = adapter.deliver(&order()).await.unwrap_err();
+        assert!(error.message().contains("invalid peer certificate"), "{error}");
+    }
+    nothing_is_that_of_the_process();
 }
 
 #[tokio::test]
