@@ -1,12 +1,13 @@
-//! An adapter that does nothing, through every policy with nothing failing.
+//! An adapter that does nothing, through every policy with nothing failing: counted, and with dead letters that get nothing.
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dispatch_adapters::Delivery;
+use dispatch_adapters::metrics::{DeliveryRecorder, FailureMetrics};
 use dispatch_adapters::model::policy::{BreakerConfig, RateLimit, RetryPolicy};
 use dispatch_adapters::model::{Adapter, DeliveryError, Envelope, Receipt};
+use dispatch_adapters::{DeadLetters, Delivery};
 
 use super::runtime;
 use crate::compare::cli::Options;
@@ -28,9 +29,13 @@ impl Adapter for Nothing {
     }
 }
 
-fn whole_stack() -> Delivery {
+fn whole_stack(recorder: &DeliveryRecorder) -> Delivery {
+    let letters = DeadLetters::builder([Nothing]).metrics(recorder).start().expect("there is a target");
     Delivery::to(Nothing)
-        .retry(RetryPolicy::default())
+        .dead_letters(&letters)
+        .metrics(recorder)
+        // As many as the breaker needs failures, as a delivery that keeps its order should have.
+        .retry(RetryPolicy::default().with_max_retries(5))
         .circuit_breaker(BreakerConfig::default())
         .rate_limit(RateLimit { events: 1_000_000_000, per: Duration::from_secs(1), burst: 1_000_000 })
         .max_in_flight(256)
@@ -45,9 +50,13 @@ pub(super) fn run(options: &Options, effort: Effort, report: &Report) {
         return;
     }
     let runtime = Rc::new(runtime());
-    let ours = runtime.block_on(async { whole_stack() });
+    let recorder = DeliveryRecorder::new();
+    let ours = runtime.block_on(async { whole_stack(&recorder) });
     let mut contenders = [contender("stack", &runtime, ours), contender("bare adapter", &runtime, Nothing)];
     let figures = measure(&mut contenders, effort);
+    let counted = recorder.snapshot();
+    let own = counted.destination("nothing", "nothing").expect("the stack counts");
+    assert!(own.delivered > 0 && own.failed == FailureMetrics::default(), "nothing fails: {own:?}");
     let (ours, bare) = (&figures[0], &figures[1]);
     report.print(&Row {
         bench: BENCH.to_owned(),
