@@ -116,7 +116,7 @@
 //! ```
 //! In its tests the adapter runs through the public suite (feature `conformance`), which knows what an adapter owes its
 //! callers: `Suite::new(adapter).with_features(…).run().await.assert()`, see
-//! [`delivery::conformance`](crate::model::delivery::conformance).
+//! `model::delivery::conformance`.
 
 mod built_in;
 mod error;
