@@ -28,7 +28,7 @@ pub(super) async fn run<A: Adapter>(
     let mut sending = FuturesUnordered::new();
     // Who waits until every batch up to a number has its results.
     let mut flushes: Vec<(u64, oneshot::Sender<()>)> = Vec::new();
-    let (mut open, mut hurried) = (true, 0_usize);
+    let (mut open, mut hurried) = (true, false);
     // The turn for a place: kept from one round of the loop to the next, so that nobody gets before it.
     let mut turn: Option<BoxFuture<'static, Result<OwnedSemaphorePermit, AcquireError>>> = None;
     loop {
@@ -74,8 +74,7 @@ pub(super) async fn run<A: Adapter>(
             }
             command = commands.recv(), if open => match command {
                 Some(Command::Add(item)) => line.push(item, origin.elapsed()),
-                Some(Command::Hurry) => hurried += 1,
-                Some(Command::Calm) => hurried = hurried.saturating_sub(1),
+                Some(Command::Hurry) => hurried = true,
                 Some(Command::Clear) => drop(line.extract(|item| item.reply.is_closed())),
                 Some(Command::Flush(done)) => flushes.push((line.cut(), done)),
                 None => {
@@ -92,7 +91,7 @@ pub(super) async fn run<A: Adapter>(
                 }
             }
         }
-        if hurried > 0 && commands.is_empty() {
+        if hurried && commands.is_empty() {
             line.cut();
         }
     }

@@ -7,8 +7,7 @@
 //!   fill the batch up again.
 //! - Batches are sent one at a time, in order; meanwhile the next one is collected, and while a batch waits to be tried
 //!   again others are sent. A [`Delivery`](crate::Delivery) that was told to work on several envelopes at once sends
-//!   several. What has to keep its order does not come this way: the queue of a delivery and lists make batches of their
-//!   own, and send one after the other.
+//!   several. Only callers meet here: the queue of a delivery and lists make batches of their own.
 //! - An envelope whose caller has gone by the time its batch leaves is not sent. A batch that a breaker holds has left.
 //! - Callers wait while ten batches are inside: nothing is collected without bound. While the circuit breaker of a
 //!   delivery refuses, no more envelopes than it may hold are inside; the others are refused.
@@ -122,16 +121,10 @@ impl<A: Adapter> Batched<A> {
         }
     }
 
-    /// Waits for nobody until [`calm`](Self::calm) has been called as often: an envelope leaves with whatever comes together
-    /// with it.
+    /// From now on waits for nobody: an envelope leaves with whatever comes together with it.
     pub(crate) fn hurry(&self) {
         // If the actor has gone, nothing is left to hurry.
         let _ = self.mailbox.send(Command::Hurry);
-    }
-
-    /// Waits for others again.
-    pub(crate) fn calm(&self) {
-        let _ = self.mailbox.send(Command::Calm);
     }
 
     /// Envelopes that have no result yet.

@@ -12,8 +12,6 @@ pub(super) enum Command {
     Flush(oneshot::Sender<()>),
     /// From now on send what there is as soon as nothing more waits in the mailbox.
     Hurry,
-    /// One who was in a hurry is not any more.
-    Calm,
     /// Somebody was refused: make room by letting go of those whose callers have gone.
     Clear,
 }

@@ -107,7 +107,7 @@ impl<A: Adapter> Sender<A> {
                 failed.for_each(|(waiting, error)| waiting.answer(audience, Err(error)));
                 return;
             };
-            open = self.pass_again(again, open, audience).await;
+            open = self.pass_again(again, open, audience, moment).await;
         }
     }
 
@@ -216,10 +216,16 @@ impl<A: Adapter> Sender<A> {
     }
 
     /// Lets each envelope pass its rate limits once more; who waits for one that may not is told.
-    async fn pass_again(&self, again: &Again, open: Open, audience: &mut impl Audience) -> Open {
+    async fn pass_again(
+        &self,
+        again: &Again,
+        open: Open,
+        audience: &mut impl Audience,
+        moment: &Moment,
+    ) -> Open {
         let mut passed = Open::default();
         for (envelope, waiting) in open.0.into_iter().zip(open.1) {
-            let call = Call::new(&self.telemetry).with_key(envelope.key());
+            let call = Call::new(&self.telemetry).with_key(envelope.key()).at(moment);
             match again.rates.apply(call, || std::future::ready(Ok(()))).await {
                 Ok(()) => {
                     passed.0.push(envelope);

@@ -2,64 +2,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use dispatch_core::Envelope;
-use dispatch_core::policy::BatchPolicy;
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::protocol::{Command, Job};
+use super::protocol::Command;
+use super::queue::{Pace, Queue};
 use super::shared::Shared;
 use super::work;
-
-/// How much of what was queued is worked on at once.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Pace {
-    /// So many: their order is that in which they are begun, and no more.
-    AtOnce(usize),
-    /// One round after the other: what is begun has its outcome, retries included, before anything behind it is begun. A
-    /// round is a batch, or one envelope.
-    InOrder(BatchPolicy),
-}
-
-/// What waits, and since when.
-struct Queue {
-    pace: Pace,
-    jobs: VecDeque<(Instant, Job)>,
-}
-
-impl Queue {
-    fn push(&mut self, job: Job) {
-        // Only a batch asks how long it has waited.
-        let now = match (self.pace, self.jobs.back()) {
-            (Pace::AtOnce(_), Some((before, _))) => *before,
-            _ => Instant::now(),
-        };
-        self.jobs.push_back((now, job));
-    }
-
-    /// How many may begin while so many run.
-    fn ready(&self, running: usize, hurry: bool) -> usize {
-        let waiting = self.jobs.len();
-        match self.pace {
-            Pace::AtOnce(most) => waiting.min(most.saturating_sub(running)),
-            Pace::InOrder(_) if running > 0 => 0,
-            Pace::InOrder(round) => {
-                let is_due = hurry || self.due().is_some_and(|due| due <= Instant::now());
-                if is_due || waiting >= round.max_size { waiting.min(round.max_size) } else { 0 }
-            }
-        }
-    }
-
-    /// When the next round begins, whether it is full or not.
-    fn due(&self) -> Option<Instant> {
-        let (since, _) = self.jobs.front()?;
-        match self.pace {
-            Pace::AtOnce(_) => None,
-            Pace::InOrder(round) => since.checked_add(round.max_age),
-        }
-    }
-}
 
 /// The jobs that run.
 #[derive(Default)]
@@ -91,7 +42,7 @@ pub(super) async fn run(
     mut commands: mpsc::UnboundedReceiver<Command>,
     abandoned: watch::Sender<Option<Vec<Envelope>>>,
 ) {
-    let mut queue = Queue { pace, jobs: VecDeque::new() };
+    let mut queue = Queue::new(pace);
     let mut running = Running::default();
     let mut futures = FuturesUnordered::new();
     // The numbers of jobs that have their outcome.
@@ -101,31 +52,36 @@ pub(super) async fn run(
     let mut open = true;
     let mut stop: Option<Instant> = None;
     loop {
+        // Whoever has given up hurries nobody.
+        flushes.retain(|(_, done)| !done.is_closed());
         let hurry = !open || stop.is_some() || !flushes.is_empty();
-        let ready = queue.ready(running.jobs.len(), hurry);
-        let round: Vec<_> =
-            queue.jobs.drain(..ready).map(|(_, job)| (running.begin(job.envelope.clone()), job)).collect();
-        match pace {
-            Pace::AtOnce(_) => {
-                let each = round
-                    .into_iter()
-                    .map(|(number, job)| work::one(Arc::clone(&shared), number, job, end.clone()).boxed());
-                futures.extend(each);
+        loop {
+            let begun = queue.begin(running.jobs.len(), hurry);
+            if begun.is_empty() {
+                break;
             }
-            Pace::InOrder(_) if round.is_empty() => {}
-            Pace::InOrder(_) => futures.push(work::round(Arc::clone(&shared), round, end.clone()).boxed()),
+            let begun = begun.into_iter().map(|job| (running.begin(job.envelope.clone()), job));
+            match pace {
+                Pace::Single(_) => {
+                    futures.extend(begun.map(|(number, job)| {
+                        work::one(Arc::clone(&shared), number, job, end.clone()).boxed()
+                    }));
+                }
+                Pace::Rounds { .. } => {
+                    futures.push(work::round(Arc::clone(&shared), begun.collect(), end.clone()).boxed());
+                }
+            }
         }
         while flushes.front().is_some_and(|(number, _)| running.is_past(*number))
             && let Some((_, done)) = flushes.pop_front()
         {
-            shared.route.calm();
-            // Whoever asked may have gone.
+            // Whoever asked may have gone meanwhile.
             let _ = done.send(());
         }
-        if running.jobs.is_empty() && queue.jobs.is_empty() && (!open || stop.is_some()) {
+        if running.jobs.is_empty() && queue.is_empty() && (!open || stop.is_some()) {
             break;
         }
-        let due = queue.due().filter(|_| running.jobs.is_empty());
+        let due = queue.due(running.jobs.len());
         tokio::select! {
             biased;
             () = tokio::time::sleep_until(stop.unwrap_or_else(Instant::now)), if stop.is_some() => break,
@@ -135,19 +91,13 @@ pub(super) async fn run(
             Some(()) = futures.next() => {}
             command = commands.recv(), if open => match command {
                 Some(Command::Deliver(job)) => queue.push(job),
-                Some(Command::Flush(done)) => {
-                    shared.route.hurry();
-                    flushes.push_back((running.last + queue.jobs.len() as u64, done));
-                }
+                Some(Command::Flush(done)) => flushes.push_back((running.last + queue.len() as u64, done)),
                 Some(Command::Stop { until }) => {
                     stop = Some(stop.map_or(until, |earlier| earlier.min(until)));
-                    // Nobody comes any more to fill the batch, nor below.
+                    // Nobody comes any more to fill the batch of those who have called.
                     shared.route.hurry();
                 }
-                None => {
-                    open = false;
-                    shared.route.hurry();
-                }
+                None => open = false,
             },
             () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
         }
@@ -165,6 +115,6 @@ pub(super) async fn run(
             queue.push(job);
         }
     }
-    let left = running.jobs.into_values().chain(queue.jobs.into_iter().map(|(_, job)| job.envelope));
+    let left = running.jobs.into_values().chain(queue.into_jobs().map(|job| job.envelope));
     abandoned.send_replace(Some(left.collect()));
 }

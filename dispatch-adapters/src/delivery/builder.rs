@@ -9,8 +9,8 @@ use dispatch_core::{Clock, RegistrationError, SystemClock};
 use dispatch_metrics::DeliveryRecorder;
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use super::actor::Pace;
-use super::route::{self, Attempt, Route};
+use super::queue::Pace;
+use super::route::{self, Attempt, Lane, Route};
 use super::shared::Shared;
 use super::vitals::Vitals;
 use super::{Delivery, Fallback, actor};
@@ -102,14 +102,16 @@ impl DeliveryBuilder {
     }
 
     /// How many envelopes an open breaker holds, those in batches included, 1,000 unless given; the others are refused, and
-    /// so is the whole of a list or a batch for which there is no room. With 0, or with a fallback, all are.
+    /// so is the whole of a list or a batch for which there is no room. With 0, or with a fallback, all are. What is queued
+    /// and refused by the breaker stays in the queue and comes again, for free as what is held.
     pub fn max_held(mut self, max_held: usize) -> Self {
         self.max_held = max_held;
         self
     }
 
-    /// How long an outage may last before an envelope that a breaker holds pays for it with attempts: 24 hours unless
-    /// given. Until then every probe is free; later one that fails is an attempt of its envelope, which may be its last.
+    /// How long an outage may last before an envelope that a breaker holds, or one of the queue for which it has no room, pays
+    /// for it with attempts: 24 hours unless given. Until then every probe is free; later one that fails is an attempt of
+    /// its envelope, which may be its last.
     pub fn hold_for(mut self, limit: Duration) -> Self {
         self.hold_for = limit;
         self
@@ -182,8 +184,7 @@ impl DeliveryBuilder {
     /// after the other, or one batch after the other.
     ///
     /// More than one finish in any order. With a batch, as many batches are on their way at once as it takes for so
-    /// many envelopes; the place of one that waits to be tried again is free
-    /// for another.
+    /// many envelopes; the place of one that waits to be tried again is free for another.
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = Some(concurrency);
         self
@@ -295,15 +296,17 @@ impl DeliveryBuilder {
                 };
                 let behind = behind.with_telemetry(telemetry.clone());
                 let batched = Batched::start_with(batch, sends, behind, telemetry.clone())?;
-                Route::Batched(Around::new(rates, batched).with_telemetry(telemetry.clone()))
+                let adapter = Around::new(rates, batched).with_telemetry(telemetry.clone());
+                Route::Batched(Lane { policy: batch, adapter })
             }
         };
-        let batch = self.batch.unwrap_or(BatchPolicy { max_size: 1, max_age: Duration::MAX });
-        let pace = match concurrency {
-            1 => Pace::InOrder(batch),
-            // Jobs that wait for their batch to fill must not keep the others from filling it.
-            more if self.batch.is_some() => Pace::AtOnce(more.max(batch.max_size.saturating_mul(2))),
-            more => Pace::AtOnce(more),
+        let pace = match (self.batch, concurrency) {
+            (None, most) => Pace::Single(most),
+            (Some(batch), 1) => Pace::Rounds { batch, beside: None },
+            // Beside one that waits to be tried again there is room for another.
+            (Some(batch), most) => {
+                Pace::Rounds { batch, beside: Some(most.max(batch.max_size.saturating_mul(2))) }
+            }
         };
         let (ended, abandoned) = watch::channel(None);
         let (mailbox, commands) = mpsc::unbounded_channel();
@@ -318,8 +321,8 @@ impl DeliveryBuilder {
             vitals: Vitals::start(),
             room: Arc::new(Semaphore::new(self.queue)),
             queue: self.queue,
-            batch,
             attempts,
+            hold_for: self.hold_for,
             timeout: self.timeout,
             abandoned,
         });

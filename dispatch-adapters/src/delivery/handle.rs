@@ -11,6 +11,7 @@ use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryLabels, Health, Pr
 use dispatch_core::policy::RefusedBy;
 use tokio::sync::{mpsc, oneshot};
 
+use super::part::List;
 use super::protocol::{Command, Job};
 use super::route::{Course, Route};
 use super::shared::Shared;
@@ -41,7 +42,8 @@ impl Delivery {
         if self.shared.is_stopped() {
             return Err(self.shared.telemetry.refuse(RefusedBy::Stopped, None));
         }
-        self.shared.deliver(envelope, Course { progress, moment: &Moment::start() }).await
+        let course = Course { progress, moment: &Moment::start(), before: None };
+        self.shared.deliver(envelope, course).await
     }
 
     /// The labels of its metrics and logs.
@@ -172,7 +174,8 @@ impl Adapter for Delivery {
                     *slot = Some(result);
                 }
             };
-            done += shared.deliver_some(rest, &Progress::new(), &Moment::start(), told).await;
+            let list = List { envelopes: rest, before: &[] };
+            done += shared.deliver_part(list, &Moment::start(), told).await;
         }
         let stopped = || Err(shared.telemetry.refuse(RefusedBy::Stopped, None));
         results.into_iter().map(|result| result.unwrap_or_else(stopped)).collect()

@@ -4,7 +4,8 @@
 //! deliver ─► [fallback / dead letters] ─► retry ─► circuit breaker ─► rate limit ─► in-flight limit ─► timeout ─► adapter
 //! ```
 //! With a batch each envelope passes the rate limits on its way into it, and once more before it is tried again; the rest
-//! is around the batch:
+//! is around the batch. A batch that was refused and comes again passes them again, too: a turn that was kept for later
+//! would let more calls into a window than the limit allows.
 //! ```text
 //! deliver ─► [fallback / dead letters] ─► rate limit ─► batch ─► retry ─► circuit breaker ─► in-flight limit ─► timeout ─► adapter
 //! ```
@@ -19,13 +20,16 @@
 //!   batch, what the destination took of it is ahead of what failed and is tried again: where that matters use no batch, or
 //!   an adapter that takes a batch whole. What several callers deliver at the same time has no order.
 //! - What [`enqueue`](Delivery::enqueue) took ends in `Ok`, in a dead letter, or in the report of
-//!   [`shutdown`](Delivery::shutdown).
+//!   [`shutdown`](Delivery::shutdown). Without [`dead_letters`](DeliveryBuilder::dead_letters), what fails for good is an
+//!   error of its ticket and in the log, and nowhere else.
 
 mod actor;
 mod builder;
 mod fallback;
 mod handle;
+mod part;
 mod protocol;
+mod queue;
 mod route;
 mod shared;
 #[cfg(test)]

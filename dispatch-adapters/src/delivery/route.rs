@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use dispatch_core::Envelope;
 use dispatch_core::delivery::{Adapter, DeliveryError, Health, Progress, Receipt};
+use dispatch_core::policy::{BatchPolicy, History};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -32,12 +33,21 @@ pub(super) fn ask<'a>(
 pub(super) struct Course<'a> {
     pub(super) progress: &'a Progress,
     pub(super) moment: &'a Moment,
+    /// What was tried before its attempts of now.
+    pub(super) before: Option<&'a History>,
+}
+
+/// A way to the adapter in batches.
+pub(super) struct Lane {
+    /// When a batch is full, and when it is old.
+    pub(super) policy: BatchPolicy,
+    pub(super) adapter: Around<Rates, Batch>,
 }
 
 /// An adapter with its policies.
 pub(super) enum Route {
     Single(Around<Single, Arc<dyn Adapter>>),
-    Batched(Around<Rates, Batch>),
+    Batched(Lane),
 }
 
 impl Route {
@@ -48,32 +58,28 @@ impl Route {
     ) -> Result<Receipt, DeliveryError> {
         match self {
             Self::Single(adapter) => adapter.deliver_at(envelope, course.moment, course.progress).await,
-            Self::Batched(adapter) => adapter.deliver_at(envelope, course.moment, course.progress).await,
+            Self::Batched(lane) => lane.adapter.deliver_at(envelope, course.moment, course.progress).await,
         }
     }
 
+    /// Sends what callers have in the batch, and waits for the results of what came before.
     pub(super) async fn flush(&self) {
-        if let Self::Batched(adapter) = self {
-            adapter.inner().flush().await;
+        if let Self::Batched(lane) = self {
+            lane.adapter.inner().flush().await;
         }
     }
 
+    /// Callers who wait for others to fill their batch wait no longer.
     pub(super) fn hurry(&self) {
-        if let Self::Batched(adapter) = self {
-            adapter.inner().hurry();
-        }
-    }
-
-    pub(super) fn calm(&self) {
-        if let Self::Batched(adapter) = self {
-            adapter.inner().calm();
+        if let Self::Batched(lane) = self {
+            lane.adapter.inner().hurry();
         }
     }
 
     pub(super) async fn health(&self) -> Health {
         match self {
             Self::Single(adapter) => adapter.health().await,
-            Self::Batched(adapter) => adapter.health().await,
+            Self::Batched(lane) => lane.adapter.health().await,
         }
     }
 }

@@ -1,26 +1,22 @@
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dispatch_core::Envelope;
 use dispatch_core::delivery::{
-    DeadLetter, DeadLetterOrigin, DeliveryError, DeliveryEvent, DeliveryLabels, Health, HealthStatus,
-    Progress, Receipt,
+    DeadLetter, DeadLetterOrigin, DeliveryError, DeliveryEvent, DeliveryLabels, Health, HealthStatus, Receipt,
 };
-use dispatch_core::policy::{BatchPolicy, BreakerPhase, RefusedBy};
+use dispatch_core::policy::{BreakerPhase, Failure as _, History, RefusedBy};
 use dispatch_core::uuid::Uuid;
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, OptionFuture, join};
-use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::time::Instant;
+use tokio::sync::{Semaphore, watch};
 use tracing::{Instrument, Level};
 
 use super::Fallback;
 use super::route::{Course, Route};
 use super::vitals::Vitals;
 use crate::dead_letters::DeadLetters;
-use crate::policy::{Breaker, Call, Gate, Moment, Policy, Rates, Telemetry};
+use crate::policy::{Breaker, Gate, Telemetry};
 
 /// What the clones of a delivery share.
 pub(super) struct Shared {
@@ -35,10 +31,10 @@ pub(super) struct Shared {
     /// What bounds the mailbox: one permit for each job that has no result.
     pub(super) room: Arc<Semaphore>,
     pub(super) queue: usize,
-    /// When a batch is full, and when it is old; one envelope without one.
-    pub(super) batch: BatchPolicy,
     /// How often an envelope is tried.
     pub(super) attempts: u32,
+    /// How long the failed probes of an outage are free.
+    pub(super) hold_for: Duration,
     /// How long an attempt may take.
     pub(super) timeout: Duration,
     /// What its actor left behind, once it has ended.
@@ -71,7 +67,7 @@ impl Shared {
         )
     }
 
-    fn batch_span(&self, envelopes: usize) -> tracing::Span {
+    pub(super) fn batch_span(&self, envelopes: usize) -> tracing::Span {
         let DeliveryLabels { adapter, destination } = self.telemetry.labels();
         tracing::info_span!("deliver_batch", %adapter, %destination, envelopes)
     }
@@ -94,118 +90,37 @@ impl Shared {
                 self.telemetry.emit(DeliveryEvent::Delivered);
                 Ok(receipt)
             }
-            Err(error) => self.failed(envelope, error).boxed().await,
+            Err(error) => self.failed(envelope, self.recall(course.before, error)).boxed().await,
         }
-    }
-
-    /// Delivers the first of a list of envelopes, in their order and together: as many as fit into a batch and pass the
-    /// rate limits before it is old. Each outcome is told as soon as it is known; how many there were, at least one.
-    ///
-    /// Without a batch it is one, and `progress` is its.
-    pub(super) async fn deliver_some(
-        &self,
-        envelopes: &[Envelope],
-        progress: &Progress,
-        moment: &Moment,
-        mut told: impl FnMut(usize, Result<Receipt, DeliveryError>) + Send,
-    ) -> usize {
-        let Route::Batched(adapter) = &self.route else {
-            if let Some(envelope) = envelopes.first() {
-                told(0, self.deliver(envelope, Course { progress, moment }).await);
-            }
-            return 1;
-        };
-        let _running = self.vitals.enter();
-        if self.gate.is_closed() {
-            if let Some(envelope) = envelopes.first() {
-                told(0, self.settle(envelope, Gate::refuse(&self.telemetry)).await);
-            }
-            return 1;
-        }
-        let (passed, refused) = self.pass(envelopes, adapter.policy()).await;
-        if let Some(error) = refused {
-            told(passed, Err(error));
-        }
-        let Some(batch) = envelopes.get(..passed).filter(|batch| !batch.is_empty()) else {
-            return 1;
-        };
-        let (tell, mut answers) = mpsc::unbounded_channel();
-        let send = async move {
-            let mut audience = move |place, answer| {
-                // The other half waits for all of them.
-                let _ = tell.send((place, answer));
-            };
-            let sent = adapter.inner().send(batch.to_vec(), &mut audience, moment);
-            if tracing::span_enabled!(Level::INFO) {
-                sent.instrument(self.batch_span(batch.len())).boxed().await;
-            } else {
-                sent.await;
-            }
-        };
-        let settle = async {
-            // One failure after the other goes its way, and keeps back the answers of none that was delivered.
-            let mut failed: VecDeque<(&Envelope, usize, DeliveryError)> = VecDeque::new();
-            let mut settling: OptionFuture<BoxFuture<'_, _>> = None.into();
-            let (mut open, mut busy) = (true, false);
-            loop {
-                if !busy && let Some((envelope, place, error)) = failed.pop_front() {
-                    busy = true;
-                    let settle = async move { (place, self.settle(envelope, error).await) };
-                    settling = Some(settle.boxed()).into();
-                }
-                tokio::select! {
-                    biased;
-                    answer = answers.recv(), if open => match answer {
-                        Some((place, answer)) => {
-                            self.vitals.note(&answer, moment);
-                            match (answer, batch.get(place)) {
-                                (Ok(receipt), _) => {
-                                    self.telemetry.emit(DeliveryEvent::Delivered);
-                                    told(place, Ok(receipt));
-                                }
-                                (Err(error), Some(envelope)) => failed.push_back((envelope, place, error)),
-                                (Err(error), None) => told(place, Err(error)),
-                            }
-                        }
-                        None => open = false,
-                    },
-                    Some((place, outcome)) = &mut settling, if busy => {
-                        busy = false;
-                        told(place, outcome);
-                    }
-                    else => break,
-                }
-            }
-        };
-        join(send, settle).await;
-        passed
-    }
-
-    /// How many of a list pass the rate limits, one after the other, before their batch is full or old; and why the next
-    /// one may not, if it is refused first of all.
-    async fn pass(&self, envelopes: &[Envelope], rates: &Rates) -> (usize, Option<DeliveryError>) {
-        let since = Instant::now();
-        for (passed, envelope) in envelopes.iter().take(self.batch.max_size).enumerate() {
-            let call = Call::new(&self.telemetry).with_key(envelope.key());
-            let age = since.elapsed().saturating_add(rates.wait(call));
-            if passed > 0 && age >= self.batch.max_age {
-                return (passed, None);
-            }
-            if let Err(error) = rates.apply(call, || std::future::ready(Ok(()))).await {
-                return (passed, Some(error).filter(|_| passed == 0));
-            }
-        }
-        (envelopes.len().min(self.batch.max_size), None)
     }
 
     /// What comes after the last failure of an envelope, in a span if anybody looks.
-    async fn settle(&self, envelope: &Envelope, error: DeliveryError) -> Result<Receipt, DeliveryError> {
-        let settled = self.failed(envelope, error);
+    pub(super) async fn settle(
+        &self,
+        envelope: &Envelope,
+        before: Option<&History>,
+        error: DeliveryError,
+    ) -> Result<Receipt, DeliveryError> {
+        let settled = self.failed(envelope, self.recall(before, error));
         if tracing::span_enabled!(Level::INFO) {
             settled.instrument(self.span(envelope)).boxed().await
         } else {
             settled.boxed().await
         }
+    }
+
+    /// The error with what was tried before, so that whoever reads it knows of all turns.
+    pub(super) fn recall(&self, before: Option<&History>, error: DeliveryError) -> DeliveryError {
+        let Some(before) = before else {
+            return error;
+        };
+        let history = match error.history() {
+            Some(later) => later.clone().after(before),
+            // Without a retry policy it was one attempt, if it was any.
+            None if error.refusal().is_some() => before.clone(),
+            None => before.clone().with_failure(self.telemetry.now()),
+        };
+        error.with_history(history)
     }
 
     async fn failed(&self, envelope: &Envelope, error: DeliveryError) -> Result<Receipt, DeliveryError> {

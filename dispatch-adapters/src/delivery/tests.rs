@@ -16,10 +16,13 @@ use super::*;
 use crate::dead_letters::DeadLetters;
 
 mod batches;
+mod bounds;
+mod defaults;
 mod fallback;
 mod health;
 mod holding;
 mod outage;
+mod rounds;
 
 const fn s(s: u64) -> Duration {
     Duration::from_secs(s)

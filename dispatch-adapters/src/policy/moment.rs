@@ -9,6 +9,13 @@ use tokio::time::Instant;
 /// - A reading holds until [`forget`](Self::forget); whoever waits for something forgets afterwards.
 /// - It is shared by the policies of one call, which never run at the same time, so the order of memory does not
 ///   matter.
+///
+/// # Patience
+/// Nobody waits with what a queue has taken, so its calls are patient: the rounds and the single envelopes that the actor of
+/// a delivery works on (`delivery/work.rs`), and no other. A breaker holds them past `give_up_after` (`breaker/hold.rs`),
+/// they wait for a place behind other batches without being counted or refused (`batch/sending.rs`), and the time of
+/// either does not count when it is asked whether there is time for another attempt (`retry.rs`). Who has called waits, so
+/// all else is impatient; the two never share a batch.
 #[derive(Debug)]
 pub(crate) struct Moment {
     origin: Instant,

@@ -112,6 +112,37 @@ pub struct History {
     pub last_failed_at: SystemTime,
 }
 
+impl History {
+    /// All of it, where `earlier` was tried before.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use dispatch_core::policy::History;
+    ///
+    /// let one = |error: &str, second| {
+    ///     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+    ///     History { attempts: 1, first_error: error.to_owned(), first_failed_at: at, last_failed_at: at }
+    /// };
+    /// let both = one("still down", 9).after(&one("down", 5));
+    /// assert_eq!((both.attempts, both.first_error.as_str()), (2, "down"));
+    /// assert!(both.first_failed_at < both.last_failed_at);
+    /// ```
+    #[must_use]
+    pub fn after(self, earlier: &Self) -> Self {
+        Self {
+            attempts: earlier.attempts.saturating_add(self.attempts),
+            last_failed_at: self.last_failed_at,
+            ..earlier.clone()
+        }
+    }
+
+    /// With one more attempt, that failed at `at`.
+    #[must_use]
+    pub fn with_failure(self, at: SystemTime) -> Self {
+        Self { attempts: self.attempts.saturating_add(1), last_failed_at: at, ..self }
+    }
+}
+
 /// An error that policies can read, and can make.
 ///
 /// Policies go around anything that fails with such an error: adapters, dispatchers and plain futures.

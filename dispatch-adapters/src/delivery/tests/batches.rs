@@ -93,43 +93,6 @@ async fn a_batch_has_time_for_all_its_envelopes() {
     assert_eq!((puppet.taken(), puppet.calls()), (100, 100), "each once");
 }
 
-#[tokio::test(start_paused = true)]
-async fn over_the_bound_envelopes_are_refused_also_in_front_of_a_batch() {
-    let puppet = Arc::new(Puppet::default());
-    puppet.down.store(true, Ordering::SeqCst);
-    let config = BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() };
-    let delivery = Delivery::to(Arc::clone(&puppet))
-        .circuit_breaker(config)
-        .max_held(15)
-        .batch(BatchPolicy { max_size: 10, max_age: s(1) })
-        .start()
-        .unwrap();
-    let deliver = |count: usize| -> Vec<_> {
-        let one = || {
-            let delivery = delivery.clone();
-            tokio::spawn(async move { delivery.deliver(&event()).await })
-        };
-        (0..count).map(|_| one()).collect()
-    };
-    // The first ten open it; of the others that are inside by then, what is over the bound is refused.
-    let first = deliver(40);
-    tokio::time::sleep(s(5)).await;
-    assert_eq!(delivery.breaker().unwrap().phase(), BreakerPhase::Open);
-    assert_eq!(first.iter().filter(|call| !call.is_finished()).count(), 15);
-    let more = deliver(20);
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    assert!(more.iter().all(tokio::task::JoinHandle::is_finished), "refused at once");
-    for refused in more {
-        assert_eq!(refused.await.unwrap().unwrap_err().refusal().unwrap().by, RefusedBy::CircuitOpen);
-    }
-    puppet.down.store(false, Ordering::SeqCst);
-    let mut delivered = 0;
-    for call in first {
-        delivered += usize::from(call.await.unwrap().is_ok());
-    }
-    assert_eq!((delivered, puppet.taken()), (15, 15));
-}
-
 /// Fails every third call, takes its time, and remembers the order of what it took.
 #[derive(Default)]
 struct Moody(AtomicUsize, std::sync::Mutex<Vec<dispatch_core::uuid::Uuid>>);
@@ -294,30 +257,6 @@ async fn what_is_tried_again_keeps_to_the_rate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_room_in_a_batch_is_refused_when_the_breaker_opens() {
-    let puppet = Arc::new(Puppet::default());
-    puppet.hangs.store(true, Ordering::SeqCst);
-    let delivery = Delivery::to(Arc::clone(&puppet))
-        .timeout(s(5))
-        .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
-        .max_held(2)
-        .batch(BatchPolicy { max_size: 1, max_age: s(1) })
-        .start()
-        .unwrap();
-    let calls: Vec<_> = (0..30)
-        .map(|_| {
-            let delivery = delivery.clone();
-            tokio::spawn(async move { delivery.deliver(&event()).await })
-        })
-        .collect();
-    tokio::time::sleep(s(4)).await;
-    assert!(calls.iter().all(|call| !call.is_finished()), "ten are inside, the others wait for room");
-    tokio::time::sleep(s(2)).await;
-    assert_eq!(delivery.breaker().unwrap().phase(), BreakerPhase::Open);
-    assert_eq!(calls.iter().filter(|call| !call.is_finished()).count(), 2, "no more are held");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_queue_that_is_spread_over_batches_by_its_rate_keeps_its_order() {
     let moody = Arc::new(Moody::default());
     let delivery = Delivery::to(Arc::clone(&moody))
@@ -423,38 +362,6 @@ async fn with_concurrency_one_that_fails_again_and_again_keeps_back_no_other_bat
     assert!(delivery.enqueue(event()).unwrap().await.is_ok());
     assert!(before.elapsed() <= s(1), "{:?}", before.elapsed());
     assert!(poison.await.is_ok());
-}
-
-#[tokio::test(start_paused = true)]
-async fn over_the_bound_callers_are_refused_when_a_list_opens_the_breaker() {
-    let puppet = Arc::new(Puppet::default());
-    puppet.down.store(true, Ordering::SeqCst);
-    let delivery = Delivery::to(Arc::clone(&puppet))
-        .retry(RetryPolicy::default())
-        .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
-        .max_held(15)
-        .batch(BatchPolicy { max_size: 10, max_age: s(2) })
-        .start()
-        .unwrap();
-    let list: Vec<_> = (0..10).map(|_| event()).collect();
-    let other = delivery.clone();
-    let list = tokio::spawn(async move { other.deliver_batch(&list).await });
-    let calls: Vec<_> = (0..40)
-        .map(|_| {
-            let delivery = delivery.clone();
-            tokio::spawn(async move { delivery.deliver(&event()).await })
-        })
-        .collect();
-    tokio::time::sleep(s(10)).await;
-    let held = calls.iter().filter(|call| !call.is_finished()).count();
-    assert!((1..=15).contains(&held), "{held} are held, the others are refused");
-    puppet.down.store(false, Ordering::SeqCst);
-    let told = |result: &Result<Receipt, DeliveryError>| match result {
-        Ok(_) => true,
-        // No room for all of it; what was tried is told.
-        Err(error) => error.refusal().is_some() && error.history().is_some(),
-    };
-    assert!(list.await.unwrap().iter().all(told));
 }
 
 #[tokio::test(start_paused = true)]

@@ -35,23 +35,6 @@ async fn ten_minutes_of_outage_lose_nothing_and_fill_no_dead_letters() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn over_the_bound_of_what_is_held_the_caller_is_refused_with_the_time_that_remains() {
-    let puppet = Arc::new(Puppet::default());
-    puppet.down.store(true, Ordering::SeqCst);
-    let config = BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() };
-    let delivery = Delivery::to(Arc::clone(&puppet)).circuit_breaker(config).max_held(1).start().unwrap();
-    assert!(delivery.deliver(&event()).await.unwrap_err().refusal().is_none());
-    let (held, envelope) = (delivery.clone(), event());
-    let held = tokio::spawn(async move { held.deliver(&envelope).await });
-    tokio::task::yield_now().await;
-    let refused = delivery.deliver(&event()).await.unwrap_err();
-    let refusal = refused.refusal().unwrap();
-    assert_eq!((refusal.by, refusal.retry_in), (RefusedBy::CircuitOpen, Some(s(60))));
-    puppet.down.store(false, Ordering::SeqCst);
-    assert!(held.await.unwrap().is_ok());
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_call_that_is_held_ends_when_the_retries_give_up_and_what_is_queued_stays_held() {
     let (puppet, grave) = (Arc::new(Puppet::default()), Arc::new(Puppet::default()));
     puppet.down.store(true, Ordering::SeqCst);
@@ -296,11 +279,12 @@ async fn an_envelope_that_fails_by_itself_does_not_block_a_queue_for_ever() {
 
 #[tokio::test(start_paused = true)]
 async fn what_a_queue_holds_for_long_has_not_used_up_its_time() {
-    for batch in [false, true] {
+    for (batch, concurrency) in [(false, 1), (true, 1), (false, 8), (true, 8)] {
         let puppet = Arc::new(Puppet::default());
         puppet.down.store(true, Ordering::SeqCst);
         let mut delivery = Delivery::to(Arc::clone(&puppet))
             .retry(RetryPolicy { give_up_after: Some(s(60)), ..RetryPolicy::default() })
+            .concurrency(concurrency)
             .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() });
         if batch {
             delivery = delivery.batch(BatchPolicy { max_size: 1, max_age: s(1) });
@@ -312,7 +296,7 @@ async fn what_a_queue_holds_for_long_has_not_used_up_its_time() {
         delivery.breaker().unwrap().reset(crate::policy::Operation::new("repair"));
         tokio::time::sleep(Duration::from_millis(1)).await;
         puppet.down.store(false, Ordering::SeqCst);
-        assert!(queued.await.is_ok(), "with a batch: {batch}");
+        assert!(queued.await.is_ok(), "with a batch: {batch}, {concurrency} at once");
     }
 }
 
@@ -342,57 +326,4 @@ async fn a_fallback_that_hangs_is_given_up() {
     let before = Instant::now();
     assert!(delivery.deliver(&event()).await.is_err());
     assert_eq!(before.elapsed(), s(5));
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_waits_behind_a_batch_that_is_held_is_bounded_and_gives_up_in_time() {
-    let puppet = Arc::new(Puppet::default());
-    puppet.down.store(true, Ordering::SeqCst);
-    let delivery = Delivery::to(Arc::clone(&puppet))
-        .retry(RetryPolicy { give_up_after: Some(s(20)), ..RetryPolicy::default() })
-        .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
-        .max_held(30)
-        .batch(BatchPolicy { max_size: 10, max_age: s(1) })
-        .start()
-        .unwrap();
-    let queued = delivery.enqueue(event()).unwrap();
-    tokio::time::sleep(s(3)).await;
-    assert_eq!(delivery.breaker().unwrap().phase(), BreakerPhase::Open);
-    let (other, lone) = (delivery.clone(), event());
-    let lone = tokio::spawn(async move { other.deliver(&lone).await });
-    let before = Instant::now();
-    let list: Vec<_> = (0..10).map(|_| event()).collect();
-    let results = delivery.deliver_batch(&list).await;
-    assert!(before.elapsed() <= s(20), "{:?}", before.elapsed());
-    assert!(results.iter().all(|result| result.as_ref().is_err_and(|error| error.refusal().is_some())));
-    assert!(lone.await.unwrap().unwrap_err().refusal().is_some());
-    assert!(before.elapsed() <= s(22), "{:?}", before.elapsed());
-    puppet.down.store(false, Ordering::SeqCst);
-    assert!(queued.await.is_ok(), "what is queued stays held");
-}
-
-#[tokio::test(start_paused = true)]
-async fn callers_who_have_gone_take_no_room_from_others() {
-    let puppet = Arc::new(Puppet::default());
-    puppet.down.store(true, Ordering::SeqCst);
-    let delivery = Delivery::to(Arc::clone(&puppet))
-        .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
-        .max_held(15)
-        .batch(BatchPolicy { max_size: 1, max_age: s(1) })
-        .start()
-        .unwrap();
-    assert!(delivery.deliver(&event()).await.is_err());
-    let gone: Vec<_> = (0..15)
-        .map(|_| {
-            let delivery = delivery.clone();
-            tokio::spawn(async move { tokio::time::timeout(s(5), delivery.deliver(&event())).await })
-        })
-        .collect();
-    tokio::time::sleep(s(6)).await;
-    assert!(gone.iter().all(tokio::task::JoinHandle::is_finished));
-    // The first that is refused makes room for those after it.
-    assert!(delivery.deliver(&event()).await.unwrap_err().refusal().is_some());
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    puppet.down.store(false, Ordering::SeqCst);
-    assert!(delivery.deliver(&event()).await.is_ok());
 }

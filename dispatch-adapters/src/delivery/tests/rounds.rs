@@ -1,0 +1,125 @@
+//! What a queue makes of a batch: rounds, their time and their size.
+
+use super::*;
+
+/// What observers were told, in its order.
+#[derive(Default)]
+struct Told(std::sync::Mutex<Vec<DeliveryEvent>>);
+
+impl DeliveryObserver for Told {
+    fn on_event(&self, _: &DeliveryLabels, event: &DeliveryEvent) {
+        self.0.lock().unwrap().push(*event);
+    }
+}
+
+impl Told {
+    fn pick<T>(&self, pick: impl Fn(&DeliveryEvent) -> Option<T>) -> Vec<T> {
+        self.0.lock().unwrap().iter().filter_map(pick).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_latency_of_a_batch_is_without_the_wait_for_its_rate() {
+    let (puppet, told) = (Arc::new(Puppet { fail_first: 3, ..Puppet::default() }), Arc::new(Told::default()));
+    let delivery = Delivery::to(puppet)
+        .retry(RetryPolicy::default())
+        .rate_limit(RateLimit::per_second(1))
+        .batch(BatchPolicy { max_size: 3, max_age: s(10) })
+        .observe(Arc::clone(&told) as Arc<dyn DeliveryObserver>)
+        .start()
+        .unwrap();
+    for _ in 0..3 {
+        drop(delivery.enqueue(event()).unwrap());
+    }
+    let before = Instant::now();
+    assert!(delivery.shutdown(s(60)).await.is_complete());
+    assert!(before.elapsed() >= s(5), "the first attempt waits for two turns, the second one for three");
+    let latencies = told.pick(|event| match event {
+        DeliveryEvent::Attempted { latency, .. } => Some(*latency),
+        _ => None,
+    });
+    assert_eq!(latencies, [Duration::ZERO; 2], "the destination answers at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_whose_window_ends_while_a_batch_waits_for_its_rate_lets_it_pass() {
+    let (puppet, told) = (Arc::new(Puppet { fail_first: 1, ..Puppet::default() }), Arc::new(Told::default()));
+    let delivery = Delivery::to(puppet)
+        .circuit_breaker(BreakerConfig {
+            failure_threshold: 1,
+            recovery_timeout: s(1),
+            ..BreakerConfig::default()
+        })
+        .rate_limit(RateLimit { per: s(5), ..RateLimit::per_second(1) })
+        .batch(BatchPolicy { max_size: 1, max_age: s(10) })
+        .observe(Arc::clone(&told) as Arc<dyn DeliveryObserver>)
+        .start()
+        .unwrap();
+    assert!(delivery.deliver_batch(&[event()]).await[0].is_err());
+    assert!(delivery.deliver_batch(&[event()]).await[0].is_ok());
+    assert!(told.pick(|event| matches!(event, DeliveryEvent::Held { .. }).then_some(())).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_that_was_given_up_hurries_nobody() {
+    let (puppet, told) = (Arc::new(Puppet::default()), Arc::new(Told::default()));
+    puppet.down.store(true, Ordering::SeqCst);
+    let delivery = Delivery::to(Arc::clone(&puppet))
+        .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
+        .retry(RetryPolicy::default())
+        .batch(BatchPolicy { max_size: 10, max_age: s(600) })
+        .concurrency(100)
+        .observe(Arc::clone(&told) as Arc<dyn DeliveryObserver>)
+        .start()
+        .unwrap();
+    drop(delivery.enqueue(event()).unwrap());
+    assert!(tokio::time::timeout(s(1), delivery.flush()).await.is_err(), "it is held");
+    for _ in 0..10 {
+        drop(delivery.enqueue(event()).unwrap());
+        tokio::time::sleep(s(1)).await;
+    }
+    puppet.down.store(false, Ordering::SeqCst);
+    tokio::time::sleep(s(120)).await;
+    assert_eq!(puppet.taken(), 11);
+    let sizes = told.pick(|event| match event {
+        DeliveryEvent::Batched { size } => Some(*size),
+        _ => None,
+    });
+    assert!(sizes.iter().all(|size| [1, 10].contains(size)) && sizes.contains(&10), "{sizes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_and_the_queue_make_batches_of_their_own_also_side_by_side() {
+    let puppet = Arc::new(Puppet::default());
+    puppet.down.store(true, Ordering::SeqCst);
+    let delivery = Delivery::to(Arc::clone(&puppet))
+        .retry(RetryPolicy { give_up_after: Some(s(20)), ..RetryPolicy::default() })
+        .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
+        .batch(BatchPolicy { max_size: 10, max_age: s(1) })
+        .concurrency(100)
+        .start()
+        .unwrap();
+    let before = Instant::now();
+    let queued = delivery.enqueue(event()).unwrap();
+    let error = delivery.deliver(&event()).await.unwrap_err();
+    assert!((s(20)..s(23)).contains(&before.elapsed()), "{:?}", before.elapsed());
+    assert_eq!(error.refusal().unwrap().by, RefusedBy::CircuitOpen);
+    tokio::time::sleep(s(3600)).await;
+    puppet.down.store(false, Ordering::SeqCst);
+    assert!(queued.await.is_ok(), "what is queued stays held");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_gate_settles_all_of_a_list_at_once() {
+    let puppet = Arc::new(Puppet::default());
+    puppet.disabled.store(true, Ordering::SeqCst);
+    let batch = BatchPolicy { max_size: 2, max_age: s(1) };
+    let delivery = Delivery::to(Arc::clone(&puppet)).batch(batch).start().unwrap();
+    assert!(delivery.deliver_batch(&[event()]).await[0].is_err());
+    let list = [(); 5].map(|()| event());
+    let list = super::part::List { envelopes: &list, before: &[] };
+    let mut told = Vec::new();
+    let tell = |place, outcome: Result<Receipt, DeliveryError>| told.push((place, outcome.is_err()));
+    let settled = delivery.shared.deliver_part(list, &crate::policy::Moment::start(), tell).await;
+    assert_eq!((settled, told), (5, (0..5).map(|place| (place, true)).collect()));
+}
