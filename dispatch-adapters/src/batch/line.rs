@@ -7,7 +7,7 @@ use dispatch_core::policy::{Batch, BatchPolicy};
 ///
 /// - Batches are numbered as they are closed, and leave in that order.
 /// - An item is inside from [`push`](Self::push) until its batch is [`finished`](Self::finished) or it is
-///   [taken back](Self::take_back).
+///   [taken back](Self::take_back); it may have its answer long before.
 #[derive(Debug)]
 pub(super) struct Line<T> {
     batch: Batch<T>,
@@ -93,21 +93,16 @@ impl<T> Line<T> {
         back
     }
 
-    /// Whether more than `most` are inside, and some of them have not been sent.
-    pub(super) fn can_take_back(&self, most: usize) -> bool {
-        self.inside > most && !(self.batch.is_empty() && self.ready.is_empty())
+    /// Whether there is anything that has not been sent.
+    pub(super) fn has_unsent(&self) -> bool {
+        !(self.batch.is_empty() && self.ready.is_empty())
     }
 
-    /// Takes back the youngest items that have not been sent, until no more than `most` are inside.
-    pub(super) fn take_back(&mut self, most: usize) -> Vec<T> {
-        let mut back = Vec::new();
-        while self.inside > most {
-            let Some(item) = self.batch.pop().or_else(|| self.pop_ready()) else {
-                break;
-            };
-            self.inside -= 1;
-            back.push(item);
-        }
+    /// Takes back the youngest items that have not been sent, so many or all of them.
+    pub(super) fn take_back(&mut self, count: usize) -> Vec<T> {
+        let back: Vec<_> =
+            std::iter::from_fn(|| self.batch.pop().or_else(|| self.pop_ready())).take(count).collect();
+        self.inside -= back.len();
         back
     }
 

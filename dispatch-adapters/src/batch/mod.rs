@@ -15,7 +15,10 @@
 mod actor;
 mod line;
 mod protocol;
+mod room;
 mod sending;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,6 +34,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::policy::{Breaker, Moment, Rates, Retry, Telemetry};
 use protocol::{Command, Item};
+use room::Room;
 use sending::Sender;
 pub(crate) use sending::{Ask, Audience};
 
@@ -40,9 +44,7 @@ pub(crate) use sending::{Ask, Audience};
 pub struct Batched<A> {
     sender: Arc<Sender<A>>,
     mailbox: mpsc::UnboundedSender<Command>,
-    /// What bounds the mailbox: one permit for each envelope that has no result yet.
-    room: Arc<Semaphore>,
-    capacity: usize,
+    room: Room,
     hold: Option<Hold>,
 }
 
@@ -58,7 +60,7 @@ pub(crate) struct Sends<A> {
     pub(crate) ask: Option<Ask<A>>,
 }
 
-/// How what failed is tried again.
+/// How what failed of a batch is tried again.
 pub(crate) struct Again {
     pub(crate) retry: Retry,
     /// What each envelope passes once more.
@@ -70,6 +72,16 @@ pub(crate) struct Again {
 pub(crate) struct Hold {
     pub(crate) breaker: Breaker,
     pub(crate) most: usize,
+}
+
+impl Hold {
+    /// The refusal of one who has waited for its turn for too long: by the breaker only if that is what kept it.
+    fn refuse(hold: Option<&Self>, telemetry: &Telemetry) -> DeliveryError {
+        match hold.and_then(|hold| hold.breaker.refuses()) {
+            Some(remaining) => telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining)),
+            None => telemetry.refuse(RefusedBy::QueueFull, None),
+        }
+    }
 }
 
 impl<A: Adapter> Batched<A> {
@@ -97,13 +109,13 @@ impl<A: Adapter> Batched<A> {
         let Sends { at_once, hold, again, ask } = sends;
         let batches = policy.max_size.saturating_mul(at_once.max(Self::BATCHES));
         // With room for all that may be held, whoever waits for room is one too many.
-        let capacity = batches.max(hold.as_ref().map_or(0, |hold| hold.most)).min(Semaphore::MAX_PERMITS);
+        let room = Room::new(batches.max(hold.as_ref().map_or(0, |hold| hold.most)));
         let places = Arc::new(Semaphore::new(at_once.clamp(1, Semaphore::MAX_PERMITS)));
         let adapter = Arc::new(adapter);
         let sender = Arc::new(Sender { adapter, ask, telemetry, again, hold: hold.clone(), places });
         let (mailbox, commands) = mpsc::unbounded_channel();
-        runtime.spawn(actor::run(policy, hold.clone(), Arc::clone(&sender), commands));
-        Ok(Self { sender, mailbox, room: Arc::new(Semaphore::new(capacity)), capacity, hold })
+        runtime.spawn(actor::run(policy, hold.clone(), Arc::clone(&sender), room.clone(), commands));
+        Ok(Self { sender, mailbox, room, hold })
     }
 
     /// Sends these together as they are, when it is their turn; what of them fails is tried again together.
@@ -130,7 +142,7 @@ impl<A: Adapter> Batched<A> {
     /// Envelopes that have no result yet.
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.capacity - self.room.available_permits()
+        self.room.pending()
     }
 
     /// What is behind the batch.
@@ -145,8 +157,10 @@ impl<A: Adapter> Batched<A> {
     /// A refusal, while the breaker refuses and as much is inside as it may hold.
     async fn enter(&self) -> Result<Option<OwnedSemaphorePermit>, DeliveryError> {
         let refuse = |remaining| {
-            // If the actor has gone, there is nothing to clear.
-            let _ = self.mailbox.send(Command::Clear);
+            if self.room.begin_clearing() {
+                // If the actor has gone, there is nothing to clear.
+                let _ = self.mailbox.send(Command::Clear);
+            }
             self.sender.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining))
         };
         let over = |hold: &&Hold| self.pending() >= hold.most;
@@ -154,14 +168,13 @@ impl<A: Adapter> Batched<A> {
             return Err(refuse(remaining));
         }
         // Without waiting, also when many come at once.
-        if let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() {
+        if let Some(permit) = self.room.try_enter() {
             return Ok(Some(permit));
         }
-        let room = Arc::clone(&self.room).acquire_owned();
         let refusing = OptionFuture::from(self.hold.as_ref().map(|hold| hold.breaker.refusing()));
         tokio::select! {
             biased;
-            permit = room => Ok(permit.ok()),
+            permit = self.room.enter() => Ok(permit.ok()),
             // Whoever waits for room finds as much inside as may be.
             Some(remaining) = refusing => Err(refuse(remaining)),
         }
@@ -187,13 +200,16 @@ impl<A: Adapter> Adapter for Batched<A> {
     }
 
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
-        let stopped = || DeliveryError::retry("the batch in front of the destination has been stopped");
+        let stopped = || -> DeliveryError { self.sender.telemetry.refuse(RefusedBy::Stopped, None) };
         let permit = self.enter().await?.ok_or_else(stopped)?;
         let (reply, result) = oneshot::channel();
         let until = self.sender.again.as_ref().and_then(|again| again.retry.gives_up_at());
         let item = Item { envelope: envelope.clone(), until, reply, permit };
         self.mailbox.send(Command::Add(item)).map_err(|_| stopped())?;
-        result.await.unwrap_or_else(|_| Err(stopped()))
+        // It may have been on its way.
+        let lost =
+            || DeliveryError::retry("the batch in front of the destination ended before it had a result");
+        result.await.unwrap_or_else(|_| Err(lost()))
     }
 
     /// A batch as it is; it does not wait for others.
@@ -221,8 +237,7 @@ impl<A> Clone for Batched<A> {
         Self {
             sender: Arc::clone(&self.sender),
             mailbox: self.mailbox.clone(),
-            room: Arc::clone(&self.room),
-            capacity: self.capacity,
+            room: self.room.clone(),
             hold: self.hold.clone(),
         }
     }

@@ -10,7 +10,7 @@ pub(super) enum Command {
     Add(Item),
     /// Send the batch, and answer when it has its results and so has everything before it.
     Flush(oneshot::Sender<()>),
-    /// From now on send what there is as soon as nothing more waits in the mailbox.
+    /// From now on what there is wants to leave as soon as nothing more waits in the mailbox.
     Hurry,
     /// Somebody was refused: make room by letting go of those whose callers have gone.
     Clear,

@@ -68,22 +68,22 @@ impl<A: Adapter> Sender<A> {
     /// Sends a batch, and what of it fails again, together and in its order, as long as that may help. Each answer is told
     /// as soon as it is known.
     ///
-    /// `seat` is the place of the first attempt, if there is one already.
+    /// `place` is that of the first attempt, if there is one already.
     pub(crate) async fn send(
         &self,
         envelopes: Vec<Envelope>,
         audience: &mut impl Audience,
         moment: &Moment,
-        mut seat: Option<OwnedSemaphorePermit>,
+        mut place: Option<OwnedSemaphorePermit>,
     ) {
         let call = Call::new(&self.telemetry).at(moment);
         let mut attempts = self.again.as_ref().map(|again| (again, again.retry.begin(call)));
         let waiting = (0..envelopes.len()).map(|place| Waiting { place, failed: None }).collect();
         let mut open: Open = (envelopes, waiting);
         loop {
-            if seat.is_none() {
-                match self.seat(call, open.0.len()).await {
-                    Ok(place) => seat = place,
+            if place.is_none() {
+                match self.place(call.with_envelopes(open.0.len())).await {
+                    Ok(next) => place = next,
                     Err(refused) => {
                         let waiting = open.1.into_iter();
                         waiting.for_each(|waiting| waiting.answer(audience, Err(refused.repeat())));
@@ -93,7 +93,7 @@ impl<A: Adapter> Sender<A> {
             }
             let errors = self.attempt(&mut open, audience, moment).await;
             // Others go on while this one waits.
-            drop(seat.take());
+            drop(place.take());
             let kind = DeliveryErrorKind::together(errors.iter().map(DeliveryError::kind));
             let is_wanted = open.1.iter().any(|waiting| audience.wants(waiting.place));
             let again = match &mut attempts {
@@ -114,42 +114,39 @@ impl<A: Adapter> Sender<A> {
     /// Waits for a place among the batches that may be out.
     ///
     /// # Errors
-    /// A refusal, if it is time to give up; or if the breaker refuses, and with these as many would wait for it as may.
-    async fn seat(
-        &self,
-        call: Call<'_>,
-        count: usize,
-    ) -> Result<Option<OwnedSemaphorePermit>, DeliveryError> {
+    /// A refusal, if it is time to give up; or if the breaker refuses, and has no room for these to be held with the
+    /// others.
+    async fn place(&self, call: Call<'_>) -> Result<Option<OwnedSemaphorePermit>, DeliveryError> {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return Ok(Some(place));
         }
         let since = Instant::now();
-        let end = call.give_up_at();
+        let end = call.gives_up_at();
         let place = Arc::clone(&self.places).acquire_owned();
         let refusing = async {
-            match &self.hold {
-                Some(hold) if !call.is_patient() => {
-                    let remaining = hold.breaker.refusing().await;
-                    if hold.breaker.held().saturating_add(count) > hold.most {
-                        return remaining;
-                    }
-                }
-                _ => {}
-            }
+            // What a queue has taken is bounded by the queue.
+            let Some(hold) = self.hold.as_ref().filter(|_| !call.is_patient()) else {
+                return std::future::pending().await;
+            };
+            let remaining = hold.breaker.refusing().await;
+            let Some(_seat) = hold.breaker.seat(call) else {
+                return remaining;
+            };
+            // In its seat until it has its place: what waits behind a batch that is held is held, too.
             std::future::pending().await
         };
-        let seat = tokio::select! {
+        let place = tokio::select! {
             biased;
             place = place => Ok(place.ok()),
             () = tokio::time::sleep_until(end.unwrap_or(since)), if end.is_some() => {
-                Err(self.telemetry.refuse(RefusedBy::CircuitOpen, None))
+                Err(Hold::refuse(self.hold.as_ref(), &self.telemetry))
             }
             remaining = refusing => Err(self.telemetry.refuse(RefusedBy::CircuitOpen, Some(remaining))),
         };
         // What is behind is not to be blamed for the wait, and what a queue has taken does not pay for it.
         call.waited();
         call.held(since.elapsed());
-        seat
+        place
     }
 
     /// One attempt. What is decided by it is told; what may do better stays open, and its errors are returned.

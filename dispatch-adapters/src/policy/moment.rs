@@ -71,7 +71,7 @@ impl Moment {
     }
 
     /// Says when the call is to be given up, unless that is sooner already.
-    pub(crate) fn give_up_at(&self, end: Instant) {
+    pub(crate) fn give_up_by(&self, end: Instant) {
         if self.patient {
             return;
         }
@@ -80,7 +80,7 @@ impl Moment {
     }
 
     /// When the call is to be given up, if ever.
-    pub(crate) fn end(&self) -> Option<Instant> {
+    pub(crate) fn gives_up_at(&self) -> Option<Instant> {
         let nanos = self.end.load(Ordering::Relaxed);
         (nanos != Self::NONE).then(|| self.origin.checked_add(Duration::from_nanos(nanos))).flatten()
     }

@@ -147,13 +147,13 @@ impl<'a> Call<'a> {
     /// Says when policies further inside stop waiting.
     pub(crate) fn give_up_by(&self, end: Option<Instant>) {
         if let (Some(moment), Some(end)) = (self.moment, end) {
-            moment.give_up_at(end);
+            moment.give_up_by(end);
         }
     }
 
     /// When a policy that holds the call stops waiting.
-    pub(crate) fn give_up_at(&self) -> Option<Instant> {
-        self.moment.and_then(Moment::end)
+    pub(crate) fn gives_up_at(&self) -> Option<Instant> {
+        self.moment.and_then(Moment::gives_up_at)
     }
 
     /// It was held for so long by a breaker.

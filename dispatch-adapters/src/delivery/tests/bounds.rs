@@ -164,3 +164,89 @@ async fn over_the_bound_callers_are_refused_when_a_list_opens_the_breaker() {
     };
     assert!(list.await.unwrap().iter().all(told));
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_has_an_answer_takes_no_room_though_its_batch_is_held() {
+    let puppet = Arc::new(Puppet::default());
+    puppet.down.store(true, Ordering::SeqCst);
+    let delivery = Delivery::to(Arc::clone(&puppet))
+        .retry(RetryPolicy::default())
+        .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
+        .max_held(12)
+        .batch(BatchPolicy { max_size: 10, max_age: s(1) })
+        .start()
+        .unwrap();
+    let deliver = |name: &'static str, count: usize| -> Vec<_> {
+        let one = |_| {
+            let delivery = delivery.clone();
+            tokio::spawn(async move { delivery.deliver(&Envelope::empty(name)).await })
+        };
+        (0..count).map(one).collect()
+    };
+    let (bad, held) = (deliver("Bad", 9), deliver("Happened", 1));
+    tokio::time::sleep(s(1)).await;
+    assert_eq!(delivery.breaker().unwrap().phase(), BreakerPhase::Open);
+    assert!(bad.iter().all(tokio::task::JoinHandle::is_finished) && !held[0].is_finished());
+    let others = deliver("Happened", 15);
+    tokio::time::sleep(s(10)).await;
+    assert_eq!(others.iter().filter(|call| !call.is_finished()).count(), 11, "with the one, twelve");
+    puppet.down.store(false, Ordering::SeqCst);
+    assert!(delivery.shutdown(s(120)).await.is_complete());
+    assert_eq!(puppet.taken(), 12);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_that_wait_behind_a_batch_that_is_held_are_bounded_together() {
+    let puppet = Arc::new(Puppet::default());
+    puppet.down.store(true, Ordering::SeqCst);
+    let delivery = Delivery::to(Arc::clone(&puppet))
+        .retry(RetryPolicy::default())
+        .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
+        .max_held(30)
+        .batch(BatchPolicy { max_size: 10, max_age: s(1) })
+        .start()
+        .unwrap();
+    let queued = delivery.enqueue(event()).unwrap();
+    tokio::time::sleep(s(3)).await;
+    let lists: Vec<_> = (0..10)
+        .map(|_| {
+            let (delivery, list) = (delivery.clone(), [(); 10].map(|()| event()));
+            tokio::spawn(async move { delivery.deliver_batch(&list).await })
+        })
+        .collect();
+    tokio::time::sleep(s(1)).await;
+    let (refused, waiting): (Vec<_>, Vec<_>) =
+        lists.into_iter().partition(tokio::task::JoinHandle::is_finished);
+    assert_eq!(waiting.len(), 2, "one envelope is held, and for a third list there is no room");
+    for refused in refused {
+        let by = |result: &Result<Receipt, DeliveryError>| {
+            result.as_ref().err().and_then(DeliveryError::refusal).map(|refusal| refusal.by)
+        };
+        assert!(refused.await.unwrap().iter().all(|result| by(result) == Some(RefusedBy::CircuitOpen)));
+    }
+    puppet.down.store(false, Ordering::SeqCst);
+    assert!(queued.await.is_ok());
+    for waiting in waiting {
+        assert!(waiting.await.unwrap().iter().all(Result::is_ok));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_too_long_behind_a_batch_is_not_told_of_a_breaker_that_does_not_exist() {
+    let puppet = Arc::new(Puppet::default());
+    puppet.hangs.store(true, Ordering::SeqCst);
+    let delivery = Delivery::to(Arc::clone(&puppet))
+        .timeout(s(3600))
+        .retry(RetryPolicy { give_up_after: Some(s(20)), ..RetryPolicy::default() })
+        .batch(BatchPolicy { max_size: 1, max_age: s(1) })
+        .start()
+        .unwrap();
+    drop(delivery.enqueue(event()).unwrap());
+    tokio::time::sleep(s(2)).await;
+    let by = |error: DeliveryError| error.refusal().unwrap().by;
+    let envelope = event();
+    let list = [event()];
+    let (lone, listed) = tokio::join!(delivery.deliver(&envelope), delivery.deliver_batch(&list));
+    assert_eq!(by(lone.unwrap_err()), RefusedBy::QueueFull);
+    assert_eq!(listed.into_iter().map(|it| by(it.unwrap_err())).collect::<Vec<_>>(), [RefusedBy::QueueFull]);
+}

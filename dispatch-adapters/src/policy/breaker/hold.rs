@@ -14,7 +14,7 @@ use crate::policy::{Call, Failed, Policy};
 
 impl Breaker {
     /// Room for a call that is held. A batch that is larger than all the room there is takes all of it.
-    fn seat(&self, call: Call<'_>) -> Option<Seat<'_>> {
+    pub(crate) fn seat(&self, call: Call<'_>) -> Option<Seat<'_>> {
         let room = &self.shared.held;
         (room.seats() > 0).then(|| room.enter_together(call.envelopes().min(room.seats()))).flatten()
     }
@@ -49,7 +49,7 @@ impl Breaker {
                 Err(left) => remaining = left,
             }
             let next = tokio::time::sleep(remaining + manners);
-            let end = call.give_up_at();
+            let end = call.gives_up_at();
             tokio::select! {
                 biased;
                 () = changed => {}
