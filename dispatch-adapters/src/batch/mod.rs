@@ -46,6 +46,7 @@ pub struct Batched<A> {
     mailbox: mpsc::UnboundedSender<Command>,
     room: Room,
     hold: Option<Hold>,
+    max_age: Duration,
 }
 
 /// How batches are sent.
@@ -115,7 +116,7 @@ impl<A: Adapter> Batched<A> {
         let sender = Arc::new(Sender { adapter, ask, telemetry, again, hold: hold.clone(), places });
         let (mailbox, commands) = mpsc::unbounded_channel();
         runtime.spawn(actor::run(policy, hold.clone(), Arc::clone(&sender), room.clone(), commands));
-        Ok(Self { sender, mailbox, room, hold })
+        Ok(Self { sender, mailbox, room, hold, max_age: policy.max_age })
     }
 
     /// Sends these together as they are, when it is their turn; what of them fails is tried again together.
@@ -195,8 +196,9 @@ impl<A: Adapter> Adapter for Batched<A> {
         self.sender.adapter.validate()
     }
 
+    /// With the time in which an envelope waits for others.
     fn time_for(&self, limit: Duration) -> Duration {
-        self.sender.adapter.time_for(limit)
+        self.sender.adapter.time_for(limit).saturating_add(self.max_age)
     }
 
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
@@ -239,6 +241,7 @@ impl<A> Clone for Batched<A> {
             mailbox: self.mailbox.clone(),
             room: self.room.clone(),
             hold: self.hold.clone(),
+            max_age: self.max_age,
         }
     }
 }

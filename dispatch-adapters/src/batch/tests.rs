@@ -180,10 +180,10 @@ async fn however_many_are_refused_the_actor_is_asked_once_to_make_room() {
     let breaker =
         Breaker::holding(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() }, 0).unwrap();
     breaker.record_failure(Operation::new("test"));
-    let Batched { sender, room, .. } = batched(10);
+    let Batched { sender, room, max_age, .. } = batched(10);
     // An actor that is busy with something else.
     let (mailbox, commands) = mpsc::unbounded_channel();
-    let batched = Batched { sender, mailbox, room, hold: Some(Hold { breaker, most: 0 }) };
+    let batched = Batched { sender, mailbox, room, hold: Some(Hold { breaker, most: 0 }), max_age };
     for _ in 0..1000 {
         assert!(batched.deliver(&Envelope::empty("Good")).await.unwrap_err().refusal().is_some());
     }

@@ -9,6 +9,7 @@ use dispatch_core::{Clock, RegistrationError, SystemClock};
 use dispatch_metrics::DeliveryRecorder;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use super::limit::Limit;
 use super::queue::Pace;
 use super::route::{self, Attempt, Lane, Route};
 use super::shared::Shared;
@@ -136,8 +137,9 @@ impl DeliveryBuilder {
     }
 
     /// Gives each attempt this long; 5 s unless given. What the adapter spends before the destination is asked, such as the
-    /// wait for a connection of a pool, is [added](Adapter::time_for), and so is this time for each further place that it
-    /// asks in turn. A batch has this long for each envelope that fits into it, an hour at most: an adapter may deliver
+    /// wait for a connection of a pool or for a batch to fill, is [added](Adapter::time_for) as it is when the attempt begins,
+    /// and so is this time for each further place that it asks in turn. Of a delivery inside this one neither the retries are
+    /// in it, nor what its breaker or its rate keep: put these into the outer one, or make this longer. A batch has this long for each envelope that fits into it, an hour at most: an adapter may deliver
     /// them one after the other.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = limit;
@@ -276,10 +278,9 @@ impl DeliveryBuilder {
         let rates = Stack(self.rate.map(Rate::new), self.key_rate.map(KeyedRate::new));
         let gate = Gate::default();
         let envelopes = u32::try_from(self.batch.map_or(1, |batch| batch.max_size)).unwrap_or(u32::MAX);
-        let limit = self.adapter.time_for(self.timeout).saturating_mul(envelopes);
-        let limit = limit.min(Timeout::LONGEST.max(self.timeout));
+        let limit = Limit { adapter: Arc::clone(&self.adapter), timeout: self.timeout, envelopes };
         let in_flight = self.max_in_flight.map(InFlight::new).transpose()?;
-        let attempt: Attempt = Stack(in_flight, Stack(gate.clone(), Stack(Observe, Timeout::new(limit))));
+        let attempt: Attempt = Stack(in_flight, Stack(gate.clone(), Stack(Observe, limit)));
         let concurrency = self.concurrency.unwrap_or(1);
         let route = match self.batch {
             None => {

@@ -153,6 +153,12 @@ impl Adapter for Delivery {
         &self.labels().destination
     }
 
+    /// What the adapter needs itself, and the time in which a lone envelope waits for others to fill a batch. Not in it are
+    /// retries, and what a breaker or a rate limit keeps.
+    fn time_for(&self, limit: Duration) -> Duration {
+        self.shared.route.time_for(limit)
+    }
+
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
         self.ask(envelope, &Progress::new()).await
     }

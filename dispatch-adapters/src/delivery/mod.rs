@@ -27,6 +27,7 @@ mod actor;
 mod builder;
 mod fallback;
 mod handle;
+mod limit;
 mod part;
 mod protocol;
 mod queue;

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use dispatch_core::Envelope;
 use dispatch_core::delivery::{Adapter, DeliveryError, Health, Progress, Receipt};
@@ -6,11 +7,12 @@ use dispatch_core::policy::{BatchPolicy, History};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use super::limit::Limit;
 use crate::batch::Batched;
-use crate::policy::{Around, Breaker, Gate, InFlight, Moment, Observe, Rates, Retry, Stack, Timeout};
+use crate::policy::{Around, Breaker, Gate, InFlight, Moment, Observe, Rates, Retry, Stack};
 
 /// What stands around every attempt.
-pub(super) type Attempt = Stack<Option<InFlight>, Stack<Gate, Stack<Observe, Timeout>>>;
+pub(super) type Attempt = Stack<Option<InFlight>, Stack<Gate, Stack<Observe, Limit>>>;
 /// The whole, without a batch.
 pub(super) type Single = Stack<Option<Retry>, Stack<Option<Breaker>, Stack<Rates, Attempt>>>;
 /// What stands behind a batch, around every attempt of it.
@@ -73,6 +75,13 @@ impl Route {
     pub(super) fn hurry(&self) {
         if let Self::Batched(lane) = self {
             lane.adapter.inner().hurry();
+        }
+    }
+
+    pub(super) fn time_for(&self, limit: Duration) -> Duration {
+        match self {
+            Self::Single(adapter) => adapter.time_for(limit),
+            Self::Batched(lane) => lane.adapter.time_for(limit),
         }
     }
 

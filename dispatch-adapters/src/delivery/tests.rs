@@ -23,6 +23,7 @@ mod health;
 mod holding;
 mod outage;
 mod rounds;
+mod time;
 
 const fn s(s: u64) -> Duration {
     Duration::from_secs(s)

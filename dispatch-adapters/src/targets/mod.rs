@@ -224,6 +224,14 @@ impl Adapter for Targets {
         "targets"
     }
 
+    /// The longest that one of them needs, for each turn: so many are asked at once.
+    fn time_for(&self, limit: Duration) -> Duration {
+        let asked = || self.list.iter().filter(|target| !target.queued);
+        let longest = asked().map(|target| target.delivery.time_for(limit)).max().unwrap_or(limit);
+        let turns = asked().count().div_ceil(self.concurrency).max(1);
+        longest.saturating_mul(u32::try_from(turns).unwrap_or(u32::MAX))
+    }
+
     /// Delivers to every target. Tried again, it delivers again to those that have taken it: put retries into the
     /// targets, not around them.
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
