@@ -131,7 +131,7 @@ pub use actor::ActorAdapter;
 pub use batch::Batched;
 pub use config::AdapterRegistry;
 pub use console::ConsoleAdapter;
-pub use dead_letters::{Buried, DeadLetters};
+pub use dead_letters::{Buried, DeadLetters, DeadLettersReport};
 pub use delivery::{Delivery, DeliveryBuilder, DeliveryReport, Fallback, Ticket};
 pub use file::FileAdapter;
 #[cfg(feature = "jetstream")]

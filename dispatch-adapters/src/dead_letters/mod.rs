@@ -8,7 +8,7 @@
 //! - What is kept is bounded. At the bound [`put`](DeadLetters::put) waits, and so do the deliveries that fail. A letter
 //!   whose caller is dropped while it waits is kept all the same: twice the bound at most. Over that, the log has its
 //!   ids, as an error.
-//! - [`close`](DeadLetters::close) hands back whatever no target has taken.
+//! - [`close`](DeadLetters::close) hands back whatever a target has not taken, or says that it cannot know.
 
 mod actor;
 mod builder;
@@ -26,6 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 pub use builder::DeadLettersBuilder;
 pub use buried::Buried;
+pub use protocol::DeadLettersReport;
 use protocol::{Command, Kept, Left};
 
 /// The targets of dead letters. Clones are the same targets; they can serve many destinations.
@@ -121,11 +122,10 @@ impl DeadLetters {
         self.targets.iter().map(Target::pending).sum()
     }
 
-    /// Takes no more, tries until `deadline` from now to deliver what there is, and hands back what is left: the
-    /// name of each target, and the letters it has not taken.
+    /// Takes no more, tries until `deadline` from now to deliver what there is, and hands back what is left.
     ///
     /// Asked twice, at once or later, they are closed once, at the earlier deadline, and both get the same letters.
-    pub async fn close(&self, deadline: Duration) -> Vec<(String, Vec<DeadLetter>)> {
+    pub async fn close(&self, deadline: Duration) -> DeadLettersReport {
         let until = crate::runtime::after(deadline);
         let closing = self.targets.iter().map(|target| async move {
             // An error says that it has been closed before; what was left then is told again.
@@ -133,13 +133,25 @@ impl DeadLetters {
             target.room.close();
             target.over.close();
             let mut left = target.left.clone();
-            // Only a runtime that has gone ends the actor without a word.
-            let left =
-                left.wait_for(Option::is_some).await.ok().and_then(|left| left.clone()).unwrap_or_default();
-            (target.name.clone(), left.iter().map(|letter| DeadLetter::clone(letter)).collect::<Vec<_>>())
+            let left = left.wait_for(Option::is_some).await.ok().and_then(|left| left.clone());
+            (target.name.clone(), left)
         });
-        let left = futures_util::future::join_all(closing).await;
-        left.into_iter().filter(|(_, letters)| !letters.is_empty()).collect()
+        let mut report = DeadLettersReport::default();
+        for (name, left) in futures_util::future::join_all(closing).await {
+            let Some(left) = left else {
+                // Only a runtime that has gone ends the actor without a word.
+                tracing::error!(
+                    target = name,
+                    "dead letters were lost, if there were any: their runtime had ended"
+                );
+                report.unknown.push(name);
+                continue;
+            };
+            if !left.is_empty() {
+                report.left.push((name, left.iter().map(|letter| DeadLetter::clone(letter)).collect()));
+            }
+        }
+        report
     }
 }
 

@@ -30,3 +30,27 @@ impl Kept {
         Self { letter, tries: 0, progress: Arc::default(), _permit: permit }
     }
 }
+
+/// What was left when dead letters were closed.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct DeadLettersReport {
+    /// The name of each target that has not taken all of its letters, and those that it has not.
+    pub left: Vec<(String, Vec<DeadLetter>)>,
+    /// The names of targets whose runtime ended before they did, so that nobody knows what was left of theirs.
+    pub unknown: Vec<String>,
+}
+
+impl DeadLettersReport {
+    /// Whether nothing was left.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.left.is_empty() && self.unknown.is_empty()
+    }
+
+    /// Adds what was left of others.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.left.extend(other.left);
+        self.unknown.extend(other.unknown);
+    }
+}

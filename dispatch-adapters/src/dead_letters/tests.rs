@@ -76,7 +76,7 @@ async fn one_letter_that_cannot_be_taken_does_not_keep_back_the_rest() {
     }
     until(|| letters.pending() == 1).await;
     assert_eq!(archive.taken.load(Ordering::SeqCst), 9);
-    let left = letters.close(Duration::from_secs(60)).await;
+    let left = letters.close(Duration::from_secs(60)).await.left;
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].1[0].id, Uuid::from_u128(3), "handed back, not lost");
     assert!(letters.put(letter(11)).await.is_err());
@@ -107,7 +107,7 @@ async fn a_letter_whose_caller_gives_up_waiting_is_kept() {
     assert!(second.is_err(), "it waited");
     assert_eq!(letters.pending(), 4, "both targets keep both");
     archives.iter().for_each(|archive| archive.up.store(true, Ordering::SeqCst));
-    assert!(letters.close(Duration::from_secs(60)).await.is_empty());
+    assert!(letters.close(Duration::from_secs(60)).await.is_complete());
     assert!(archives.iter().all(|archive| archive.taken.load(Ordering::SeqCst) == 2));
 }
 
@@ -120,8 +120,8 @@ async fn two_who_close_get_the_same_letters_at_the_earlier_deadline() {
         tokio::join!(letters.close(Duration::from_secs(600)), letters.close(Duration::from_secs(5)));
     assert_eq!(before.elapsed(), Duration::from_secs(5));
     let again = letters.close(Duration::from_secs(1)).await;
-    for left in [late, early, again] {
-        assert_eq!(left[0].1[0].id, Uuid::from_u128(1));
+    for report in [late, early, again] {
+        assert_eq!(report.left[0].1[0].id, Uuid::from_u128(1));
     }
 }
 
@@ -136,4 +136,19 @@ fn no_runtime_and_no_target_are_errors_that_say_what_to_do() {
     registration refused, 1 problem
       INVALID_CONFIGURATION: dead letters: there is no target: name at least one adapter
     ");
+}
+
+#[test]
+fn whoever_closes_dead_letters_whose_runtime_has_ended_is_not_told_that_none_are_left() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let gone = runtime();
+    let letters = gone.block_on(async {
+        let letters = DeadLetters::to([Archive::default()]).unwrap();
+        letters.put(letter(1)).await.unwrap();
+        letters
+    });
+    drop(gone);
+    let report = runtime().block_on(letters.close(Duration::from_secs(1)));
+    assert!(!report.is_complete());
+    assert_eq!((report.left.len(), report.unknown), (0, vec!["archive".to_owned()]));
 }

@@ -105,7 +105,7 @@ async fn what_a_dispatcher_fails_to_handle_is_a_dead_letter_once() {
     assert_eq!(run(worker.clone(), 1).await, [false]);
     breaker.reset(Operation::new("test"));
     assert_eq!(run(worker, 1).await, [true]);
-    assert!(letters.close(s(1)).await.is_empty());
+    assert!(letters.close(s(1)).await.is_complete());
     let kept = grave.0.lock().unwrap();
     assert_eq!(kept.len(), 1);
     let origin = DeadLetterOrigin::Dispatcher { dispatcher: "worker".to_owned() };

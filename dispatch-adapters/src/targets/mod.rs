@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dispatch_core::delivery::{Adapter, DeadLetter, DeliveryError, Health, HealthStatus, Receipt};
+use dispatch_core::delivery::{Adapter, DeliveryError, Health, HealthStatus, Receipt};
 use dispatch_core::error::{ErrorCode, Problem};
 use dispatch_core::{Envelope, RegistrationError};
 use futures_util::FutureExt;
@@ -25,6 +25,7 @@ use futures_util::stream::{self, FuturesOrdered, StreamExt};
 
 pub use outcome::TargetOutcome;
 
+use crate::dead_letters::DeadLettersReport;
 use crate::delivery::{Delivery, DeliveryReport};
 
 /// One of several destinations.
@@ -151,15 +152,18 @@ impl Targets {
         ends.collect().await
     }
 
-    /// Closes the dead letters of every target, after [`shutdown`](Self::shutdown); what no target of theirs has taken is
+    /// Closes the dead letters of every target, after [`shutdown`](Self::shutdown); what a target of theirs has not taken is
     /// handed back, with the name of that target.
-    pub async fn close_dead_letters(&self, deadline: Duration) -> Vec<(String, Vec<DeadLetter>)> {
+    pub async fn close_dead_letters(&self, deadline: Duration) -> DeadLettersReport {
         let mut ends = FuturesOrdered::new();
         for letters in self.list.iter().filter_map(|target| target.delivery.dead_letters()) {
             ends.push_back(letters.close(deadline));
         }
-        let left: Vec<_> = ends.collect().await;
-        left.into_iter().flatten().collect()
+        let mut report = DeadLettersReport::default();
+        while let Some(other) = ends.next().await {
+            report.extend(other);
+        }
+        report
     }
 
     /// Delivers to every target; one outcome for each, in the order of the list.

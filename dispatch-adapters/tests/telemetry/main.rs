@@ -198,7 +198,7 @@ async fn targets_of_dead_letters_are_counted() {
     let letters = DeadLetters::builder([archive]).metrics(&recorder).start().unwrap();
     let delivery = Delivery::to(Moody::default()).dead_letters(&letters).metrics(&recorder).start().unwrap();
     delivery.deliver(&envelope("Bad")).await.unwrap_err();
-    assert!(letters.close(Duration::from_secs(600)).await.is_empty());
+    assert!(letters.close(Duration::from_secs(600)).await.is_complete());
     let metrics = recorder.snapshot();
     assert_eq!(of(&metrics, "moody").dead_lettered, 1);
     let target = metrics.destination("dead_letters", "moody").unwrap();
@@ -220,7 +220,7 @@ async fn a_delivery_has_a_span_its_failures_have_events_and_nothing_shows_a_secr
     let (good, bad) = (envelope("Good"), envelope("Bad"));
     delivery.deliver(&good).await.unwrap();
     delivery.deliver(&bad).await.unwrap_err();
-    assert!(letters.close(Duration::from_secs(600)).await.is_empty());
+    assert!(letters.close(Duration::from_secs(600)).await.is_complete());
 
     let all = lines.all();
     let with = |parts: &[&str]| lines.with(parts);

@@ -96,7 +96,8 @@ async fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
         let report = target.delivery().shutdown(PATIENCE).await;
         left += report.abandoned.len() + report.running;
     }
-    left += dead_letters.close(PATIENCE).await.iter().map(|(_, letters)| letters.len()).sum::<usize>();
+    let letters = dead_letters.close(PATIENCE).await.left;
+    left += letters.iter().map(|(_, letters)| letters.len()).sum::<usize>();
     let received = receiver.stop().await?;
 
     let report = Report::new(&sent, &metrics.snapshot(), &received, &kept.letters(), left, begun.elapsed());
