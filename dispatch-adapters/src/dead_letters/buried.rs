@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use async_trait::async_trait;
 use dispatch_core::delivery::{DeadLetter, DeadLetterOrigin, DeliveryEvent, DeliveryLabels};
@@ -7,14 +8,17 @@ use dispatch_core::dispatcher::{Context, Dispatcher, DispatcherError, Outputs};
 use dispatch_core::policy::Failure as _;
 use dispatch_core::uuid::Uuid;
 use dispatch_core::{Category, Envelope, NodeKind};
+use futures_util::FutureExt;
 
 use super::DeadLetters;
-use crate::policy::Telemetry;
+use crate::policy::{Telemetry, text_of};
 
 /// A dispatcher with dead letters: what it fails to handle goes there, once, and the failure is its outcome all the same.
 ///
 /// It goes outside the policies of the dispatcher, so that only the last failure counts. A refusal of one of them is no
-/// failure, since nothing was tried. For an adapter a [`Delivery`](crate::Delivery) has
+/// failure, since nothing was tried. A panic is one, and goes on to the engine. A time-out of the engine is not seen here: it
+/// drops the call, there is no dead letter, and the dispatch has `TIMEOUT`. For a dead letter put a
+/// [`Timeout`](crate::policy::Timeout) that is shorter inside. For an adapter a [`Delivery`](crate::Delivery) has
 /// [`dead_letters`](crate::DeliveryBuilder::dead_letters).
 ///
 /// ```
@@ -96,7 +100,18 @@ impl<D: Dispatcher> Dispatcher for Buried<D> {
     }
 
     async fn handle(&self, envelope: Envelope, context: Context) -> Result<Outputs, DispatcherError> {
-        let result = self.inner.handle(envelope.clone(), context).await;
+        // Foreign code; nothing of it is used again after it has panicked.
+        let handled = AssertUnwindSafe(async { self.inner.handle(envelope.clone(), context).await });
+        let result = match handled.catch_unwind().await {
+            Ok(result) => result,
+            Err(panic) => {
+                if !DeadLetter::is_in(&envelope) {
+                    self.bury(envelope, &DispatcherError::panicked(text_of(&*panic))).await;
+                }
+                // Its outcome is up to the engine, as without dead letters.
+                resume_unwind(panic);
+            }
+        };
         if let Err(error) = &result
             && error.refusal().is_none()
             && !DeadLetter::is_in(&envelope)

@@ -109,6 +109,7 @@ pub(crate) use gate::Gate;
 pub use in_flight::InFlight;
 pub(crate) use moment::Moment;
 pub use observe::Observe;
+pub(crate) use observe::text_of;
 pub use or_else::OrElse;
 pub(crate) use rate::Rates;
 pub use rate::{KeyedRate, Rate};

@@ -88,7 +88,8 @@ impl Drop for Running<'_> {
     }
 }
 
-fn text_of(panic: &(dyn Any + Send)) -> &str {
+/// What a panic says.
+pub(crate) fn text_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text")
 }

@@ -1,18 +1,25 @@
 use std::collections::BTreeSet;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 
 use async_trait::async_trait;
 use dispatch_core::delivery::{DeliveryEvent, DeliveryLabels};
 use dispatch_core::dispatcher::{Context, Dispatcher, DispatcherError, Outputs};
+use dispatch_core::policy::Failure as _;
 use dispatch_core::{Category, Envelope, NodeKind};
+use futures_util::FutureExt;
 
-use super::Telemetry;
+use super::{Telemetry, text_of};
 
 /// A dispatcher with something to do instead when it fails: the fallback of a dispatcher, outside its policies.
 ///
 /// What the fallback returns stands in for the outputs, and the outcome of the dispatch says that it is
 /// [one](dispatch_core::dispatch::Outcome::is_fallback); if it fails, its error does. Each time is logged, and told to
 /// the observers and counted by the metrics of its [`Telemetry`](Self::with_telemetry).
+///
+/// A panic of the dispatcher is a failure, too. A time-out of the engine is not seen here: it drops the call, and the
+/// dispatch has `TIMEOUT`. For a fallback put a [`Timeout`](super::Timeout) that is shorter inside.
+///
 /// For an adapter there is [`Fallback`](crate::Fallback).
 ///
 /// ```
@@ -88,9 +95,12 @@ where
     }
 
     async fn handle(&self, envelope: Envelope, context: Context) -> Result<Outputs, DispatcherError> {
-        let error = match self.inner.handle(envelope.clone(), context).await {
-            Ok(outputs) => return Ok(outputs),
-            Err(error) => error,
+        // Foreign code; nothing of it is used again after it has panicked.
+        let handled = AssertUnwindSafe(async { self.inner.handle(envelope.clone(), context).await });
+        let error = match handled.catch_unwind().await {
+            Ok(Ok(outputs)) => return Ok(outputs),
+            Ok(Err(error)) => error,
+            Err(panic) => DispatcherError::panicked(text_of(&*panic)),
         };
         tracing::warn!(
             dispatcher = self.inner.id(),

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use dispatch_core::delivery::{DeliveryEvent, DeliveryLabels, DeliveryObserver};
 use dispatch_core::dispatcher::{Context, Dispatcher, DispatcherError, Outputs};
 use dispatch_core::policy::{BreakerConfig, BreakerPhase, BudgetConfig, Failure, RateLimit, RetryPolicy};
 use dispatch_core::{Category, Envelope};
@@ -155,6 +156,54 @@ async fn a_fallback_stands_in_for_a_dispatcher() {
         Ok(Outputs::none())
     });
     assert_eq!(run(instead, 1).await, [true]);
+}
+
+/// A dispatcher with a bug.
+struct Buggy;
+
+#[async_trait]
+impl Dispatcher for Buggy {
+    fn id(&self) -> &str {
+        "worker"
+    }
+
+    fn category(&self) -> Category {
+        Category::Event
+    }
+
+    async fn handle(&self, _: Envelope, _: Context) -> Result<Outputs, DispatcherError> {
+        panic!("a bug")
+    }
+}
+
+#[actix::test]
+async fn a_dispatcher_that_panics_falls_back() {
+    let instead = OrElse::new(Buggy, |_: &Envelope, error: &DispatcherError| {
+        assert_eq!((error.error_type(), error.message()), ("Panic", "a bug"));
+        Ok(Outputs::none())
+    });
+    assert_eq!(run(instead, 1).await, [true]);
+}
+
+#[actix::test]
+async fn what_a_dispatcher_panics_at_is_a_dead_letter_and_an_outcome() {
+    let letters = crate::DeadLetters::to([crate::NoopAdapter::new()]).unwrap();
+    let counts = Arc::new(Buried::default());
+    let telemetry = telemetry().with_observers([Arc::clone(&counts) as Arc<dyn DeliveryObserver>]);
+    let buried = crate::Buried::new(Buggy, &letters).with_telemetry(telemetry);
+    assert_eq!(run(buried, 1).await, [false]);
+    assert!(letters.close(s(1)).await.is_complete());
+    assert_eq!(counts.0.load(Ordering::SeqCst), 1);
+}
+
+/// Counts dead letters.
+#[derive(Default)]
+struct Buried(AtomicUsize);
+
+impl DeliveryObserver for Buried {
+    fn on_event(&self, _: &DeliveryLabels, event: &DeliveryEvent) {
+        self.0.fetch_add(usize::from(matches!(event, DeliveryEvent::DeadLettered)), Ordering::SeqCst);
+    }
 }
 
 /// An error that plain futures fail with in these tests.
