@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dispatch_core::delivery::{Adapter, DeliveryError, Health, Receipt};
-use dispatch_core::error::{ErrorCode, Problem};
+use dispatch_core::error::Problem;
 use dispatch_core::policy::{BatchPolicy, RefusedBy};
 use dispatch_core::{Envelope, RegistrationError};
 use futures_util::future::OptionFuture;
@@ -222,16 +222,6 @@ impl<A: Adapter> Adapter for Batched<A> {
     async fn health(&self) -> Health {
         self.sender.adapter.health().await
     }
-}
-
-/// The problem of a result list that does not fit its batch.
-fn wrong_count(name: &str, got: usize, wanted: usize) -> Problem {
-    Problem::new(
-        ErrorCode::InvalidState,
-        format!(
-            "adapter '{name}' answered {got} results for {wanted} envelopes: it must answer one for each"
-        ),
-    )
 }
 
 impl<A> Clone for Batched<A> {

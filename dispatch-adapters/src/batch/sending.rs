@@ -11,8 +11,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::{Again, Hold, wrong_count};
-use crate::policy::{Call, Failed, Moment, Policy, Telemetry};
+use super::{Again, Hold};
+use crate::policy::{Call, Failed, Moment, Policy, Telemetry, wrong_count};
 
 type Answer = Result<Receipt, DeliveryError>;
 
@@ -202,10 +202,7 @@ impl<A: Adapter> Sender<A> {
         let problem = match asked {
             Ok(answers) if answers.len() == envelopes.len() => return answers,
             // Which of them were delivered cannot be told, so all are tried again.
-            Ok(answers) => {
-                let problem = wrong_count(self.adapter.name(), answers.len(), envelopes.len());
-                problem.message().to_owned()
-            }
+            Ok(answers) => wrong_count(self.adapter.name(), answers.len(), envelopes.len()),
             Err(_) => "the adapter panicked".to_owned(),
         };
         tracing::error!(adapter = self.adapter.name(), problem, "a batch failed as a whole");

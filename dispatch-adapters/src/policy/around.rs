@@ -153,7 +153,7 @@ impl<P: Policy, A: Adapter> Around<P, A> {
                 self.telemetry.emit(DeliveryEvent::Batched { size: envelopes.len() });
                 let results = self.inner.deliver_batch(envelopes).await;
                 moment.forget();
-                batch::judge(results)
+                batch::judge(self.inner.name(), results, envelopes.len())
             };
             let call = Call::new(&self.telemetry).at(moment).with_envelopes(envelopes.len());
             match self.policy.apply(call, attempt).await {

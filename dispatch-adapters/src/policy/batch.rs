@@ -14,9 +14,21 @@ pub(super) struct BatchFailed {
     history: Option<History>,
 }
 
-/// Whether a batch counts as a success of its destination: only if that has taken something. What was refused on this
-/// side says nothing about it. Of several faults the longest delay that was asked for counts.
-pub(super) fn judge(results: Results) -> Result<Results, BatchFailed> {
+/// What is wrong with results that do not fit their batch.
+pub(crate) fn wrong_count(name: &str, got: usize, wanted: usize) -> String {
+    format!("adapter '{name}' answered {got} results for {wanted} envelopes: it must answer one for each")
+}
+
+/// Whether a batch of so many counts as a success of its destination: only if that has taken something. What was refused on
+/// this side says nothing about it. Of several faults the longest delay that was asked for counts.
+///
+/// Results that do not fit the batch are a fault of all of it: which of them were delivered cannot be told.
+pub(super) fn judge(name: &str, results: Results, wanted: usize) -> Result<Results, BatchFailed> {
+    if results.len() != wanted {
+        let problem = wrong_count(name, results.len(), wanted);
+        tracing::error!(adapter = name, problem, "a batch failed as a whole");
+        return Err(BatchFailed::of(DeliveryError::retry(problem)));
+    }
     if results.is_empty() || results.iter().any(Result::is_ok) {
         return Ok(results);
     }
@@ -93,15 +105,24 @@ mod tests {
     #[test]
     fn an_envelope_that_was_refused_on_this_side_does_not_vouch_for_the_destination() {
         let results = || vec![Err(DeliveryError::permanent("too long")), Err(DeliveryError::retry("away"))];
-        let failed = judge(results()).err().unwrap();
+        let failed = judge("mail", results(), 2).err().unwrap();
         assert!(failed.is_fault());
         assert_eq!(
             failed.into_results(2)[0].as_ref().unwrap_err().message(),
             "too long",
             "each keeps its own"
         );
-        let nothing_sent = judge(vec![Err(DeliveryError::permanent("too long"))]).err().unwrap();
+        let nothing_sent = judge("mail", vec![Err(DeliveryError::permanent("too long"))], 1).err().unwrap();
         assert!(!nothing_sent.is_fault(), "neither a success nor a failure");
-        assert!(judge(vec![Err(DeliveryError::retry("away")), Ok(Receipt::taken())]).is_ok());
+        assert!(judge("mail", vec![Err(DeliveryError::retry("away")), Ok(Receipt::taken())], 2).is_ok());
+    }
+
+    #[test]
+    fn results_that_do_not_fit_the_batch_are_a_fault() {
+        for results in [vec![], vec![Ok(Receipt::taken())]] {
+            let results = judge("mail", results, 2).err().filter(Failure::is_fault).unwrap().into_results(2);
+            assert!(results.len() == 2 && results.iter().all(Result::is_err));
+        }
+        assert!(judge("mail", vec![], 0).is_ok());
     }
 }

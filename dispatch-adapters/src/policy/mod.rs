@@ -104,6 +104,7 @@ mod waiting;
 mod word;
 
 pub use around::{Around, Policy, Stack};
+pub(crate) use batch::wrong_count;
 pub use breaker::{Breaker, Operation};
 pub(crate) use gate::Gate;
 pub use in_flight::InFlight;

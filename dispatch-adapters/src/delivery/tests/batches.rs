@@ -474,3 +474,33 @@ async fn a_round_does_not_wait_for_a_rate_beyond_the_age_of_its_batch() {
     assert_eq!(calm.0.lock().unwrap().len(), 2, "the third has to wait for a minute, and they do not");
     assert!(delivery.shutdown(s(90)).await.is_complete());
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_adapter_that_answers_nothing_to_a_batch_has_failed() {
+    struct Mute;
+
+    #[async_trait]
+    impl Adapter for Mute {
+        fn name(&self) -> &str {
+            "mute"
+        }
+
+        async fn deliver(&self, _: &Envelope) -> Result<Receipt, DeliveryError> {
+            Ok(Receipt::taken())
+        }
+
+        async fn deliver_batch(&self, _: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
+            Vec::new()
+        }
+    }
+
+    let delivery = Delivery::to(Mute)
+        .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
+        .batch(BatchPolicy { max_size: 2, max_age: s(1) })
+        .start()
+        .unwrap();
+    let results = delivery.deliver_batch(&[event(), event()]).await;
+    let text = "adapter 'mute' answered 0 results for 2 envelopes: it must answer one for each";
+    assert!(results.iter().all(|result| result.as_ref().unwrap_err().message() == text));
+    assert_eq!(delivery.breaker().unwrap().phase(), BreakerPhase::Open);
+}
