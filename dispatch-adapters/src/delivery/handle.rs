@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use dispatch_core::Envelope;
@@ -50,6 +50,11 @@ impl Delivery {
     #[must_use]
     pub fn labels(&self) -> &DeliveryLabels {
         self.shared.telemetry.labels()
+    }
+
+    /// Wall time by its clock.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.shared.telemetry.now()
     }
 
     /// The circuit breaker, if there is one.

@@ -158,8 +158,9 @@ impl Failed {
 
     /// The error with what was tried.
     pub(crate) fn tell<E: Failure>(before: Option<Self>, error: E) -> E {
-        let inside =
-            error.history().map_or(0, |history| if error.refusal().is_some() { history.attempts } else { 0 });
+        // What a refusal tells of was not noted, unless it counts as an attempt itself.
+        let is_noted = error.refusal().is_none() || error.is_worth_retrying();
+        let inside = error.history().filter(|_| !is_noted).map_or(0, |history| history.attempts);
         match before {
             None => error,
             Some(Self { attempts, first_error, first_at, last_at }) => error.with_history(History {

@@ -13,7 +13,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use dispatch_core::delivery::{Adapter, DeliveryError, Health, HealthStatus, Receipt};
@@ -179,6 +179,11 @@ impl Targets {
             .collect()
     }
 
+    /// Wall time, as its targets tell it.
+    fn now(&self) -> SystemTime {
+        self.list.first().map_or_else(SystemTime::now, |target| target.delivery.now())
+    }
+
     /// Asks every target, so many at once; the answers in the order of the list.
     async fn each<'a, T: Send>(&'a self, ask: impl Fn(&'a Target) -> BoxFuture<'a, T>) -> Vec<T> {
         // Unordered, so that one that hangs keeps one place only, and not those of all that come after it.
@@ -239,11 +244,13 @@ impl Adapter for Targets {
     /// Delivers to every target. Tried again, it delivers again to those that have taken it: put retries into the
     /// targets, not around them.
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
-        outcome::fold(self.deliver_each(envelope).await)
+        outcome::fold(self.deliver_each(envelope).await, self.now())
     }
 
     async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
-        self.deliver_all(envelopes).await.into_iter().map(outcome::fold).collect()
+        let rows = self.deliver_all(envelopes).await;
+        let now = self.now();
+        rows.into_iter().map(|row| outcome::fold(row, now)).collect()
     }
 
     /// Healthy if all are, unhealthy if none is.

@@ -1,7 +1,9 @@
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use dispatch_core::delivery::{DeliveryError, Receipt};
+use dispatch_core::policy::{Failure as _, History};
 
 /// What became of an envelope at one of several targets.
 #[derive(Debug)]
@@ -24,8 +26,9 @@ impl TargetOutcome {
 }
 
 /// One result of many: the receipt of the only one, or an error that names those that failed. It is a refusal if nothing
-/// was sent to any of these.
-pub(super) fn fold(outcomes: Vec<TargetOutcome>) -> Result<Receipt, DeliveryError> {
+/// was sent to any of these, or to any of these that may be tried again for want of a connection; its history tells of the
+/// attempt if others were asked.
+pub(super) fn fold(outcomes: Vec<TargetOutcome>, now: SystemTime) -> Result<Receipt, DeliveryError> {
     /// A thousand failures must not make a text of a megabyte.
     const NAMED: usize = 5;
     let count = outcomes.len();
@@ -49,5 +52,11 @@ pub(super) fn fold(outcomes: Vec<TargetOutcome>) -> Result<Receipt, DeliveryErro
     if failed.len() > NAMED {
         let _ = write!(text, "; and {} more", failed.len() - NAMED);
     }
-    Err(DeliveryError::together(text, failed.into_iter().map(|(_, error)| error).collect(), count))
+    let is_sent = !receipts.is_empty() || failed.iter().any(|(_, error)| error.refusal().is_none());
+    let error = DeliveryError::together(text, failed.into_iter().map(|(_, error)| error).collect(), count);
+    if error.refusal().is_none() || !is_sent {
+        return Err(error);
+    }
+    let history = History::once(error.message(), now);
+    Err(error.with_history(history))
 }

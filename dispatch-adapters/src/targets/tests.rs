@@ -132,12 +132,21 @@ async fn a_target_that_hangs_keeps_one_place_and_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn what_nobody_was_asked_for_is_a_refusal_and_the_longest_delay_counts() {
-    let stopped = target(0, &place(1));
-    assert!(stopped.delivery().shutdown(Duration::from_secs(1)).await.is_complete());
+    let stopped = stopped_target().await;
     let targets = Targets::new([stopped.clone(), target(1, &place(1))]).unwrap();
     let error = targets.deliver(&Envelope::empty("Note")).await.unwrap_err();
     assert!(error.refusal().is_some(), "no breaker around it counts this");
     let bad = target(2, &Arc::new(Place { fails: true, ..Place::default() }));
     let targets = Targets::new([stopped, bad]).unwrap();
     assert!(targets.deliver(&Envelope::empty("Note")).await.unwrap_err().refusal().is_none());
+    let half = Targets::new([target(3, &place(1)), stopped_target().await]).unwrap();
+    let error = half.deliver(&Envelope::empty("Note")).await.unwrap_err();
+    let attempts = error.history().map(|history| history.attempts);
+    assert!(error.refusal().is_some() && attempts == Some(1), "the other one has taken it");
+}
+
+async fn stopped_target() -> Target {
+    let stopped = target(9, &place(1));
+    assert!(stopped.delivery().shutdown(Duration::from_secs(1)).await.is_complete());
+    stopped
 }

@@ -314,13 +314,14 @@ impl Adapter for Webhook {
     }
 
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
-        fold(self.deliver_each(envelope).await?, self.options.urls.len(), &[])
+        fold(self.deliver_each(envelope).await?, self.options.urls.len(), &[], self.clock.now())
     }
 
     /// Asks only the URLs that have neither taken nor refused it in earlier attempts.
     async fn deliver_rest(&self, envelope: &Envelope, progress: &Progress) -> Result<Receipt, DeliveryError> {
         let refused = self.refused(progress);
-        fold(self.deliver_open(envelope, progress).await?, self.options.urls.len(), &refused)
+        let results = self.deliver_open(envelope, progress).await?;
+        fold(results, self.options.urls.len(), &refused, self.clock.now())
     }
 
     async fn health(&self) -> Health {

@@ -164,15 +164,34 @@ impl DeliveryError {
 
     /// One error for an envelope that failed in some of its `parts`, with the error of each of those. It says what may be
     /// done for them [together](DeliveryErrorKind::together), and that the destination wants nothing more only if every part
-    /// says so; it is a refusal, as the first is, if all of them are. The first is its source.
+    /// says so. It is a refusal if all of them are; and if those that may be tried again had no connection of ours
+    /// ([`RefusedBy::PoolExhausted`]), also beside others that failed for good: that is no reason to blame the destination.
+    /// The first error is its source.
+    ///
+    /// ```
+    /// use dispatch_core::delivery::DeliveryError;
+    /// use dispatch_core::policy::{Failure, Refusal, RefusedBy};
+    ///
+    /// let by = RefusedBy::PoolExhausted;
+    /// let refusal = Refusal { by, service: "crm".into(), transport: "http".into(), retry_in: None };
+    /// let errors = vec![DeliveryError::permanent("not valid"), DeliveryError::refused(refusal)];
+    /// let error = DeliveryError::together("2 of 2 failed", errors, 2);
+    /// assert!(!error.is_fault() && error.is_worth_retrying());
+    /// ```
     #[must_use]
     pub fn together(message: impl AsRef<str>, errors: Vec<Self>, parts: usize) -> Self {
         let kind = match DeliveryErrorKind::together(errors.iter().map(Self::kind)) {
             DeliveryErrorKind::Disabled if errors.len() < parts => DeliveryErrorKind::Permanent,
             kind => kind,
         };
-        let refused = errors.iter().all(|error| error.refusal().is_some());
-        let refusal = errors.first().and_then(Self::refusal).filter(|_| refused).cloned();
+        let is_ours = |error: &Self| error.refusal().is_some_and(|it| it.by == RefusedBy::PoolExhausted);
+        let mut hopeful = errors.iter().filter(|error| error.is_retryable());
+        // What may be tried again says how long to wait, and by whom it was refused.
+        let first = hopeful.next();
+        let is_refusal = errors.iter().all(|error| error.refusal().is_some())
+            || first.is_some_and(is_ours) && hopeful.all(is_ours);
+        let telling = first.or(errors.first()).filter(|_| is_refusal);
+        let refusal = telling.and_then(Self::refusal).cloned();
         let mut error = Self::new(kind, message);
         error.0.refusal = refusal;
         match errors.into_iter().next() {
@@ -255,5 +274,31 @@ impl fmt::Debug for DeliveryError {
 impl StdError for DeliveryError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_of_ours_is_kept_and_one_for_good_speaks_for_nobody_else() {
+        use RefusedBy::{CircuitOpen, Disabled, PoolExhausted};
+        let refused = |by| {
+            let retry_in = None;
+            DeliveryError::refused(Refusal { by, service: "s".into(), transport: "t".into(), retry_in })
+        };
+        let (bad, down) =
+            (|| DeliveryError::permanent("not valid"), || DeliveryError::retry("does not answer"));
+        let together = |errors: [DeliveryError; 2]| {
+            DeliveryError::together("both", errors.into(), 2).refusal().map(|refusal| refusal.by)
+        };
+        assert_eq!(together([refused(CircuitOpen), refused(PoolExhausted)]), Some(CircuitOpen));
+        assert_eq!(together([refused(Disabled), refused(CircuitOpen)]), Some(CircuitOpen));
+        assert_eq!(together([bad(), refused(PoolExhausted)]), Some(PoolExhausted));
+        assert_eq!(together([down(), refused(PoolExhausted)]), None, "a fault of the destination");
+        assert_eq!(together([bad(), refused(CircuitOpen)]), None, "with what was sent it is a failure");
+        assert_eq!(together([refused(Disabled), bad()]), None);
+        assert_eq!(together([bad(), bad()]), None);
     }
 }

@@ -113,16 +113,19 @@ pub struct History {
 }
 
 impl History {
+    /// Of one attempt, that failed at `at`.
+    #[must_use]
+    pub fn once(error: impl Into<String>, at: SystemTime) -> Self {
+        Self { attempts: 1, first_error: error.into(), first_failed_at: at, last_failed_at: at }
+    }
+
     /// All of it, where `earlier` was tried before.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
     /// use dispatch_core::policy::History;
     ///
-    /// let one = |error: &str, second| {
-    ///     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
-    ///     History { attempts: 1, first_error: error.to_owned(), first_failed_at: at, last_failed_at: at }
-    /// };
+    /// let one = |error, second| History::once(error, SystemTime::UNIX_EPOCH + Duration::from_secs(second));
     /// let both = one("still down", 9).after(&one("down", 5));
     /// assert_eq!((both.attempts, both.first_error.as_str()), (2, "down"));
     /// assert!(both.first_failed_at < both.last_failed_at);
