@@ -3,7 +3,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryLabels, Health, Receipt};
+use dispatch_core::delivery::{Adapter, DeliveryError, DeliveryErrorKind, DeliveryLabels, Health, Receipt};
 use dispatch_core::error::{ErrorCode, Problem};
 use dispatch_core::{Clock, Envelope, SystemClock};
 use futures_util::{StreamExt, stream};
@@ -21,6 +21,7 @@ use super::{CloudEventsMode, HttpError, HttpOptions, HttpPool};
 /// - A batch is one request in [batched mode](CloudEventsMode::Batched), or several if one would be too long, and each
 ///   envelope gets the answer of its request. In other modes it is one request after the other, in order, or as many
 ///   at once as the options say.
+///   After an answer that it wants nothing more (410), none is begun any more, and the rest has that answer.
 /// - [`health`](Adapter::health) is that of the last call; nothing is sent to find out. A destination that answers is
 ///   healthy, also if it answers that a request is not valid; not with 408, 410, 425, 429 or 5xx.
 ///
@@ -119,13 +120,12 @@ impl Http {
         let written: Vec<_> =
             envelopes.iter().map(|envelope| message::element(envelope, max_bytes)).collect();
         let events: Vec<_> = written.iter().flatten().map(Vec::as_slice).collect();
+        let requests = message::requests(&events, max_bytes);
+        let sent =
+            one_by_one(&requests, 1, |request| async { self.send(Message::batch(request)?).await }).await;
         let mut answers = Vec::with_capacity(events.len());
-        for request in message::requests(&events, max_bytes) {
-            let answer = match Message::batch(request) {
-                Ok(message) => self.send(message).await,
-                Err(error) => Err(error),
-            };
-            answers.extend(request.iter().map(|_| match &answer {
+        for (request, answer) in requests.iter().zip(&sent) {
+            answers.extend(request.iter().map(|_| match answer {
                 Ok(receipt) => Ok(receipt.clone()),
                 Err(error) => Err(error.repeat()),
             }));
@@ -168,20 +168,47 @@ impl Adapter for Http {
         if self.options.mode == CloudEventsMode::Batched {
             return self.send_batch(envelopes).await;
         }
-        if self.options.batch_concurrency <= 1 {
-            let mut results = Vec::with_capacity(envelopes.len());
-            for envelope in envelopes {
-                results.push(self.deliver(envelope).await);
-            }
-            return results;
-        }
-        let each: Vec<_> = envelopes.iter().map(|envelope| self.deliver(envelope)).collect();
-        stream::iter(each).buffered(self.options.batch_concurrency).collect().await
+        one_by_one(envelopes, self.options.batch_concurrency, |envelope| self.deliver(envelope)).await
     }
 
     async fn health(&self) -> Health {
         self.record.health()
     }
+}
+
+/// Delivers things each by itself, in their order, so many at once, until the destination says that it wants nothing more;
+/// that is then the result of those that were not begun.
+async fn one_by_one<'a, T, Fut>(
+    things: &'a [T],
+    at_once: usize,
+    deliver: impl Fn(&'a T) -> Fut,
+) -> Vec<Result<Receipt, DeliveryError>>
+where
+    Fut: Future<Output = Result<Receipt, DeliveryError>>,
+{
+    let gone: OnceLock<DeliveryError> = OnceLock::new();
+    let (gone, deliver) = (&gone, &deliver);
+    let ask = |thing: &'a T| async move {
+        if let Some(error) = gone.get() {
+            return Err(error.repeat());
+        }
+        let result = deliver(thing).await;
+        let error = result.as_ref().err();
+        if let Some(error) = error.filter(|error| error.kind() == DeliveryErrorKind::Disabled) {
+            // Another one may have said so before.
+            let _ = gone.set(error.repeat());
+        }
+        result
+    };
+    if at_once > 1 {
+        let each: Vec<_> = things.iter().map(ask).collect();
+        return stream::iter(each).buffered(at_once).collect().await;
+    }
+    let mut results = Vec::with_capacity(things.len());
+    for thing in things {
+        results.push(ask(thing).await);
+    }
+    results
 }
 
 impl fmt::Debug for Http {
@@ -191,5 +218,30 @@ impl fmt::Debug for Http {
             .field("options", &self.options)
             .field("pool", &self.pool.name())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn after_the_word_that_nothing_more_is_wanted_nothing_more_is_sent() {
+        for (at_once, asked) in [(1, 3), (4, 6)] {
+            let envelopes: Vec<_> = (0..20).map(|_| Envelope::empty("Happened")).collect();
+            let calls = AtomicUsize::new(0);
+            let results = one_by_one(&envelopes, at_once, |_| async {
+                let call = calls.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_secs(1 + call as u64 / 3)).await;
+                if call == 2 { Err(DeliveryError::disabled("410")) } else { Ok(Receipt::taken()) }
+            })
+            .await;
+            assert!(calls.load(Ordering::SeqCst) <= asked, "{} were sent", calls.load(Ordering::SeqCst));
+            assert_eq!(results.len(), 20);
+            let last = results.last().unwrap().as_ref().unwrap_err();
+            assert_eq!((last.kind(), last.message()), (DeliveryErrorKind::Disabled, "410"));
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{DeliveryError, Progress, Receipt};
+use super::{DeliveryError, DeliveryErrorKind, Progress, Receipt};
 use crate::envelope::Envelope;
 use crate::error::Problem;
 
@@ -73,11 +73,18 @@ pub trait Adapter: Send + Sync + 'static {
         self.deliver(envelope)
     }
 
-    /// Delivers several envelopes; one result per envelope, in order. By default one after the other.
+    /// Delivers several envelopes; one result per envelope, in order. By default one after the other, until the destination
+    /// says that it wants nothing more; that is then the result of the rest.
     async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
-        let mut results = Vec::with_capacity(envelopes.len());
+        let mut results: Vec<Result<Receipt, DeliveryError>> = Vec::with_capacity(envelopes.len());
         for envelope in envelopes {
-            results.push(self.deliver(envelope).await);
+            let said = results.last().and_then(|result| result.as_ref().err());
+            let said = said.filter(|error| error.kind() == DeliveryErrorKind::Disabled);
+            let result = match said {
+                Some(gone) => Err(gone.repeat()),
+                None => self.deliver(envelope).await,
+            };
+            results.push(result);
         }
         results
     }
@@ -201,6 +208,40 @@ impl fmt::Display for HealthStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_batch_ends_with_the_word_that_nothing_more_is_wanted() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+
+        /// Takes one.
+        #[derive(Default)]
+        struct Tired(AtomicUsize);
+
+        #[async_trait]
+        impl Adapter for Tired {
+            fn name(&self) -> &str {
+                "tired"
+            }
+
+            async fn deliver(&self, _: &Envelope) -> Result<Receipt, DeliveryError> {
+                match self.0.fetch_add(1, Ordering::Relaxed) {
+                    0 => Ok(Receipt::taken()),
+                    _ => Err(DeliveryError::disabled("enough")),
+                }
+            }
+        }
+
+        let (tired, envelopes) = (Tired::default(), [(); 4].map(|()| Envelope::empty("Happened")));
+        let mut batch = tired.deliver_batch(&envelopes);
+        let std::task::Poll::Ready(results) =
+            batch.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+        else {
+            panic!("it waits for nothing");
+        };
+        let kinds: Vec<_> = results.iter().map(|it| it.as_ref().map_err(DeliveryError::kind).err()).collect();
+        let gone = Some(DeliveryErrorKind::Disabled);
+        assert_eq!((kinds, tired.0.load(Ordering::Relaxed)), (vec![None, gone, gone, gone], 2));
+    }
 
     #[test]
     fn a_status_reads_like_its_json() {
