@@ -59,8 +59,7 @@ fn read_option(
     secret: bool,
     reserved: &[String],
 ) -> Result<(HeaderName, HeaderValue), String> {
-    let header = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| "is not the name of a header: use letters, digits and hyphens".to_owned())?;
+    let header = read_name(name)?;
     if FRAMING.contains(&header.as_str()) || reserved.iter().any(|reserved| header.as_str() == reserved) {
         return Err("is set by the adapter: leave it out".to_owned());
     }
@@ -71,6 +70,21 @@ fn read_option(
         .map_err(|_| "holds a line break or another control character: remove it".to_owned())?;
     value.set_sensitive(secret);
     Ok((header, value))
+}
+
+/// Whether the adapter may set a header of that name beside those of the connection and of the body.
+///
+/// # Errors
+/// What is wrong with the name.
+pub(crate) fn is_free(name: &str) -> Result<(), String> {
+    let header = read_name(name)?;
+    let is_taken = ["content-type", "host"].iter().chain(&FRAMING).any(|taken| header.as_str() == *taken);
+    if is_taken { Err("belongs to the request itself: use another name".to_owned()) } else { Ok(()) }
+}
+
+fn read_name(name: &str) -> Result<HeaderName, String> {
+    HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| "is not the name of a header: use letters, digits and hyphens".to_owned())
 }
 
 fn problem(name: &str, text: &str) -> Problem {

@@ -63,6 +63,6 @@ pub use pool::{HttpPool, PoolOptions, ProxyUse};
 
 #[cfg(feature = "webhook")]
 pub(crate) use {
-    exchange::exchange, headers::insert, health::Record, message::Message, shown::headers as shown_headers,
-    shown::urls as shown_urls, target::Target,
+    exchange::exchange, headers::insert, headers::is_free, health::Record, message::Message,
+    shown::headers as shown_headers, shown::urls as shown_urls, target::Target,
 };

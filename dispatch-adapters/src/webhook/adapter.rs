@@ -14,7 +14,7 @@ use super::fold::{UrlResult, fold};
 use super::{Signer, WebhookOptions};
 use crate::http::{
     AddressGuard, CloudEventsMode, HttpError, HttpPool, Message, PoolOptions, Record, Resolver, Target,
-    exchange, insert,
+    exchange, insert, is_free,
 };
 
 /// How many URLs are asked at once.
@@ -246,14 +246,20 @@ impl Webhook {
             Some(name) => signer.with_signature_header(name.clone()),
             None => signer,
         });
-        for name in options.signature_header.as_deref().into_iter().chain(options.event_header()) {
-            if !is_header_name(name) {
-                let text = format!(
-                    "{:?} is not the name of a header: use letters, digits and hyphens",
-                    name.chars().take(40).collect::<String>()
-                );
-                add(ErrorCode::InvalidParameter, text);
-            }
+        let mut named: Vec<String> = Vec::new();
+        for (what, name) in self.own_headers() {
+            let text = match is_free(name) {
+                Err(text) => text,
+                Ok(()) if named.iter().any(|other| other.eq_ignore_ascii_case(name)) => {
+                    format!("is a header of the webhook already: give the {what} one of its own")
+                }
+                Ok(()) => {
+                    named.push(name.to_owned());
+                    continue;
+                }
+            };
+            let shown = name.chars().take(40).collect::<String>();
+            add(ErrorCode::InvalidParameter, format!("{shown:?} {text}"));
         }
         let reserved = self.reserved();
         let targets: Vec<_> = options
@@ -270,13 +276,23 @@ impl Webhook {
         }
     }
 
-    /// The headers that no option may set.
-    fn reserved(&self) -> Vec<String> {
+    /// The headers that it sets itself: what each is for, and its name.
+    fn own_headers(&self) -> Vec<(&'static str, &str)> {
         let scheme = self.options.scheme;
         let signature = self.options.signature_header.as_deref().unwrap_or(scheme.signature_header());
-        let names =
-            [Some(signature), scheme.timestamp_header(), scheme.id_header(), self.options.event_header()];
-        names.into_iter().flatten().map(str::to_ascii_lowercase).collect()
+        // Those that have names of their own stand before those that options name.
+        let own = [
+            ("timestamp", scheme.timestamp_header()),
+            ("id", scheme.id_header()),
+            ("signature", Some(signature)),
+            ("event", self.options.event_header()),
+        ];
+        own.into_iter().filter_map(|(what, name)| Some((what, name?))).collect()
+    }
+
+    /// The headers that no option may set.
+    fn reserved(&self) -> Vec<String> {
+        self.own_headers().into_iter().map(|(_, name)| name.to_ascii_lowercase()).collect()
     }
 }
 
@@ -284,10 +300,6 @@ impl Webhook {
 fn guarded(options: &PoolOptions) -> PoolOptions {
     let guard = options.guard.clone().unwrap_or(AddressGuard::on());
     PoolOptions { guard: Some(guard), ..options.clone() }
-}
-
-fn is_header_name(name: &str) -> bool {
-    reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_ok()
 }
 
 #[async_trait]
@@ -336,5 +348,42 @@ impl fmt::Debug for Webhook {
             .field("options", &self.options)
             .field("pool", &self.pool.name())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::webhook::Scheme;
+
+    #[test]
+    fn its_headers_have_names_of_their_own_and_none_of_the_request() {
+        let problems = |scheme: Scheme, signature: &str, event: &str| -> Vec<String> {
+            let options = WebhookOptions {
+                scheme,
+                signature_header: Some(signature.to_owned()),
+                event_header: Some(event.to_owned()),
+                ..WebhookOptions::default()
+            };
+            let problems = Webhook::new(options).validate().unwrap_err();
+            let about = |text: &&str| text.starts_with('"');
+            problems.iter().map(Problem::message).filter(about).map(str::to_owned).collect()
+        };
+        assert_eq!(problems(Scheme::Hex, "x-signature", "x-event"), [""; 0]);
+        assert_eq!(problems(Scheme::Github, "webhook-id", "x-event"), [""; 0], "GitHub sends no id");
+        let twice = |name: &str, what: &str| {
+            format!("{name:?} is a header of the webhook already: give the {what} one of its own")
+        };
+        assert_eq!(problems(Scheme::Github, "X-Event", "x-event"), [twice("x-event", "event")]);
+        assert_eq!(
+            problems(Scheme::Hex, "x-webhook-timestamp", "x-event"),
+            [twice("x-webhook-timestamp", "signature")]
+        );
+        assert_eq!(problems(Scheme::Standard, "x-signature", "webhook-id"), [twice("webhook-id", "event")]);
+        for name in ["Host", "content-type", "content-length", "transfer-encoding"] {
+            let taken = format!("{name:?} belongs to the request itself: use another name");
+            assert_eq!(problems(Scheme::Hex, name, "x-event"), [taken.as_str()]);
+            assert_eq!(problems(Scheme::Hex, "x-signature", name), [taken]);
+        }
     }
 }
