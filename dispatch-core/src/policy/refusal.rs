@@ -33,7 +33,7 @@ pub enum RefusedBy {
     RateLimit,
     /// Too many wait for a place in flight.
     InFlightLimit,
-    /// The queue or batch in front of the destination is full.
+    /// The queue or batch in front of the destination is full, or a call has waited in it for too long.
     QueueFull,
     /// The destination was shut down.
     Stopped,

@@ -112,20 +112,6 @@ async fn an_outage_is_held_in_order_if_there_are_as_many_retries_as_open_the_bre
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_destination_that_wants_nothing_more_is_left_alone() {
-    let puppet = Arc::new(Puppet::default());
-    puppet.disabled.store(true, Ordering::SeqCst);
-    let delivery = Delivery::to(Arc::clone(&puppet)).retry(RetryPolicy::default()).start().unwrap();
-    for _ in 0..3 {
-        assert!(delivery.deliver(&event()).await.is_err());
-    }
-    assert!(delivery.is_disabled() && puppet.calls() == 1);
-    puppet.disabled.store(false, Ordering::SeqCst);
-    delivery.enable();
-    assert!(delivery.deliver(&event()).await.is_ok());
-}
-
-#[tokio::test(start_paused = true)]
 async fn an_outage_of_hundreds_of_windows_costs_what_is_held_no_attempt() {
     for batch in [None, Some(BatchPolicy { max_size: 4, max_age: s(1) })] {
         let (puppet, grave) = (Arc::new(Puppet::default()), Arc::new(Puppet::default()));
@@ -172,31 +158,6 @@ async fn what_fails_as_a_probe_for_too_long_pays_with_its_attempts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_held_is_not_sent_after_a_destination_has_said_that_it_wants_nothing_more() {
-    let (puppet, grave) = (Arc::new(Puppet::default()), Arc::new(Puppet::default()));
-    let letters = DeadLetters::to([Arc::clone(&grave)]).unwrap();
-    let delivery = Delivery::to(Arc::clone(&puppet))
-        .retry(RetryPolicy::default())
-        .circuit_breaker(BreakerConfig { failure_threshold: 1, ..BreakerConfig::default() })
-        .concurrency(8)
-        .max_in_flight(1)
-        .dead_letters(&letters)
-        .start()
-        .unwrap();
-    puppet.down.store(true, Ordering::SeqCst);
-    for _ in 0..8 {
-        drop(delivery.enqueue(event()).unwrap());
-    }
-    tokio::time::sleep(s(30)).await;
-    let calls = puppet.calls();
-    puppet.disabled.store(true, Ordering::SeqCst);
-    assert!(delivery.shutdown(s(300)).await.is_complete());
-    assert_eq!(puppet.calls(), calls + 1, "one probe has found it out");
-    assert!(letters.close(s(1)).await.is_complete());
-    assert_eq!(grave.taken(), 8, "all of them are dead letters");
-}
-
-#[tokio::test(start_paused = true)]
 async fn retries_give_up_in_time_also_while_their_budget_is_empty() {
     use dispatch_core::policy::BudgetConfig;
     let puppet = Arc::new(Puppet::default());
@@ -223,34 +184,6 @@ async fn what_a_queue_holds_for_a_destination_that_was_shut_down_is_dead_lettere
     assert!(outer.enqueue(event()).unwrap().await.is_err());
     assert!(outer.shutdown(s(1)).await.is_complete() && letters.close(s(1)).await.is_complete());
     assert_eq!(grave.taken(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_time_out_leaves_the_adapter_the_time_it_needs_itself() {
-    /// Waits for a connection of its own, and then for the destination.
-    struct Queues;
-
-    #[async_trait]
-    impl Adapter for Queues {
-        fn name(&self) -> &str {
-            "queues"
-        }
-
-        fn time_for(&self, limit: Duration) -> Duration {
-            limit + s(4)
-        }
-
-        async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
-            tokio::time::sleep(if envelope.message_type_str() == "Hangs" { s(3600) } else { s(8) }).await;
-            Ok(Receipt::taken())
-        }
-    }
-
-    let delivery = Delivery::to(Arc::new(Queues)).timeout(s(5)).start().unwrap();
-    assert!(delivery.deliver(&event()).await.is_ok());
-    let before = Instant::now();
-    assert!(delivery.deliver(&Envelope::empty("Hangs")).await.is_err());
-    assert_eq!(before.elapsed(), s(9));
 }
 
 #[tokio::test(start_paused = true)]
@@ -298,32 +231,4 @@ async fn what_a_queue_holds_for_long_has_not_used_up_its_time() {
         puppet.down.store(false, Ordering::SeqCst);
         assert!(queued.await.is_ok(), "with a batch: {batch}, {concurrency} at once");
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_the_gate_refused_does_not_close_it_again() {
-    let (puppet, grave) = (Arc::new(Puppet::default()), Arc::new(Puppet::default()));
-    let letters = DeadLetters::to([Arc::clone(&grave)]).unwrap();
-    let delivery = Delivery::to(Arc::clone(&puppet)).dead_letters(&letters).start().unwrap();
-    puppet.disabled.store(true, Ordering::SeqCst);
-    assert_eq!(delivery.deliver(&event()).await.unwrap_err().to_string(), "gone");
-    let error = delivery.deliver(&event()).await.unwrap_err();
-    assert_eq!(error.to_string(), "puppet (puppet) wants nothing more; enable() delivers to it again");
-    assert!(error.refusal().is_some(), "no attempt was made");
-    puppet.disabled.store(false, Ordering::SeqCst);
-    delivery.enable();
-    delivery.shared.gate.note(&error, delivery.labels());
-    assert!(delivery.deliver(&event()).await.is_ok());
-    assert!(letters.close(s(1)).await.is_complete() && grave.taken() == 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_fallback_that_hangs_is_given_up() {
-    let (puppet, second) = (Arc::new(Puppet::default()), Arc::new(Puppet::default()));
-    puppet.down.store(true, Ordering::SeqCst);
-    second.hangs.store(true, Ordering::SeqCst);
-    let delivery = Delivery::to(Arc::clone(&puppet)).fallback(Fallback::to(second)).start().unwrap();
-    let before = Instant::now();
-    assert!(delivery.deliver(&event()).await.is_err());
-    assert_eq!(before.elapsed(), s(5));
 }

@@ -108,18 +108,3 @@ async fn callers_and_the_queue_make_batches_of_their_own_also_side_by_side() {
     puppet.down.store(false, Ordering::SeqCst);
     assert!(queued.await.is_ok(), "what is queued stays held");
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_closed_gate_settles_all_of_a_list_at_once() {
-    let puppet = Arc::new(Puppet::default());
-    puppet.disabled.store(true, Ordering::SeqCst);
-    let batch = BatchPolicy { max_size: 2, max_age: s(1) };
-    let delivery = Delivery::to(Arc::clone(&puppet)).batch(batch).start().unwrap();
-    assert!(delivery.deliver_batch(&[event()]).await[0].is_err());
-    let list = [(); 5].map(|()| event());
-    let list = super::part::List { envelopes: &list, before: &[] };
-    let mut told = Vec::new();
-    let tell = |place, outcome: Result<Receipt, DeliveryError>| told.push((place, outcome.is_err()));
-    let settled = delivery.shared.deliver_part(list, &crate::policy::Moment::start(), tell).await;
-    assert_eq!((settled, told), (5, (0..5).map(|place| (place, true)).collect()));
-}

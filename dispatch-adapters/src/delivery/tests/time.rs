@@ -81,3 +81,42 @@ async fn an_attempt_has_the_time_that_its_adapter_needs_by_then() {
     own.store(4, Ordering::SeqCst);
     assert!(delivery.deliver(&event()).await.is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_time_out_leaves_the_adapter_the_time_it_needs_itself() {
+    /// Waits for a connection of its own, and then for the destination.
+    struct Queues;
+
+    #[async_trait]
+    impl Adapter for Queues {
+        fn name(&self) -> &str {
+            "queues"
+        }
+
+        fn time_for(&self, limit: Duration) -> Duration {
+            limit + s(4)
+        }
+
+        async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+            tokio::time::sleep(if envelope.message_type_str() == "Hangs" { s(3600) } else { s(8) }).await;
+            Ok(Receipt::taken())
+        }
+    }
+
+    let delivery = Delivery::to(Arc::new(Queues)).timeout(s(5)).start().unwrap();
+    assert!(delivery.deliver(&event()).await.is_ok());
+    let before = Instant::now();
+    assert!(delivery.deliver(&Envelope::empty("Hangs")).await.is_err());
+    assert_eq!(before.elapsed(), s(9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fallback_that_hangs_is_given_up() {
+    let (puppet, second) = (Arc::new(Puppet::default()), Arc::new(Puppet::default()));
+    puppet.down.store(true, Ordering::SeqCst);
+    second.hangs.store(true, Ordering::SeqCst);
+    let delivery = Delivery::to(Arc::clone(&puppet)).fallback(Fallback::to(second)).start().unwrap();
+    let before = Instant::now();
+    assert!(delivery.deliver(&event()).await.is_err());
+    assert_eq!(before.elapsed(), s(5));
+}
