@@ -195,7 +195,7 @@ async fn fallback_and_dead_letters() {
     let (_, targets, _) = started("dead_letters = [{ type = 'file', path = '/dev/full' }]");
     delivery(&targets).deliver(&Envelope::empty("Bad")).await.unwrap_err();
     assert_eq!(
-        targets.close_dead_letters(Duration::from_secs(1)).await.len(),
+        targets.close_dead_letters(Duration::from_secs(1)).await.left.len(),
         1,
         "it is kept and handed back"
     );

@@ -63,7 +63,7 @@ async fn the_dead_letters_of_a_configuration_are_counted_and_observed_with_it() 
     })
     .unwrap();
     assert!(targets.deliver_each(&envelope("Bad")).await[0].result.is_err());
-    assert!(targets.close_dead_letters(Duration::from_secs(60)).await.is_empty());
+    assert!(targets.close_dead_letters(Duration::from_secs(60)).await.is_complete());
     let metrics = recorder.snapshot();
     assert_eq!(metrics.destination("moody", "moody").unwrap().dead_lettered, 1);
     assert_eq!(metrics.destination("dead_letters", "noop").unwrap().dead_letters_stored, 1);
