@@ -102,7 +102,7 @@ impl Messenger {
             let plan = active.routing.plan(&message, &options, now, Uuid::now_v7);
             planned.push(plan.as_ref().map(Vec::len).map_err(Clone::clone));
             for message in plan.into_iter().flatten() {
-                let remember = active.remember(&options, now);
+                let remember = active.remember(&options, message.available_at);
                 let submission = Submission::new(message).remembered(remember);
                 let transport = submission.message.transport.clone();
                 by_transport.entry(transport).or_default().push((place, submission));
@@ -127,10 +127,10 @@ impl Messenger {
         let active = self.active();
         let now = self.shared.clock.now();
         let planned = active.routing.plan(message, options, now, Uuid::now_v7)?;
-        let remember = active.remember(options, now);
         let correlation_id = planned.first().map_or_else(Uuid::nil, |message| message.correlation_id);
         let sends = planned.into_iter().map(|message| {
             let transport = message.transport.clone();
+            let remember = active.remember(options, message.available_at);
             self.send_many(transport, vec![(0, Submission::new(message).remembered(remember))])
         });
         let answers = join_all(sends).await.into_iter().flatten();
@@ -246,6 +246,19 @@ impl Messenger {
         self.active().routing.explain(message_type, options)
     }
 
+    /// The transports of a message, in order.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the options.
+    pub fn transports_of(
+        &self,
+        message_type: &MessageType,
+        options: &DispatchOptions,
+    ) -> Result<Vec<Name>, MessengerError> {
+        let places = self.active().routing.place(message_type, options)?;
+        Ok(places.into_iter().map(|place| place.transport).collect())
+    }
+
     /// The retries of a type.
     #[must_use]
     pub fn retry_of(&self, message_type: &MessageType) -> RetryPolicy {
@@ -298,10 +311,11 @@ impl Messenger {
 }
 
 impl Active {
-    /// How the key of a message is remembered that is sent at a time.
-    fn remember(&self, options: &DispatchOptions, now: SystemTime) -> Remember {
+    /// How the key of a message is remembered that is due at a time: the window begins then, so that a message that is
+    /// scheduled for long after it is not stored twice meanwhile.
+    fn remember(&self, options: &DispatchOptions, due: SystemTime) -> Remember {
         Remember {
-            until: now.checked_add(self.routing.dedup_window()),
+            until: due.checked_add(self.routing.dedup_window()),
             duplicates: self.routing.duplicates(options),
         }
     }

@@ -10,6 +10,7 @@
 //! - A [`Worker`] is an actor. It takes messages from transports and dispatches each into an engine, so that handlers are
 //!   ordinary dispatchers. What comes of it is judged by [`Judgement`](dispatch_core::messenger::Judgement), when to claim
 //!   by [`WorkerState`](dispatch_core::messenger::WorkerState).
+//! - [`Messenger::schedule`] sends messages again and again: the next occurrence is stored ahead, once.
 //! - Each message is handled at least once. A worker that dies is not asked: its leases run out, and others go on.
 //!
 //! ```
@@ -43,6 +44,7 @@ mod builder;
 mod handle;
 mod inline;
 mod people;
+mod scheduler;
 mod sent;
 mod worker;
 
@@ -50,5 +52,6 @@ pub use builder::MessengerBuilder;
 pub use handle::Messenger;
 pub use inline::InlineQueue;
 pub use people::{Replay, TransportStats};
+pub use scheduler::Scheduler;
 pub use sent::{BatchResult, Dispatched, Sent};
 pub use worker::{Worker, WorkerInfo, WorkerReport, WorkerStopped};

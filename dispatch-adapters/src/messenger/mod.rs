@@ -50,8 +50,8 @@ use std::path::PathBuf;
 pub use dispatch_actors::messenger::*;
 pub use dispatch_core::messenger::{
     DispatchOptions, Duplicates, Idempotency, IdempotencyKey, Judgement, Message, MessageType,
-    MessengerConfig, MessengerError, MessengerErrorCode, Name, Priority, QueuedMessage, StopReason,
-    TransportConfig, WorkerConfig,
+    MessengerConfig, MessengerError, MessengerErrorCode, Missed, Name, Priority, QueuedMessage, Schedule,
+    StopReason, TransportConfig, WorkerConfig,
 };
 pub use dispatch_core::queue::{
     Attempt, Depth, ErrorGroup, Filter, MemoryQueue, MessageQueue, MessageState, Page, QueueError,

@@ -21,6 +21,7 @@ mod name;
 mod options;
 mod queued;
 mod routing;
+mod schedule;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -34,4 +35,5 @@ pub use name::{MessageType, Name, Priority};
 pub use options::{DispatchOptions, Duplicates};
 pub use queued::QueuedMessage;
 pub use routing::{Placement, Routing};
+pub use schedule::{Missed, Schedule};
 pub use worker::{Step as WorkerStep, StopReason, WorkerConfig, WorkerState};

@@ -7,6 +7,7 @@ mod failures;
 mod limits;
 mod people;
 mod retries;
+mod schedules;
 mod stopping;
 mod support;
 mod trouble;

@@ -30,11 +30,16 @@ pub(crate) fn messenger() -> Messenger {
 }
 
 pub(crate) fn messenger_on(queue: Arc<dyn MessageQueue>) -> Messenger {
+    messenger_at(queue, &clock())
+}
+
+/// A messenger on a clock that others have, too.
+pub(crate) fn messenger_at(queue: Arc<dyn MessageQueue>, clock: &VirtualClock) -> Messenger {
     let config = config("[transports.default]\ntype = 'memory'");
     Messenger::builder()
         .config(config)
         .shared_transport("default", queue)
-        .clock(Arc::new(clock()))
+        .clock(Arc::new(clock.clone()))
         .build()
         .unwrap()
 }
