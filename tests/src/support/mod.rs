@@ -1,18 +1,23 @@
-//! Support for tests: virtual time, dispatchers that misbehave on demand, logs that can be read, and one that fails.
+//! Support for tests: virtual time, dispatchers that misbehave on demand, logs that can be read, and such
+//! that fail.
 
 mod act;
+mod between;
 mod flaky;
 mod logs;
 mod proof;
 mod puppet;
 mod time;
+mod told;
 
 pub use act::Act;
-pub use flaky::FlakyLog;
+pub use between::{Asked, Between, Trouble};
+pub use flaky::{Chance, FlakyLog};
 pub use logs::{Entry, Logs};
 pub use proof::{cases, env_u64};
 pub use puppet::Puppet;
 pub use time::{in_real_time, paused};
+pub use told::{Told, ToldLog};
 
 use std::time::Duration;
 
