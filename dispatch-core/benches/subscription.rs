@@ -41,7 +41,7 @@ impl Bench {
             now: Duration::ZERO,
         };
         let (next, settled, head) = (Offset::ZERO, OffsetRanges::default(), Offset::ZERO);
-        bench.step(Event::TopicAdded { next, settled, head });
+        bench.step(Event::TopicAdded { next, settled, head, stored: true });
         for consumer in 1..=consumers {
             bench.step(Event::ConsumerAdded { consumer: ConsumerId(consumer), keys: None });
         }

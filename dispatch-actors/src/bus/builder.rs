@@ -59,7 +59,7 @@ impl BusBuilder {
     pub fn start(self) -> Result<Bus, BusError> {
         RegistrationError::check(self.config.problems())?;
         let name: Arc<str> = self.config.name.as_str().into();
-        let log = Arc::clone(&self.log);
+        let (log, max_payload) = (Arc::clone(&self.log), self.config.max_payload);
         let (bus, log_name, promise) = (&*name, log.name(), log.sync_policy());
         tracing::info!(target: LOG_TARGET, bus, log = log_name, %promise, "bus started");
         let thread = format!("dispatch-{name}");
@@ -71,7 +71,7 @@ impl BusBuilder {
             (held, stopped)
         })
         .map_err(BusError::Thread)?;
-        Ok(Bus { name, held, log })
+        Ok(Bus { name, held, log, max_payload })
     }
 }
 

@@ -62,6 +62,20 @@ pub enum BusError {
         /// The subscription.
         name: String,
     },
+    /// The subscription has as many consumers as it may have.
+    #[error("subscription '{name}' has {limit} consumers: remove one first, or raise its max_consumers")]
+    TooManyConsumers {
+        /// The subscription.
+        name: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// As many subscriptions are open as may be.
+    #[error("{limit} subscriptions are open: stop one first, or raise max_subscriptions")]
+    TooManySubscriptions {
+        /// The limit.
+        limit: usize,
+    },
     /// A subscription with consumers is not unsubscribed.
     #[error("subscription '{name}' has {consumers} consumers: remove them first")]
     HasConsumers {

@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use dispatch_core::delivery::{Adapter, DeliveryError, Health, HealthStatus, Receipt};
 use dispatch_core::log::{LogEntry, TopicLog};
 use dispatch_core::subscription::{Exhausted, Guarantee, SubscriptionConfig, SubscriptionType};
-use dispatch_core::{Envelope, Topic};
+use dispatch_core::{Envelope, Payload, Topic};
 use futures_util::future::join_all;
 use serde::Serialize;
 use smallvec::smallvec;
 use tokio::sync::oneshot;
 
-use super::hub::{Drain, End, Few, Find, Held, List, Open, Publish, Published};
+use super::hub::{Drain, Drained, End, Few, Find, Held, List, Open, Publish, Published};
 use super::subscription::{StopReport, Subscription, SubscriptionInfo};
 use super::topic::{topic, topic_of};
 use super::{BusBuilder, BusError};
@@ -27,6 +27,7 @@ pub struct Bus {
     pub(super) name: Arc<str>,
     pub(super) held: Arc<Held>,
     pub(super) log: Arc<dyn TopicLog>,
+    pub(super) max_payload: usize,
 }
 
 impl Bus {
@@ -68,7 +69,8 @@ impl Bus {
         published.into_iter().next().ok_or(BusError::Stopped)
     }
 
-    /// Publishes messages on one topic, all or none of them; what became of each, in order.
+    /// Publishes messages on one topic, all or none of them as far as the log promises that; what became of each, in
+    /// order. A log on a server that takes one message at a time (JetStream) may have stored some of them after an error.
     ///
     /// # Errors
     /// Like [`publish`](Self::publish).
@@ -86,9 +88,23 @@ impl Bus {
     }
 
     async fn publish_on(&self, topic: Topic, entries: Few<LogEntry>) -> Result<Few<Published>, BusError> {
+        entries.iter().try_for_each(|entry| self.check_size(entry))?;
         let (reply, answer) = oneshot::channel();
         self.held.hub().do_send(Publish { topic, entries, reply });
         answer.await.map_err(|_| BusError::Stopped)?
+    }
+
+    /// Whether a payload is short enough. One that is no bytes yet is written to find out, by whoever publishes it.
+    fn check_size(&self, entry: &LogEntry) -> Result<(), BusError> {
+        let limit = self.max_payload;
+        let bytes = match entry.envelope.raw_payload() {
+            Payload::Empty => 0,
+            Payload::Bytes { data, .. } => data.len(),
+            // What cannot be written is refused by the log.
+            other if limit > 0 => other.to_bytes().map_or(0, |(bytes, _)| bytes.len()),
+            _ => 0,
+        };
+        if limit > 0 && bytes > limit { Err(BusError::TooLarge { bytes, limit }) } else { Ok(()) }
     }
 
     /// Begins to open a subscription.
@@ -184,19 +200,19 @@ impl Bus {
         BusAdapter { name: format!("bus:{}", self.name), bus: self.clone() }
     }
 
-    /// Takes nothing more, writes what was taken, stops every subscription, and says what was left. The log stays open: it
-    /// is the caller's.
+    /// Takes nothing more, writes what was taken, stops every subscription, and says what was left; all of it within the
+    /// deadline. The log stays open: it is the caller's.
     ///
     /// # Errors
     /// [`BusError::Stopped`] if it has been shut down already.
     pub async fn shutdown(&self, deadline: Duration) -> Result<BusReport, BusError> {
-        let (drained, done) = oneshot::channel();
-        self.held.hub().do_send(Drain(drained));
-        done.await.map_err(|_| BusError::Stopped)?;
+        let (reply, done) = oneshot::channel();
+        self.held.hub().do_send(Drain { deadline, reply });
+        let Drained { left, unwritten } = done.await.map_err(|_| BusError::Stopped)?;
         let open = self.subscriptions().await?;
-        let stopped = join_all(open.into_iter().map(|subscription| subscription.stop(deadline))).await;
+        let stopped = join_all(open.into_iter().map(|subscription| subscription.stop(left))).await;
         self.held.hub().do_send(End);
-        Ok(BusReport { subscriptions: stopped.into_iter().flatten().collect() })
+        Ok(BusReport { subscriptions: stopped.into_iter().flatten().collect(), unwritten })
     }
 }
 
@@ -212,6 +228,9 @@ impl fmt::Debug for Bus {
 pub struct BusReport {
     /// Its subscriptions, by name.
     pub subscriptions: Vec<StopReport>,
+    /// Messages that were taken and that the log had not acknowledged at the deadline. Whoever published them has an
+    /// error; they may be in the log.
+    pub unwritten: usize,
 }
 
 /// A subscription that is about to be opened.

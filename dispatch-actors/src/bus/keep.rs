@@ -76,7 +76,7 @@ pub(super) fn dead_letter(
 pub(super) fn unpark(log: Arc<dyn TopicLog>, subscription: String, id: Uuid) -> BoxFuture<'static, Done> {
     Box::pin(async move {
         match log.unpark(&subscription, &[id]).await {
-            Ok(_) => Done { event: None, failed: None },
+            Ok(_) => Done::nothing(),
             Err(error) => {
                 Done::failed("a handled message is still parked, and may be replayed again", &error, None)
             }

@@ -10,8 +10,10 @@
 //!
 //! - [`TopicLog`] is the contract; [`MemoryLog`] keeps everything in this process and loses it with the process.
 //! - [`SyncPolicy`] says what an acknowledged append survives.
-//! - [`Retention`] says what may be trimmed, and never more than every cursor has passed.
+//! - [`Retention`] says what may be trimmed, and never more than every cursor has passed; [`Claims`] are what has no cursor
+//!   yet.
 
+mod claims;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod cursor;
@@ -24,6 +26,7 @@ mod sync;
 mod tails;
 mod topic_log;
 
+pub use claims::Claims;
 pub use cursor::{Cursor, OffsetRanges, StoredSubscription};
 pub use entry::{LogEntry, LogRecord};
 pub use error::LogError;

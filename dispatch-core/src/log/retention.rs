@@ -1,13 +1,14 @@
 //! What may be trimmed.
 //!
 //! - What any of the limits asks to go goes.
-//! - Nothing at or past the lowest cursor goes, unless that is forced.
+//! - Nothing at or past the lowest cursor goes, and nothing of a topic that a subscription has no cursor in yet, unless
+//!   that is forced.
 
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::{LogBounds, LogError, Offset, TopicLog};
+use super::{Claims, LogBounds, LogError, Offset, TopicLog};
 use crate::topic::Topic;
 
 /// How long records are kept. Nothing set keeps them for ever.
@@ -75,6 +76,23 @@ impl Retention {
     /// [`LogError`] of the log; what was trimmed by then stays trimmed.
     pub async fn apply(&self, log: &dyn TopicLog, topic: &Topic, now: SystemTime) -> Result<u64, LogError> {
         if !self.is_limited() {
+            return Ok(0);
+        }
+        self.apply_beside(&Claims::of(log).await?, log, topic, now).await
+    }
+
+    /// The same for one of many topics, with what subscriptions claim looked up before.
+    ///
+    /// # Errors
+    /// Like [`apply`](Self::apply).
+    pub async fn apply_beside(
+        &self,
+        claims: &Claims,
+        log: &dyn TopicLog,
+        topic: &Topic,
+        now: SystemTime,
+    ) -> Result<u64, LogError> {
+        if !self.is_limited() || (!self.force && claims.has(topic)) {
             return Ok(0);
         }
         let bounds = log.bounds(topic).await?;

@@ -24,6 +24,12 @@ impl<K: Hash + Eq + Clone> DedupWindow<K> {
         Self { capacity: capacity.max(1), max_age, seen: HashMap::new(), order: VecDeque::new() }
     }
 
+    /// Whether `key` would be a duplicate at `now`; nothing is remembered.
+    pub fn contains(&mut self, key: &K, now: Duration) -> bool {
+        self.forget_old(now);
+        self.seen.contains_key(key)
+    }
+
     /// Whether `key` is new at `now`, a time on a monotonic clock; a new key is remembered.
     pub fn insert(&mut self, key: K, now: Duration) -> bool {
         self.forget_old(now);
@@ -99,6 +105,7 @@ mod tests {
                 now += gap;
                 model.retain(|(_, at)| now - at <= 5);
                 let new = !model.iter().any(|(seen, _)| *seen == key);
+                prop_assert_eq!(window.contains(&key, s(now)), !new);
                 if new {
                     if model.len() == capacity { model.remove(0); }
                     model.push((key, now));

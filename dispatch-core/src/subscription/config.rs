@@ -60,8 +60,18 @@ pub struct SubscriptionConfig {
     #[serde(default = "max_aside")]
     pub max_aside: usize,
     /// At most once: how many messages a consumer may have before it, so that it counts as full.
+    ///
+    /// At least once: how many deliveries a consumer may have left unanswered when their time was over; with as many it
+    /// gets nothing more until it answers one.
     #[serde(default = "capacity")]
     pub capacity: u32,
+    /// Most consumers; 0 sets no limit. Of an exclusive subscription it is 1 anyway.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub max_consumers: usize,
+}
+
+const fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 const fn one() -> u32 {
@@ -111,6 +121,7 @@ impl SubscriptionConfig {
             bytes_per_second: None,
             max_aside: max_aside(),
             capacity: capacity(),
+            max_consumers: 0,
         }
     }
 

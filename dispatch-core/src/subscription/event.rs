@@ -17,6 +17,8 @@ pub enum Event<R> {
         settled: OffsetRanges,
         /// The next offset that the log will assign.
         head: Offset,
+        /// Whether the log has this cursor; if not it is saved at once, so that the log keeps what follows it.
+        stored: bool,
     },
     /// The log of a topic is longer now.
     HeadMoved {
@@ -49,12 +51,19 @@ pub enum Event<R> {
         /// When to try again.
         retry_in: Duration,
     },
-    /// A record that was read again, or `None` if it is gone.
+    /// A record that was read again, or `None` if the log has answered, and it is gone.
     Loaded {
         /// What was asked for.
         load: Load,
         /// The record.
         record: Option<R>,
+    },
+    /// A record could not be read again; that is repeated after this time.
+    LoadFailed {
+        /// What was asked for.
+        load: Load,
+        /// When to try again.
+        retry_in: Duration,
     },
     /// A consumer wants messages. Ids ascend.
     ConsumerAdded {
@@ -101,6 +110,8 @@ pub enum Event<R> {
         /// Whether there is no use in trying it again.
         terminal: bool,
     },
+    /// A consumer is rid of a delivery that it had not answered in time, and will never answer it.
+    GaveUp(DeliveryToken),
     /// An exhausted message is where it was to go.
     Kept(Keep),
     /// It is not; it is tried again after this time.
@@ -235,8 +246,11 @@ pub enum Effect<R> {
     },
     /// Read records. Answer with [`Event::Fetched`] or [`Event::FetchFailed`].
     Fetch(Fetch),
-    /// Read a record again. Answer with [`Event::Loaded`].
+    /// Read a record again. Answer with [`Event::Loaded`] or [`Event::LoadFailed`].
     Load(Load),
+    /// A consumer has not answered in time: what it still does with this delivery is for nothing. If that can be ended,
+    /// answer with [`Event::GaveUp`]; if not, its answer may come at any time.
+    TimedOut(DeliveryToken),
     /// The consumer was not added: the subscription has one already.
     Refused(ConsumerId),
     /// Keep a message beside the subscription. Answer with [`Event::Kept`] or [`Event::NotKept`].

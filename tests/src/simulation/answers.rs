@@ -44,6 +44,7 @@ impl Simulation {
                 Event::Fetched { request, messages: Vec::new(), bounds }
             }
             Effect::Fetch(request) => Event::FetchFailed { request, retry_in },
+            Effect::Load(load) => Event::LoadFailed { load, retry_in },
             Effect::Park(exhaustion) | Effect::DeadLetter(exhaustion) => {
                 Event::NotKept { keep: exhaustion.keep, retry_in }
             }

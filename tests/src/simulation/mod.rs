@@ -30,6 +30,7 @@ pub struct Simulation {
     config: SubscriptionConfig,
     seed: u64,
     by_hand: bool,
+    records: Option<usize>,
     /// What was published.
     pub log: SimulatedLog,
     /// The time since the beginning.
@@ -76,6 +77,7 @@ impl Simulation {
             config,
             seed,
             by_hand: false,
+            records: None,
             log: SimulatedLog::default(),
             now: Duration::ZERO,
             consumers: BTreeMap::new(),
@@ -103,16 +105,28 @@ impl Simulation {
         self
     }
 
+    /// Keeps this many records of messages that wait aside in memory.
+    #[must_use]
+    pub fn keeping_records(mut self, most: usize) -> Self {
+        self.records = Some(most);
+        self.open();
+        self
+    }
+
     /// Begins where the saved cursor is.
     fn open(&mut self) {
         if self.config.guarantee == Guarantee::AtMostOnce {
             self.side = Side::Live(Box::new(LiveState::new(&self.config)));
             return;
         }
-        self.side = Side::Reliable(Box::new(SubscriptionState::new(&self.config, self.seed, self.now)));
+        let mut state = SubscriptionState::new(&self.config, self.seed, self.now);
+        if let Some(most) = self.records {
+            state = state.keeping_records(most);
+        }
+        self.side = Side::Reliable(Box::new(state));
         let (next, settled) = self.saved.clone();
         let head = self.log.head();
-        self.step(Event::TopicAdded { next, settled, head });
+        self.step(Event::TopicAdded { next, settled, head, stored: true });
     }
 
     /// Appends messages; they are offered to the subscription as a bus does it.
@@ -274,7 +288,7 @@ impl Simulation {
                 match effect {
                     Effect::Deliver { token, .. } => self.delivered(token),
                     Effect::Refused(consumer) => self.refused.push(self.names[&consumer].clone()),
-                    Effect::Blocked(_) => {}
+                    Effect::Blocked(_) | Effect::TimedOut(_) => {}
                     Effect::Unpark(parked) => self.unparked.push(parked),
                     asked if self.by_hand => self.open.push(asked),
                     asked => events.extend(self.answer(asked)),

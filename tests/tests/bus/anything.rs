@@ -133,7 +133,7 @@ impl World {
                 }
                 6 => subscription.pause(),
                 7 => subscription.resume(),
-                8 => subscription.set_window(self.rng.random_range(1..9)),
+                8 => subscription.set_window(self.rng.random_range(1..9)).unwrap(),
                 _ => sleep(Duration::from_millis(self.rng.random_range(0..4_000))).await,
             }
         }

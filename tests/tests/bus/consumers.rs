@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::support::{Seen, TOPIC, bus, log, publish, settle};
 
 /// An actor that keeps what it gets, or dies of it.
-struct Keeper {
+pub(super) struct Keeper {
     kept: Vec<Acknowledge>,
     seen: Seen,
     dies_at: Option<u64>,
@@ -34,7 +34,7 @@ impl Handler<Consume> for Keeper {
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct AckAll;
+pub(super) struct AckAll;
 
 impl Handler<AckAll> for Keeper {
     type Result = ();
@@ -46,7 +46,7 @@ impl Handler<AckAll> for Keeper {
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Stop;
+pub(super) struct Stop;
 
 impl Handler<Stop> for Keeper {
     type Result = ();
@@ -56,7 +56,7 @@ impl Handler<Stop> for Keeper {
     }
 }
 
-fn keeper(seen: &Seen) -> Keeper {
+pub(super) fn keeper(seen: &Seen) -> Keeper {
     Keeper { kept: Vec::new(), seen: seen.clone(), dies_at: None }
 }
 
@@ -212,7 +212,7 @@ fn c9_commands_are_served_while_a_consumer_hangs() {
         publish(&bus, 10).await;
         settle().await;
         subscription.flush().await.unwrap();
-        subscription.set_window(2);
+        subscription.set_window(2).unwrap();
         assert_eq!(subscription.info().await.unwrap().status.in_flight, 2);
         let other = bus
             .reliable_exclusive("other", TOPIC)

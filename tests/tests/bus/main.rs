@@ -2,11 +2,17 @@
 
 mod anything;
 mod consumers;
+mod duplicates;
 mod durability;
+mod ending;
 mod exhausted;
+mod hanging;
+mod limits;
 mod metrics;
 mod opening;
 mod publishing;
+mod retention;
+mod shared_log;
 mod supervised;
 mod support;
 mod upkeep;

@@ -180,3 +180,57 @@ fn it_runs_in_a_plain_tokio_program_too() {
         bus.shutdown(Duration::from_secs(5)).await.unwrap();
     });
 }
+
+#[test]
+fn a_stored_name_keeps_its_guarantee_after_a_restart() {
+    paused(async {
+        let log = log();
+        let first = bus(&log);
+        first.reliable_exclusive("s", TOPIC).open().await.unwrap();
+        first.shutdown(Duration::ZERO).await.unwrap();
+        let second = bus(&log);
+        let refused = second.non_reliable_exclusive("s", TOPIC).open().await.unwrap_err();
+        assert!(matches!(refused, BusError::Conflict(_)), "{refused}");
+        second.unsubscribe("s").await.unwrap();
+        second.non_reliable_exclusive("s", TOPIC).open().await.unwrap();
+    });
+}
+
+#[test]
+fn a_subscription_to_a_topic_does_not_have_one_of_other_letters_and_a_pattern_does() {
+    paused(async {
+        let bus = bus(&log());
+        let large = "Shop.Order.Events";
+        for _ in 0..3 {
+            bus.publish(large, Envelope::empty("OrderPlaced")).await.unwrap();
+        }
+        let one = bus.reliable_exclusive("one", TOPIC).open().await.unwrap();
+        let live = bus.non_reliable_exclusive("live", TOPIC).open().await.unwrap();
+        let many = bus.reliable_exclusive("many", "shop.*.events").open().await.unwrap();
+        let (a, b, c) = (Seen::default(), Seen::default(), Seen::default());
+        a.connect(&one, "a").await;
+        b.connect(&live, "b").await;
+        c.connect(&many, "c").await;
+        bus.publish(large, Envelope::empty("OrderPlaced")).await.unwrap();
+        publish(&bus, 1).await;
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!((a.offsets(), b.offsets()), (vec![0], vec![0]), "one of its own");
+        let topics = one.info().await.unwrap().topics;
+        assert_eq!(topics.iter().map(|(topic, _)| topic.as_str()).collect::<Vec<_>>(), [TOPIC]);
+        assert_eq!(c.offsets(), [3, 0], "patterns match in any case, and begin where they were told to");
+    });
+}
+
+#[test]
+fn the_promise_of_the_log_is_said_when_a_bus_starts() {
+    let logs = dispatch_tests::support::Logs::new();
+    tracing::subscriber::with_default(logs.clone(), || {
+        paused(async {
+            let _bus = bus(&log());
+            let started = logs.one("bus started");
+            assert_eq!((started.get("bus"), started.get("log")), (Some("bus"), Some("memory")));
+            let promise = started.get("promise").unwrap();
+            assert!(promise.contains("process"), "{promise}");
+        });
+    });
+}

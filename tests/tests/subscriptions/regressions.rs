@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use dispatch_core::subscription::{Exhausted, Resolution};
+use dispatch_core::log::{LogBounds, OffsetRanges};
+use dispatch_core::subscription::{Effect, Event, Exhausted, Resolution};
+use dispatch_tests::simulation::{Published, Simulation};
 
-use super::support::{Exclusive, KeyShared, at, config, keyed, ms, new, one_try, plain, reliable, with};
+use super::support::{
+    Exclusive, Failover, KeyShared, Shared, ack_all, at, config, keyed, ms, new, one_try, plain, reliable,
+    with,
+};
 
 #[test]
 fn a_message_whose_consumer_went_away_does_not_time_out_while_nobody_has_it() {
@@ -79,4 +84,152 @@ fn times_without_an_end_are_no_overflow() {
     simulation.nack("A", at(1), Some(Duration::MAX));
     simulation.advance(ms(1_000));
     assert_eq!((new(&mut simulation).as_str(), simulation.status().held), ("A0 A1", 1));
+}
+
+/// What the state has asked for and has no answer to yet, of one kind.
+fn asked<T>(simulation: &mut Simulation, pick: impl Fn(&Effect<Published>) -> Option<T>) -> Option<T> {
+    let found = simulation.open.iter().position(|asked| pick(asked).is_some())?;
+    pick(&simulation.open.remove(found))
+}
+
+#[test]
+fn a_record_that_cannot_be_read_again_is_waited_for_and_not_passed() {
+    let mut simulation = Simulation::new(config(KeyShared, 8), 0).keeping_records(0).by_hand();
+    simulation.add("A");
+    simulation.publish(keyed(&["k", "k", "k"]));
+    simulation.ack("A", at(0));
+    for _ in 0..3 {
+        let load = asked(&mut simulation, |asked| match asked {
+            Effect::Load(load) => Some(*load),
+            _ => None,
+        });
+        let load = load.expect("the record of message 1 is to be read again");
+        assert_eq!(load.offset, at(1));
+        simulation.step(Event::LoadFailed { load, retry_in: ms(700) });
+        assert_eq!(simulation.cursor(), Some(at(1)), "it is not settled");
+        simulation.advance(ms(700));
+    }
+    let found = simulation.open.iter().position(|asked| matches!(asked, Effect::Load(_)));
+    let load = simulation.open.remove(found.unwrap());
+    let loaded = simulation.answer(load).unwrap();
+    simulation.step(loaded);
+    assert_eq!(new(&mut simulation), "A0 A1");
+    assert_eq!(simulation.status().counters.gap, 0);
+}
+
+#[test]
+fn a_topic_without_a_stored_cursor_is_saved_at_once() {
+    let mut simulation = reliable(Exclusive, 1, &["A"]).by_hand();
+    let (next, settled) = (at(0), OffsetRanges::default());
+    simulation.step(Event::TopicAdded { next, settled, head: at(0), stored: false });
+    let saved = asked(&mut simulation, |asked| match asked {
+        Effect::Save(cursors) => Some(cursors.clone()),
+        _ => None,
+    });
+    let saved = saved.expect("a cursor is to be saved");
+    assert_eq!(saved.iter().map(|cursor| (cursor.topic.0, cursor.next)).collect::<Vec<_>>(), [(1, at(0))]);
+}
+
+#[test]
+fn a_seek_while_records_are_read_again_does_not_stop_the_queue_of_a_consumer() {
+    let mut simulation = Simulation::new(config(KeyShared, 8), 0).keeping_records(0).by_hand();
+    simulation.add("A");
+    let keys: Vec<_> = (0..64).map(|key| format!("key{key}")).collect();
+    let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+    let everything = |simulation: &mut Simulation| {
+        while !simulation.open.is_empty() {
+            let asked = simulation.open.remove(0);
+            if let Some(event) = simulation.answer(asked) {
+                simulation.step(event);
+            }
+        }
+    };
+    simulation.publish(keyed(&keys));
+    everything(&mut simulation);
+    // Records are being read again, as many as the lane has room for, and none of them comes.
+    for round in 0..40 {
+        ack_all(&mut simulation);
+        simulation.open.retain(|asked| !matches!(asked, Effect::Load(_)));
+        simulation.seek(at(round % 2));
+        let fetches: Vec<_> = simulation.open.drain(..).collect();
+        for asked in fetches {
+            if let Some(event) = simulation.answer(asked) {
+                simulation.step(event);
+            }
+        }
+    }
+    simulation.seek(at(0));
+    everything(&mut simulation);
+    for _ in 0..64 {
+        ack_all(&mut simulation);
+        everything(&mut simulation);
+    }
+    let status = simulation.status();
+    assert_eq!((status.lag(), status.aside, status.held), (0, 0, 0), "{status:?}");
+}
+
+#[test]
+fn a_head_that_the_log_does_not_know_yet_is_asked_for_again() {
+    let mut simulation = reliable(Exclusive, 1, &["A"]).by_hand();
+    simulation.publish_unheard(plain(1));
+    simulation.hear();
+    for _ in 0..3 {
+        let request = asked(&mut simulation, |asked| match asked {
+            Effect::Fetch(request) => Some(*request),
+            _ => None,
+        });
+        let request = request.expect("the record is to be read");
+        // Whoever answers is behind whoever has told the head.
+        let bounds = LogBounds::default();
+        simulation.step(Event::Fetched { request, messages: Vec::new(), bounds });
+        assert_eq!(simulation.status().lag(), 1);
+        simulation.advance(ms(500));
+    }
+    let fetch = simulation.open.remove(0);
+    let fetched = simulation.answer(fetch).unwrap();
+    simulation.step(fetched);
+    assert_eq!(new(&mut simulation), "A0");
+}
+
+#[test]
+fn the_cursor_is_saved_when_the_consumer_that_is_served_goes_or_dies() {
+    for (kind, down) in [(Exclusive, false), (Failover, false), (Failover, true), (Shared, false)] {
+        let consumers: &[&str] = if kind == Failover { &["A", "B"] } else { &["A"] };
+        let mut simulation = reliable(kind, 1, consumers);
+        simulation.advance(ms(4_900));
+        simulation.publish(plain(3));
+        simulation.ack("A", at(0));
+        simulation.ack("A", at(1));
+        assert_eq!(simulation.saved.0, at(0), "the interval is not over");
+        if down {
+            simulation.set_down("A", true);
+        } else {
+            simulation.disconnect("A");
+        }
+        assert_eq!(simulation.saved.0, at(2), "{kind}");
+    }
+    let mut simulation = reliable(Shared, 1, &["A", "B"]);
+    simulation.publish(plain(1));
+    simulation.ack("A", at(0));
+    simulation.disconnect("A");
+    assert_eq!(simulation.saved.0, at(0), "another one is there, and goes on");
+}
+
+#[test]
+fn a_consumer_that_answers_nothing_in_time_gets_no_more_than_its_limit() {
+    let mut config = config(Shared, 1);
+    config.capacity = 6;
+    config.retry = config.retry.with_max_retries(1_000).with_cap(ms(1_000));
+    let mut simulation = with(config, &["A"]);
+    simulation.publish(plain(10));
+    simulation.advance(ms(3_600_000));
+    let had = simulation.deliveries.len();
+    assert_eq!(had, 6);
+    let token = simulation.last_token("A", at(0)).unwrap();
+    simulation.step(Event::GaveUp(token));
+    assert_eq!(simulation.deliveries.len(), had + 1, "it has room again");
+    new(&mut simulation);
+    simulation.add("B");
+    simulation.advance(ms(40_000));
+    assert_eq!(new(&mut simulation), "B0", "the others get what it does not");
 }

@@ -150,14 +150,16 @@ fn an_empty_read_of_a_topic_that_has_no_records_any_more_is_a_gap_up_to_its_head
 }
 
 #[test]
-fn an_empty_read_of_a_topic_that_ends_before_it_means_that_there_is_nothing_yet() {
+fn an_empty_read_of_a_topic_that_ends_before_it_is_repeated_less_often() {
     let (mut simulation, request) = reading();
     let bounds = LogBounds { oldest: at(0), head: at(0) };
     simulation.step(Event::Fetched { request, messages: Vec::new(), bounds });
     let status = simulation.status();
-    assert_eq!((cursor(&simulation), status.counters.gap, status.lag()), (0, 0, 0));
-    simulation.advance(ms(60_000));
-    assert!(simulation.open.is_empty(), "nothing is asked for until the topic grows");
+    assert_eq!((cursor(&simulation), status.counters.gap, status.lag()), (0, 0, 10), "it had ten records");
+    simulation.advance(ms(499));
+    assert_eq!(asked(&mut simulation), None);
+    simulation.advance(ms(1));
+    assert_eq!(asked(&mut simulation), Some(request));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use dispatch_core::subscription::{ConsumerId, SubscriptionConfig};
 
 use super::{Death, Handle, Supervised};
+use crate::bus::BusError;
 use crate::bus::shared::Shared;
 use crate::bus::subscription::{ConsumerInfo, Parts, logging};
 
@@ -62,7 +63,7 @@ impl<X> Consumers<X> {
         let is_supervised = matches!(consumer.handle, Handle::Supervised(_));
         self.supervised += usize::from(is_supervised);
         if self.next_beat.is_none() && consumer.handle.may_vanish() {
-            self.next_beat = Some(now + self.shared.heartbeat);
+            self.next_beat = Some(now.saturating_add(self.shared.heartbeat));
         }
         if self.list.is_empty() {
             // Most have one.
@@ -105,16 +106,27 @@ impl<X> Consumers<X> {
     pub(in crate::bus) fn upkeep(&mut self, now: Duration) -> Vec<(ConsumerId, Change)> {
         let mut changes = Vec::new();
         if self.next_beat.is_some_and(|due| due <= now) {
-            let theirs = || self.list.iter().filter(|(_, it)| it.handle.may_vanish());
-            let dead: Vec<_> =
-                theirs().filter(|(_, it)| !it.handle.is_connected()).map(|(id, _)| *id).collect();
-            self.next_beat = (theirs().count() > dead.len()).then(|| now + self.shared.heartbeat);
+            let dead = self.vanished();
+            let theirs = self.list.iter().filter(|(_, it)| it.handle.may_vanish());
+            self.next_beat = (theirs.count() > dead.len()).then(|| now.saturating_add(self.shared.heartbeat));
             changes.extend(dead.into_iter().filter_map(|id| Some((id, self.lost(id, now)?))));
         }
         let due = |actor: &Supervised| actor.starts_at().is_some_and(|at| at <= now);
         let due: Vec<_> = self.supervised().filter(|(_, actor)| due(actor)).map(|(id, _)| id).collect();
         changes.extend(due.into_iter().filter_map(|id| Some((id, self.start(id, now)?))));
         changes
+    }
+
+    /// Why there must not be another one, beside those that are about to come.
+    pub(in crate::bus) fn full(&self, coming: usize) -> Option<BusError> {
+        let (limit, name) = (self.config.max_consumers, self.config.name.clone());
+        (limit > 0 && self.list.len() + coming >= limit).then_some(BusError::TooManyConsumers { name, limit })
+    }
+
+    /// The actors of somebody else's that are not there any more; they are [lost](Self::lost).
+    pub(in crate::bus) fn vanished(&self) -> Vec<ConsumerId> {
+        let gone = |it: &Connected<X>| it.handle.may_vanish() && !it.handle.is_connected();
+        self.list.iter().filter(|(_, it)| gone(it)).map(|(id, _)| *id).collect()
     }
 
     /// Actors that the bus has made and that have died; they are [lost](Self::lost).

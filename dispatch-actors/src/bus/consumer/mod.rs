@@ -29,7 +29,6 @@ use crate::engine::Engine;
 #[must_use = "a consumer does nothing until it is connected"]
 pub struct ConsumerBuilder {
     pub(super) subscription: Addr<SubscriptionActor>,
-    pub(super) of: Arc<str>,
     pub(super) name: String,
     pub(super) keys: Option<String>,
     pub(super) restart: RestartPolicy,
@@ -50,10 +49,12 @@ impl ConsumerBuilder {
 
     /// Runs an async function for each message; what it returns is the answer. A panic refuses the message.
     ///
-    /// It runs on the thread of the bus, as many at a time as the window allows; it must not block.
+    /// It runs on the thread of the bus, as many at a time as the window allows; it must not block. At least once, one that
+    /// has not answered when its `ack_timeout` is over is dropped where it stands.
     ///
     /// # Errors
-    /// [`BusError::ConsumerRefused`] if the subscription is exclusive and has a consumer, [`BusError::Stopped`].
+    /// [`BusError::ConsumerRefused`] if the subscription is exclusive and has a consumer,
+    /// [`BusError::TooManyConsumers`], [`BusError::Stopped`].
     pub async fn run<F, Fut>(self, function: F) -> Result<Consumer, BusError>
     where
         F: Fn(Delivery) -> Fut + Send + 'static,
@@ -163,14 +164,11 @@ impl ConsumerBuilder {
 
     async fn connect(self, make: impl FnOnce() -> Handle + Send + 'static) -> Result<Consumer, BusError> {
         let (reply, answer) = oneshot::channel();
-        let Self { subscription, of, name, keys, .. } = self;
+        let Self { subscription, name, keys, .. } = self;
         let make: MakeHandler = Box::new(make);
         subscription.do_send(Connect { name, keys, make, reply });
-        let connected = answer.await.map_err(|_| BusError::Stopped)?;
-        match connected {
-            Some(id) => Ok(Consumer { subscription, id }),
-            None => Err(BusError::ConsumerRefused { name: of.to_string() }),
-        }
+        let id = answer.await.map_err(|_| BusError::Stopped)??;
+        Ok(Consumer { subscription, id })
     }
 }
 

@@ -117,10 +117,16 @@ impl Running {
         delivery: Delivery,
         acknowledge: Acknowledge,
         consumer: ConsumerId,
+        token: Option<DeliveryToken>,
     ) -> Option<Self> {
         // Whatever a panic leaves behind, the acknowledgement was dropped, and that is the answer.
         let work = catch_unwind(AssertUnwindSafe(|| function(delivery, acknowledge))).ok()?;
-        Some(Self { work: Work::Silent(work), consumer, token: None })
+        Some(Self { work: Work::Silent(work), consumer, token })
+    }
+
+    /// What it works on; nothing at most once.
+    pub(in crate::bus) const fn delivery(&self) -> Option<DeliveryToken> {
+        self.token
     }
 
     /// Whose it is.

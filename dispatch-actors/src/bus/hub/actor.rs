@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
@@ -9,7 +9,7 @@ use actix::fut::ActorFuture;
 use actix::prelude::*;
 use dispatch_core::log::{LogEntry, Offset, TopicLog};
 use dispatch_core::policy::DedupWindow;
-use dispatch_core::subscription::{Guarantee, SubscriptionConfig, TopicSlot};
+use dispatch_core::subscription::{Guarantee, Scope, SubscriptionConfig, TopicSlot};
 use dispatch_core::{Sanitizer, Topic, TopicPattern};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -21,11 +21,12 @@ use tokio::sync::oneshot;
 use tokio::time::Sleep;
 use uuid::Uuid;
 
+use super::live::Caught;
 use super::open::Prepared;
 use super::protocol::Unheld;
 use super::publish::{Appended, Waiting};
 use super::upkeep::{Beat, Tailed};
-use super::{BusConfig, Drain, End, Find, Forget, Held, List, Open};
+use super::{BusConfig, Drain, Drained, End, Find, Forget, Held, List, Open};
 use crate::bus::shared::{Shared, Spare};
 use crate::bus::subscription::{Abandon, Subscription, SubscriptionActor};
 use crate::bus::time::BusClock;
@@ -42,6 +43,11 @@ pub(in crate::bus) struct Hub {
     /// Topics with messages to be appended.
     pub(super) dirty: Vec<Topic>,
     pub(super) subscriptions: BTreeMap<Arc<str>, Opened>,
+    /// The names of those that have a pattern: a topic that is new may belong to them. Whoever has one topic is there
+    /// already, since that is known from then on.
+    pub(super) patterns: BTreeSet<Arc<str>>,
+    /// How many were opened so far.
+    pub(super) opened: u64,
     pub(super) opening: HashSet<String>,
     /// Those that wait until a subscription of the same name has been opened.
     pub(super) deferred: VecDeque<Open>,
@@ -50,7 +56,9 @@ pub(in crate::bus) struct Hub {
     pub(super) beating: bool,
     pub(super) next_beat: Duration,
     pub(super) next_trim: Duration,
-    drains: Vec<oneshot::Sender<()>>,
+    pub(super) trimming: bool,
+    /// Who waits until everything is written, and until when.
+    drains: Vec<(Duration, oneshot::Sender<Drained>)>,
     draining: bool,
     /// What its handles share. It is not one of them.
     held: Weak<Held>,
@@ -71,7 +79,11 @@ pub(super) struct TopicState {
     pub(super) tailing: bool,
     pub(super) readers: SmallVec<[Reader; 1]>,
     /// What was published in this turn, if there is no log.
-    pub(super) live: Vec<LogEntry>,
+    pub(super) unlogged: Vec<LogEntry>,
+    /// The first offset that those have not got who read nothing themselves.
+    pub(super) live: Offset,
+    /// It is being read for them.
+    pub(super) catching: bool,
     /// Envelopes that were published lately.
     pub(super) seen: Option<Box<DedupWindow<Uuid>>>,
 }
@@ -81,12 +93,15 @@ pub(super) struct Reader {
     /// Shared, since each clone of an address takes two allocations.
     pub(super) actor: Rc<Addr<SubscriptionActor>>,
     pub(super) slot: TopicSlot,
+    /// It reads nothing itself: at most once.
+    pub(super) is_live: bool,
 }
 
 /// A subscription that is open.
 pub(super) struct Opened {
     pub(super) config: Arc<SubscriptionConfig>,
-    pub(super) pattern: TopicPattern,
+    pub(super) number: u64,
+    pub(super) scope: Scope,
     pub(super) actor: Rc<Addr<SubscriptionActor>>,
     pub(super) slots: u32,
 }
@@ -97,6 +112,7 @@ pub(super) enum Done {
     Prepared(Box<Prepared>),
     Beat(Beat),
     Tailed(Tailed),
+    Caught(Caught),
     Trimmed,
 }
 
@@ -122,9 +138,9 @@ impl Hub {
         };
         let now = clock.now();
         Self {
-            next_beat: now + config.heartbeat,
-            next_trim: now + config.retention_interval,
-            timer: Box::pin(tokio::time::sleep_until(clock.instant(now + config.heartbeat))),
+            next_beat: now.saturating_add(config.heartbeat),
+            next_trim: now.saturating_add(config.retention_interval),
+            timer: Box::pin(tokio::time::sleep_until(clock.instant(now))),
             config,
             log,
             clock,
@@ -134,11 +150,14 @@ impl Hub {
             topics: HashMap::new(),
             dirty: Vec::new(),
             subscriptions: BTreeMap::new(),
+            patterns: BTreeSet::new(),
+            opened: 0,
             opening: HashSet::new(),
             deferred: VecDeque::new(),
             io: FuturesUnordered::new(),
             beats: 0,
             beating: false,
+            trimming: false,
             drains: Vec::new(),
             draining: false,
             held: Arc::downgrade(held),
@@ -161,7 +180,9 @@ impl Hub {
             }
             match self.io.poll_next_unpin(cx) {
                 Poll::Ready(Some(done)) => self.done(done, ctx),
-                _ => break,
+                // More may wait than was appended at once.
+                _ if self.dirty.is_empty() => break,
+                _ => {}
             }
             left -= 1;
             if left == 0 {
@@ -169,11 +190,10 @@ impl Hub {
                 break;
             }
         }
-        if self.draining && self.topics.values().all(|topic| topic.waiting.is_empty() && !topic.appending) {
-            for drained in self.drains.drain(..) {
-                let _ = drained.send(());
-            }
-            if self.unheld {
+        if self.draining {
+            let unwritten = self.topics.values().map(|topic| topic.waiting_count).sum();
+            self.drained(unwritten);
+            if self.unheld && unwritten == 0 {
                 ctx.stop();
                 return;
             }
@@ -181,8 +201,22 @@ impl Hub {
         self.keep_time(cx);
     }
 
+    /// Answers those that need not wait any longer.
+    fn drained(&mut self, unwritten: usize) {
+        let now = self.clock.now();
+        for (until, reply) in std::mem::take(&mut self.drains) {
+            if unwritten == 0 || until <= now {
+                let _ = reply.send(Drained { left: until.saturating_sub(now), unwritten });
+            } else {
+                self.drains.push((until, reply));
+            }
+        }
+    }
+
     fn keep_time(&mut self, cx: &mut TaskContext<'_>) {
-        let due = self.clock.instant(self.next_beat.min(self.next_trim));
+        let drain = self.drains.iter().map(|(until, _)| *until);
+        let due = drain.fold(self.next_beat.min(self.next_trim), Duration::min);
+        let due = self.clock.instant(due);
         if self.timer.deadline() != due {
             self.timer.as_mut().reset(due);
         }
@@ -197,7 +231,8 @@ impl Hub {
             Done::Prepared(prepared) => self.prepared(*prepared, ctx),
             Done::Beat(beat) => self.beaten(beat),
             Done::Tailed(tailed) => self.tailed(tailed),
-            Done::Trimmed => {}
+            Done::Caught(caught) => self.caught(caught),
+            Done::Trimmed => self.trimming = false,
         }
     }
 
@@ -225,18 +260,20 @@ impl Hub {
             let window = DedupWindow::new(self.config.dedup_capacity, self.config.dedup_window);
             state.seen = Some(Box::new(window));
         }
-        for opened in self.subscriptions.values_mut() {
-            let durable = opened.config.guarantee == Guarantee::AtLeastOnce;
-            if opened.pattern.matches(topic) && !(durable && state.transient) {
-                state.readers.push(opened.join(
-                    topic.clone(),
-                    Offset::ZERO,
-                    Default::default(),
-                    Offset::ZERO,
-                ));
+        for name in &self.patterns {
+            let Some(opened) = self.subscriptions.get_mut(name) else { continue };
+            if opened.has(topic, state.transient) {
+                state.readers.push(opened.join_new(topic.clone(), Offset::ZERO));
             }
         }
         state
+    }
+}
+
+impl Opened {
+    /// Whether a topic belongs to it. One without a log does only at most once.
+    pub(super) fn has(&self, topic: &Topic, transient: bool) -> bool {
+        self.scope.has(topic) && !(transient && self.config.guarantee == Guarantee::AtLeastOnce)
     }
 }
 
@@ -250,7 +287,9 @@ impl TopicState {
             appending: false,
             tailing: false,
             readers: SmallVec::new(),
-            live: Vec::new(),
+            unlogged: Vec::new(),
+            live: Offset::ZERO,
+            catching: false,
             seen: None,
         }
     }
@@ -294,7 +333,7 @@ impl Hub {
             name: Arc::clone(name),
             guarantee: opened.config.guarantee,
             actor: Addr::clone(&opened.actor),
-            held,
+            _held: held,
             log: Arc::clone(&self.log),
         })
     }
@@ -321,12 +360,17 @@ impl Handler<Forget> for Hub {
     type Result = ();
 
     fn handle(&mut self, forget: Forget, _: &mut Context<Self>) {
-        let same = |opened: &Opened| *opened.actor == forget.actor;
-        if self.subscriptions.get(&*forget.name).is_some_and(same) {
-            self.subscriptions.remove(&*forget.name);
-            for topic in self.topics.values_mut() {
-                topic.readers.retain(|reader| *reader.actor != forget.actor);
-            }
+        if self.subscriptions.get(&*forget.name).is_none_or(|opened| opened.number != forget.number) {
+            return;
+        }
+        let Some(opened) = self.subscriptions.remove(&*forget.name) else { return };
+        self.patterns.remove(&*forget.name);
+        let leave = |topic: &mut TopicState| {
+            topic.readers.retain(|reader| !Rc::ptr_eq(&reader.actor, &opened.actor));
+        };
+        match &opened.scope {
+            Scope::Topic(topic) => self.topics.get_mut(topic).into_iter().for_each(leave),
+            _ => self.topics.values_mut().for_each(leave),
         }
     }
 }
@@ -334,9 +378,9 @@ impl Handler<Forget> for Hub {
 impl Handler<Drain> for Hub {
     type Result = ();
 
-    fn handle(&mut self, Drain(drained): Drain, _: &mut Context<Self>) {
+    fn handle(&mut self, Drain { deadline, reply }: Drain, _: &mut Context<Self>) {
         self.draining = true;
-        self.drains.push(drained);
+        self.drains.push((self.clock.now().saturating_add(deadline), reply));
     }
 }
 

@@ -18,8 +18,11 @@ pub struct BusConfig {
     pub max_waiting: usize,
     /// Most messages that are appended at once.
     pub max_batch: usize,
-    /// Longest payload in bytes; 0 sets no limit.
+    /// Longest payload in bytes, as it is written; 0 sets no limit, and a payload that is no bytes yet need not be written
+    /// to find out.
     pub max_payload: usize,
+    /// Most subscriptions that may be open; more are refused. 0 sets no limit.
+    pub max_subscriptions: usize,
     /// How often the bus looks whether something was missed.
     #[serde(rename = "heartbeat_ms", with = "millis")]
     pub heartbeat: Duration,
@@ -52,6 +55,7 @@ impl Default for BusConfig {
             max_waiting: 65_536,
             max_batch: 4_096,
             max_payload: 1024 * 1024,
+            max_subscriptions: 0,
             heartbeat: Duration::from_millis(500),
             dedup_capacity: 0,
             dedup_window: Duration::from_secs(120),

@@ -6,9 +6,12 @@
 //! - Subscriptions are opened one at a time by name. A topic that appears later joins every pattern that it matches, from
 //!   its first record on.
 //! - A heartbeat compares heads with the log, in case somebody else has written to it.
+//! - Subscriptions that are behind read for themselves, except at most once: what others append to a shared log is read
+//!   for these here.
 
 mod actor;
 mod config;
+mod live;
 mod open;
 mod protocol;
 mod publish;
@@ -17,4 +20,4 @@ mod upkeep;
 pub(super) use actor::Hub;
 pub use config::BusConfig;
 pub use protocol::Published;
-pub(super) use protocol::{Drain, End, Few, Find, Forget, Held, List, Open, Publish};
+pub(super) use protocol::{Drain, Drained, End, Few, Find, Forget, Held, List, Open, Publish};

@@ -2,14 +2,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::prelude::*;
+use dispatch_core::Topic;
 use dispatch_core::error::{ErrorCode, Problem, RegistrationError};
 use dispatch_core::log::{Cursor, LogBounds, LogError, Offset, OffsetRanges, StoredSubscription, TopicLog};
-use dispatch_core::subscription::{Exhausted, Guarantee, Start, SubscriptionConfig, TopicSlot};
-use dispatch_core::{Topic, TopicPattern};
+use dispatch_core::subscription::{Exhausted, Guarantee, Scope, Start, SubscriptionConfig, TopicSlot};
 use rand::Rng;
 
 use super::Open;
-use super::actor::{Done, Hub, Opened, Reader};
+use super::actor::{Done, Hub, Opened, Reader, TopicState};
 use crate::bus::BusError;
 use crate::bus::subscription::{AddTopic, Command, Parts, SeekTo, SubscriptionActor, place};
 
@@ -20,12 +20,24 @@ pub(super) struct Prepared {
 }
 
 impl Opened {
-    /// Gives the subscription a topic.
-    pub(super) fn join(&mut self, topic: Topic, next: Offset, settled: OffsetRanges, head: Offset) -> Reader {
+    /// Gives the subscription a topic, from a cursor on that the log has.
+    fn join(&mut self, cursor: Cursor, head: Offset) -> Reader {
+        let Cursor { topic, next, settled } = cursor;
+        self.add(AddTopic { topic, next, settled, head, stored: true })
+    }
+
+    /// Gives the subscription a topic that has come to be since it was opened, from its first record on.
+    pub(super) fn join_new(&mut self, topic: Topic, head: Offset) -> Reader {
+        let (next, settled) = (Offset::ZERO, OffsetRanges::default());
+        self.add(AddTopic { topic, next, settled, head, stored: false })
+    }
+
+    fn add(&mut self, add: AddTopic) -> Reader {
         let slot = TopicSlot(self.slots);
         self.slots += 1;
-        self.actor.do_send(AddTopic { topic, next, settled, head });
-        Reader { actor: Rc::clone(&self.actor), slot }
+        self.actor.do_send(add);
+        let is_live = self.config.guarantee == Guarantee::AtMostOnce;
+        Reader { actor: Rc::clone(&self.actor), slot, is_live }
     }
 }
 
@@ -53,14 +65,20 @@ impl Handler<Open> for Hub {
             let _ = open.reply.send(answer);
             return;
         }
-        if !self.opening.insert(name) {
+        if self.opening.contains(&name) {
             self.deferred.push_back(open);
             return;
         }
+        let limit = self.config.max_subscriptions;
+        if limit > 0 && self.subscriptions.len() + self.opening.len() >= limit {
+            let _ = open.reply.send(Err(BusError::TooManySubscriptions { limit }));
+            return;
+        }
+        self.opening.insert(name);
         let log = Arc::clone(&self.log);
         self.io.push(Box::pin(async move {
             let topics = match open.config.guarantee {
-                Guarantee::AtMostOnce => Ok(Vec::new()),
+                Guarantee::AtMostOnce => prepare_live(&*log, &open.config).await,
                 Guarantee::AtLeastOnce => prepare(&*log, &open.config, open.accept_loss).await,
             };
             Done::Prepared(Box::new(Prepared { open, topics }))
@@ -102,17 +120,23 @@ impl Hub {
         self.opening.remove(&name);
         // Those that are to be stopped are known by then: nobody would stop this one.
         let topics = if self.is_draining() { Err(BusError::Stopped) } else { topics };
-        match (topics, open.config.topic.parse::<TopicPattern>()) {
-            (Ok(topics), Ok(pattern)) => {
+        match (topics, Scope::of(&open.config.topic)) {
+            (Ok(topics), Ok(scope)) => {
                 let (name, config) = (Arc::<str>::from(name), Arc::new(open.config));
+                self.opened += 1;
+                let number = self.opened;
                 let parts = Parts {
+                    number,
                     shared: Rc::clone(&self.shared),
                     config: Arc::clone(&config),
                     dead_letters: open.dead_letters,
                     seed: self.seeds.random(),
                 };
                 let actor = Rc::new(SubscriptionActor::new(parts).start());
-                let opened = Opened { config, pattern, actor, slots: 0 };
+                if matches!(scope, Scope::Pattern(_)) {
+                    self.patterns.insert(Arc::clone(&name));
+                }
+                let opened = Opened { config, number, scope, actor, slots: 0 };
                 self.subscriptions.insert(Arc::clone(&name), opened);
                 self.join_all(&name, topics);
                 let handle = self.handle_of(&name).ok_or(BusError::Stopped);
@@ -134,21 +158,32 @@ impl Hub {
     /// Gives a subscription the topics that it found in the log, and those that came to be meanwhile.
     fn join_all(&mut self, name: &str, topics: Vec<(Cursor, LogBounds)>) {
         let Some((name, mut opened)) = self.subscriptions.remove_entry(name) else { return };
+        let is_live = opened.config.guarantee == Guarantee::AtMostOnce;
         for (cursor, bounds) in topics {
-            let Cursor { topic, next, settled } = cursor;
-            let state = self.topic(&topic);
-            state.head = state.head.max(bounds.head);
-            let head = state.head;
-            let reader = opened.join(topic.clone(), next, settled, head);
-            self.topic(&topic).readers.push(reader);
-        }
-        let reliable = opened.config.guarantee == Guarantee::AtLeastOnce;
-        for (topic, state) in &mut self.topics {
-            let has = state.readers.iter().any(|reader| Rc::ptr_eq(&reader.actor, &opened.actor));
-            if !has && opened.pattern.matches(topic) && !(reliable && state.transient) {
-                let reader = opened.join(topic.clone(), Offset::ZERO, OffsetRanges::default(), state.head);
-                state.readers.push(reader);
+            let state = self.topic(&cursor.topic);
+            if is_live && state.transient {
+                continue;
             }
+            state.head = state.head.max(bounds.head);
+            if is_live {
+                Self::begin_live(state, bounds.head);
+            }
+            let reader = opened.join(cursor, state.head);
+            state.readers.push(reader);
+        }
+        let scope = opened.scope.clone();
+        let mut join = |topic: &Topic, state: &mut TopicState| {
+            let has = state.readers.iter().any(|reader| Rc::ptr_eq(&reader.actor, &opened.actor));
+            if !has && opened.has(topic, state.transient) {
+                if is_live {
+                    Self::begin_live(state, state.head);
+                }
+                state.readers.push(opened.join_new(topic.clone(), state.head));
+            }
+        };
+        match scope {
+            Scope::Topic(topic) => join(&topic, self.topic(&topic)),
+            _ => self.topics.iter_mut().for_each(|(topic, state)| join(topic, state)),
         }
         self.subscriptions.insert(name, opened);
     }
@@ -160,25 +195,8 @@ async fn prepare(
     config: &SubscriptionConfig,
     accept_loss: bool,
 ) -> Result<Vec<(Cursor, LogBounds)>, BusError> {
-    let stored = log.load(&config.name).await?;
-    if let Some(stored) = &stored {
-        let before = serde_json::from_value::<SubscriptionConfig>(stored.definition.clone());
-        let before = before.map_err(|error| {
-            BusError::Conflict(format!(
-                "what is stored of subscription '{}' cannot be read: {error}",
-                config.name
-            ))
-        })?;
-        config.check_reopening(&before).map_err(BusError::Conflict)?;
-    }
-    let topics = match config.topic.parse::<Topic>() {
-        Ok(topic) if !is_pattern(&config.topic) => vec![topic],
-        _ => {
-            let pattern = config.topic.parse::<TopicPattern>();
-            let all = log.topics().await?;
-            all.into_iter().filter(|topic| pattern.as_ref().is_ok_and(|it| it.matches(topic))).collect()
-        }
-    };
+    let stored = stored(log, config).await?;
+    let topics = topics(log, config).await?;
     let mut found = Vec::with_capacity(topics.len());
     for topic in topics {
         let bounds = log.bounds(&topic).await?;
@@ -215,6 +233,46 @@ async fn prepare(
     Ok(found)
 }
 
-fn is_pattern(text: &str) -> bool {
-    text.contains(['*', '?'])
+/// Finds out where an at-most-once subscription begins, if it does not get everything from this bus. Nothing is stored.
+async fn prepare_live(
+    log: &dyn TopicLog,
+    config: &SubscriptionConfig,
+) -> Result<Vec<(Cursor, LogBounds)>, BusError> {
+    stored(log, config).await?;
+    if !log.is_shared() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for topic in topics(log, config).await? {
+        let bounds = log.bounds(&topic).await?;
+        found.push((Cursor::at(topic, bounds.head), bounds));
+    }
+    Ok(found)
+}
+
+/// What is stored under the name, which has to be the same subscription.
+async fn stored(
+    log: &dyn TopicLog,
+    config: &SubscriptionConfig,
+) -> Result<Option<StoredSubscription>, BusError> {
+    let Some(stored) = log.load(&config.name).await? else { return Ok(None) };
+    let before = serde_json::from_value::<SubscriptionConfig>(stored.definition.clone());
+    let before = before.map_err(|error| {
+        BusError::Conflict(format!(
+            "what is stored of subscription '{}' cannot be read: {error}",
+            config.name
+        ))
+    })?;
+    config.check_reopening(&before).map_err(BusError::Conflict)?;
+    Ok(Some(stored))
+}
+
+/// Its topics, as far as there are any yet.
+async fn topics(log: &dyn TopicLog, config: &SubscriptionConfig) -> Result<Vec<Topic>, BusError> {
+    Ok(match Scope::of(&config.topic) {
+        Ok(Scope::Topic(topic)) => vec![topic],
+        Ok(scope) => log.topics().await?.into_iter().filter(|topic| scope.has(topic)).collect(),
+        // It was checked before.
+        Err(_) => Vec::new(),
+    })
 }

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use dispatch_core::log::{LogEntry, Offset};
@@ -10,15 +11,16 @@ use tokio::sync::oneshot;
 
 use super::Hub;
 use crate::bus::BusError;
-use crate::bus::subscription::{Subscription, SubscriptionActor};
+use crate::bus::subscription::Subscription;
 
 /// What became of a message that was published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Published {
-    /// Its place in the log; none on a transient topic, and of a duplicate whose first copy is still on its way.
+    /// Its place in the log; none on a transient topic, and of a duplicate.
     pub offset: Option<Offset>,
-    /// Whether the same envelope had been published on this topic already, so that it was not published again.
+    /// Whether the same envelope had been published on this topic already, so that it was not published again. The first
+    /// one is in the log by then.
     pub duplicate: bool,
 }
 
@@ -63,13 +65,25 @@ pub(in crate::bus) struct List;
 #[rtype(result = "()")]
 pub(in crate::bus) struct Forget {
     pub(in crate::bus) name: String,
-    pub(in crate::bus) actor: Addr<SubscriptionActor>,
+    /// Which of those that had this name one after the other.
+    pub(in crate::bus) number: u64,
 }
 
-/// Take nothing more; answer when everything that was taken is in the log or was refused.
+/// Take nothing more; answer when everything that was taken is in the log or was refused, or when it is time.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(in crate::bus) struct Drain(pub(in crate::bus) oneshot::Sender<()>);
+pub(in crate::bus) struct Drain {
+    pub(in crate::bus) deadline: Duration,
+    pub(in crate::bus) reply: oneshot::Sender<Drained>,
+}
+
+/// Nothing more is taken.
+pub(in crate::bus) struct Drained {
+    /// The time until the deadline.
+    pub(in crate::bus) left: Duration,
+    /// Messages that were taken and are not in the log.
+    pub(in crate::bus) unwritten: usize,
+}
 
 /// End.
 #[derive(Message)]

@@ -1,10 +1,12 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, SystemTime};
 
 use actix::prelude::*;
+use dispatch_core::Topic;
 use dispatch_core::log::{LogEntry, LogError, LogRecord, Offset};
-use dispatch_core::{Payload, Topic};
+use uuid::Uuid;
 
 use super::actor::{Done, Hub, TopicState};
 use super::protocol::{Few, PublishReply};
@@ -15,7 +17,6 @@ use crate::bus::subscription::{HeadMoved, Pushed};
 /// A batch that waits to be appended.
 pub(super) struct Waiting {
     entries: Few<LogEntry>,
-    new: New,
     reply: PublishReply,
 }
 
@@ -26,13 +27,6 @@ enum New {
 }
 
 impl New {
-    fn count(&self) -> usize {
-        match self {
-            Self::All(count) => *count,
-            Self::Some(new) => new.iter().filter(|new| **new).count(),
-        }
-    }
-
     /// What became of each; those that are new have the next offset, if there is one.
     fn answer(self, offsets: &mut impl Iterator<Item = Offset>) -> Few<Published> {
         match self {
@@ -47,11 +41,27 @@ impl New {
     }
 }
 
+/// What is appended at once.
+///
+/// What is new is decided here, when no other append to the topic is under way: everything that was seen before is in the
+/// log by then, and a second copy among these shares the fate of the first.
+#[derive(Default)]
+struct Group {
+    entries: Vec<LogEntry>,
+    /// The batches in it, and who waits for them.
+    batches: Vec<(New, PublishReply)>,
+    /// Messages that were given, duplicates among them.
+    given: usize,
+    /// The envelopes in it, if anybody asks for duplicates.
+    ids: HashSet<Uuid>,
+}
+
 /// An append that has ended.
 pub(super) struct Appended {
     topic: Topic,
-    /// The batches in it, and who waits for them.
     batches: Vec<(New, PublishReply)>,
+    given: usize,
+    ids: HashSet<Uuid>,
     /// What was appended, if somebody has the topic.
     entries: Option<Vec<LogEntry>>,
     result: Result<Vec<Offset>, LogError>,
@@ -66,27 +76,22 @@ impl Handler<Publish> for Hub {
             let _ = reply.send(Err(BusError::Stopped));
             return;
         }
-        if let Some(error) = self.too_large(&entries) {
-            let _ = reply.send(Err(error));
-            return;
-        }
-        let max_waiting = self.config.max_waiting;
-        let now = if self.config.dedup_capacity > 0 { self.clock.now() } else { Duration::ZERO };
+        let (max_waiting, now) = (self.config.max_waiting, self.clock.now());
         let state = self.topic(&topic);
         if state.waiting_count > 0 && state.waiting_count + entries.len() > max_waiting {
             let waiting = state.waiting_count;
             let _ = reply.send(Err(BusError::Overloaded { topic: topic.to_string(), waiting }));
             return;
         }
-        let new = state.take_new(&mut entries, now);
         for entry in &mut entries {
             entry.envelope.set_topic(&topic);
         }
         if state.transient || entries.is_empty() {
+            let new = state.take_new(&mut entries, now);
             let _ = reply.send(Ok(new.answer(&mut std::iter::empty())));
-            let is_first = state.live.is_empty();
-            state.live.extend(entries);
-            if is_first && !state.live.is_empty() {
+            let is_first = state.unlogged.is_empty();
+            state.unlogged.extend(entries);
+            if is_first && !state.unlogged.is_empty() {
                 self.dirty.push(topic);
             }
             return;
@@ -98,7 +103,7 @@ impl Handler<Publish> for Hub {
             // Room for four is a lot where one message comes now and then.
             state.waiting.reserve_exact(1);
         }
-        state.waiting.push_back(Waiting { entries, new, reply });
+        state.waiting.push_back(Waiting { entries, reply });
         if is_first {
             self.dirty.push(topic);
         }
@@ -106,55 +111,34 @@ impl Handler<Publish> for Hub {
 }
 
 impl Hub {
-    fn too_large(&self, entries: &[LogEntry]) -> Option<BusError> {
-        let limit = self.config.max_payload;
-        if limit == 0 {
-            return None;
-        }
-        entries.iter().find_map(|entry| {
-            let bytes = match entry.envelope.raw_payload() {
-                Payload::Bytes { data, .. } => data.len(),
-                Payload::Empty => 0,
-                // What is not bytes is written by the log, which has a limit of its own.
-                _ => return None,
-            };
-            (bytes > limit).then_some(BusError::TooLarge { bytes, limit })
-        })
-    }
-
     /// Appends what waits for a topic, if nothing is being appended to it.
     pub(super) fn append_next(&mut self, topic: &Topic, cx: &mut TaskContext<'_>) {
         let (max_batch, clock) = (self.config.max_batch, &self.clock);
         let Some(state) = self.topics.get_mut(topic) else { return };
-        if !state.live.is_empty() {
-            state.push_live(clock.wall());
+        if !state.unlogged.is_empty() {
+            state.push_unlogged(clock.wall());
         }
         if state.appending || state.waiting.is_empty() {
             return;
         }
-        let (mut entries, mut batches) = (Vec::new(), Vec::with_capacity(state.waiting.len()));
-        let fits = |entries: &[LogEntry], next: &Waiting| {
-            entries.is_empty() || entries.len() + next.entries.len() <= max_batch
-        };
-        while state.waiting.front().is_some_and(|next| fits(&entries, next))
-            && let Some(waiting) = state.waiting.pop_front()
-        {
-            if entries.is_empty() && waiting.entries.spilled() {
-                entries = waiting.entries.into_vec();
-            } else {
-                if entries.is_empty() {
-                    entries.reserve(state.waiting_count.min(max_batch));
-                }
-                entries.extend(waiting.entries);
+        let Group { entries, batches, given, ids } = state.next_group(max_batch, clock.now());
+        if entries.is_empty() {
+            // Nothing but duplicates, of what is in the log.
+            state.waiting_count = state.waiting_count.saturating_sub(given);
+            for (new, reply) in batches {
+                let _ = reply.send(Ok(new.answer(&mut std::iter::empty())));
             }
-            batches.push((waiting.new, waiting.reply));
+            if !state.waiting.is_empty() {
+                self.dirty.push(topic.clone());
+            }
+            return;
         }
         state.appending = true;
         let kept = (!state.readers.is_empty()).then(|| entries.clone());
         let (log, topic) = (Arc::clone(&self.log), topic.clone());
         let mut work: futures_util::future::BoxFuture<'static, Done> = Box::pin(async move {
             let result = log.append(&topic, entries).await;
-            Done::Appended(Appended { topic, batches, entries: kept, result })
+            Done::Appended(Appended { topic, batches, given, ids, entries: kept, result })
         });
         // Logs in memory answer at once.
         match work.as_mut().poll(cx) {
@@ -165,18 +149,24 @@ impl Hub {
     }
 
     pub(super) fn appended(&mut self, appended: Appended) {
-        let Appended { topic, batches, entries, result } = appended;
+        let Appended { topic, batches, given, ids, entries, result } = appended;
+        let (now, is_shared) = (self.clock.now(), self.log.is_shared());
         let Some(state) = self.topics.get_mut(&topic) else { return };
         state.appending = false;
+        state.waiting_count = state.waiting_count.saturating_sub(given);
         match result {
             Ok(offsets) => {
-                state.waiting_count = state.waiting_count.saturating_sub(offsets.len());
                 state.head = offsets.last().map_or(state.head, |last| last.next().max(state.head));
+                if let Some(seen) = &mut state.seen {
+                    for id in ids {
+                        seen.insert(id, now);
+                    }
+                }
                 if let Some(entries) = entries {
                     let wall = self.clock.wall();
                     let pairs = offsets.iter().zip(entries);
                     let records = pairs.map(|(offset, entry)| LogRecord::new(*offset, wall, entry)).collect();
-                    state.push(records);
+                    state.push(records, is_shared);
                 }
                 let mut offsets = offsets.into_iter();
                 for (new, reply) in batches {
@@ -184,25 +174,54 @@ impl Hub {
                     let _ = reply.send(Ok(new.answer(&mut offsets)));
                 }
             }
+            // What is published again after an error gets through: nothing of it was remembered.
             Err(error) => {
-                let count: usize = batches.iter().map(|(new, _)| new.count()).sum();
-                state.waiting_count = state.waiting_count.saturating_sub(count);
-                if let Some(seen) = &mut state.seen {
-                    // What is published again after an error has to get through.
-                    seen.clear();
-                }
                 for (_, reply) in batches {
                     let _ = reply.send(Err(error.repeat().into()));
                 }
             }
         }
         if !state.waiting.is_empty() {
-            self.dirty.push(topic);
+            self.dirty.push(topic.clone());
         }
+        self.catch_up(&topic);
     }
 }
 
 impl TopicState {
+    /// What is appended next.
+    fn next_group(&mut self, max_batch: usize, now: Duration) -> Group {
+        let mut group = Group { batches: Vec::with_capacity(self.waiting.len()), ..Group::default() };
+        while let Some(next) = self.waiting.front()
+            && (group.given == 0 || group.given + next.entries.len() <= max_batch)
+            && let Some(Waiting { mut entries, reply }) = self.waiting.pop_front()
+        {
+            group.given += entries.len();
+            let new = match &mut self.seen {
+                None => New::All(entries.len()),
+                Some(seen) => {
+                    let mut new = Vec::with_capacity(entries.len());
+                    entries.retain(|entry| {
+                        let id = entry.envelope.id();
+                        new.push(!seen.contains(&id, now) && group.ids.insert(id));
+                        new.last() == Some(&true)
+                    });
+                    New::Some(new)
+                }
+            };
+            if group.entries.is_empty() && entries.spilled() {
+                group.entries = entries.into_vec();
+            } else {
+                if group.entries.is_empty() {
+                    group.entries.reserve(self.waiting_count.min(max_batch));
+                }
+                group.entries.extend(entries);
+            }
+            group.batches.push((new, reply));
+        }
+        group
+    }
+
     /// Leaves those that were not published before.
     fn take_new(&mut self, entries: &mut Few<LogEntry>, now: Duration) -> New {
         let Some(seen) = &mut self.seen else { return New::All(entries.len()) };
@@ -216,30 +235,31 @@ impl TopicState {
     }
 
     /// Hands what was published without a log to everybody who has the topic.
-    fn push_live(&mut self, wall: SystemTime) {
-        let entries = std::mem::take(&mut self.live);
+    fn push_unlogged(&mut self, wall: SystemTime) {
+        let entries = std::mem::take(&mut self.unlogged);
         let (first, count) = (self.head, entries.len() as u64);
         self.head = first.plus(count);
         let records = first.range(count).zip(entries);
-        self.push(records.map(|(offset, entry)| LogRecord::new(offset, wall, entry)).collect());
+        self.push(records.map(|(offset, entry)| LogRecord::new(offset, wall, entry)).collect(), false);
     }
 
     /// Hands records to everybody who has the topic.
-    fn push(&self, records: Vec<LogRecord>) {
-        if self.readers.is_empty() || records.is_empty() {
-            return;
-        }
+    fn push(&mut self, records: Vec<LogRecord>, is_shared: bool) {
+        let Some(first) = records.first().map(|record| record.offset) else { return };
         let gapless = records.windows(2).all(|pair| matches!(pair, [a, b] if a.offset.next() == b.offset));
-        if !gapless {
-            // Somebody else has written in between: these have to be read.
-            for reader in &self.readers {
-                reader.actor.do_send(HeadMoved { topic: reader.slot, head: self.head });
-            }
-            return;
-        }
         let records = Arc::new(records);
-        for reader in &self.readers {
-            reader.actor.do_send(Pushed { topic: reader.slot, records: Arc::clone(&records) });
+        for reader in self.readers.iter().filter(|reader| !reader.is_live) {
+            let topic = reader.slot;
+            if gapless {
+                reader.actor.do_send(Pushed { topic, records: Arc::clone(&records) });
+            } else {
+                // Somebody else has written in between: these have to be read.
+                reader.actor.do_send(HeadMoved { topic, head: self.head });
+            }
+        }
+        // Else they are read, with what others have written before and in between.
+        if !is_shared || (gapless && first == self.live && !self.catching) {
+            self.push_to_live(&records);
         }
     }
 }

@@ -2,9 +2,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_core::Topic;
-use dispatch_core::log::{LogError, Offset};
+use dispatch_core::log::{Claims, LogError, Offset};
 
-use super::actor::{Done, Hub};
+use super::actor::{Done, Hub, TopicState};
 use crate::bus::LOG_TARGET as TARGET;
 use crate::bus::subscription::HeadMoved;
 
@@ -27,11 +27,11 @@ impl Hub {
     /// What has to be done now and then.
     pub(super) fn upkeep(&mut self, now: Duration) {
         if now >= self.next_beat {
-            self.next_beat = now + self.config.heartbeat;
+            self.next_beat = now.saturating_add(self.config.heartbeat);
             self.beat();
         }
         if now >= self.next_trim {
-            self.next_trim = now + self.config.retention_interval;
+            self.next_trim = now.saturating_add(self.config.retention_interval);
             self.trim();
         }
     }
@@ -43,7 +43,10 @@ impl Hub {
         }
         self.beats += 1;
         let look = self.beats.is_multiple_of(LOOK) && !self.subscriptions.is_empty();
-        let watched = self.topics.iter().filter(|(_, state)| !state.transient && !state.readers.is_empty());
+        let is_shared = self.log.is_shared();
+        // What nobody else appends need not be looked for by those who get it pushed.
+        let has_readers = |state: &TopicState| state.readers.iter().any(|it| is_shared || !it.is_live);
+        let watched = self.topics.iter().filter(|(_, state)| !state.transient && has_readers(state));
         let watched: Vec<_> = watched.map(|(topic, _)| topic.clone()).collect();
         if watched.is_empty() && !look {
             return;
@@ -60,7 +63,7 @@ impl Hub {
             let topics = if look { log.topics().await.unwrap_or_default() } else { Vec::new() };
             Done::Beat(Beat { heads, topics })
         }));
-        if self.log.is_shared() {
+        if is_shared {
             self.follow();
         }
     }
@@ -73,6 +76,8 @@ impl Hub {
         }
         for (topic, head) in beat.heads {
             self.moved(&topic, head);
+            // A read for these may have failed.
+            self.catch_up(&topic);
         }
     }
 
@@ -83,9 +88,10 @@ impl Hub {
             return;
         }
         state.head = head;
-        for reader in &state.readers {
+        for reader in state.readers.iter().filter(|reader| !reader.is_live) {
             reader.actor.do_send(HeadMoved { topic: reader.slot, head });
         }
+        self.catch_up(topic);
     }
 
     /// Waits for what others append.
@@ -117,7 +123,7 @@ impl Hub {
 
     /// Removes what need not be kept any longer.
     fn trim(&mut self) {
-        if !self.config.retention.is_limited() {
+        if !self.config.retention.is_limited() || std::mem::replace(&mut self.trimming, true) {
             return;
         }
         let topics: Vec<_> = self
@@ -128,8 +134,15 @@ impl Hub {
             .collect();
         let (log, retention, now) = (Arc::clone(&self.log), self.config.retention.clone(), self.clock.wall());
         self.io.push(Box::pin(async move {
+            let claims = match Claims::of(&*log).await {
+                Ok(claims) => claims,
+                Err(error) => {
+                    tracing::warn!(target: TARGET, %error, "the log cannot be trimmed");
+                    return Done::Trimmed;
+                }
+            };
             for topic in topics {
-                match retention.apply(&*log, &topic, now).await {
+                match retention.apply_beside(&claims, &*log, &topic, now).await {
                     Ok(0) => {}
                     Ok(records) => tracing::debug!(target: TARGET, topic = topic.as_str(), records, "trimmed"),
                     Err(error) => {

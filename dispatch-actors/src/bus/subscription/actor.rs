@@ -19,6 +19,8 @@ use crate::bus::shared::Shared;
 
 /// What a subscription is made of.
 pub(in crate::bus) struct Parts {
+    /// Which of those that had its name one after the other.
+    pub(in crate::bus) number: u64,
     pub(in crate::bus) shared: Rc<Shared>,
     pub(in crate::bus) config: Arc<SubscriptionConfig>,
     pub(in crate::bus) dead_letters: Option<Arc<dyn Adapter>>,
@@ -27,12 +29,30 @@ pub(in crate::bus) struct Parts {
 
 /// Runs a subscription.
 pub(in crate::bus) struct SubscriptionActor {
-    shared: Rc<Shared>,
-    config: Arc<SubscriptionConfig>,
     side: Side,
     /// There is none while nothing is due.
     timer: Option<Pin<Box<Sleep>>>,
     stopping: Option<Stopping>,
+    farewell: Farewell,
+}
+
+/// Tells the hub that the subscription has ended, however it ends.
+struct Farewell {
+    shared: Rc<Shared>,
+    config: Arc<SubscriptionConfig>,
+    number: u64,
+}
+
+impl Farewell {
+    fn say(&self) {
+        self.shared.hub.do_send(Forget { name: self.config.name.clone(), number: self.number });
+    }
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.say();
+    }
 }
 
 enum Side {
@@ -43,17 +63,19 @@ enum Side {
 /// It stops when consumers have answered, or when it is time.
 struct Stopping {
     until: Duration,
-    reply: oneshot::Sender<StopReport>,
+    /// More than one may ask.
+    replies: Vec<oneshot::Sender<StopReport>>,
 }
 
 impl SubscriptionActor {
     pub(in crate::bus) fn new(parts: Parts) -> Self {
         let (shared, config) = (Rc::clone(&parts.shared), Arc::clone(&parts.config));
-        let side = match config.guarantee {
+        let farewell = Farewell { shared, config, number: parts.number };
+        let side = match parts.config.guarantee {
             Guarantee::AtLeastOnce => Side::Reliable(Box::new(Reliable::new(parts))),
             Guarantee::AtMostOnce => Side::Live(Box::new(Live::new(parts))),
         };
-        Self { shared, config, side, timer: None, stopping: None }
+        Self { side, timer: None, stopping: None, farewell }
     }
 
     /// Works off everything that has come, and says when there is more to do.
@@ -65,7 +87,7 @@ impl SubscriptionActor {
         if let Side::Live(live) = &self.side
             && live.is_abandoned()
         {
-            self.shared.hub.do_send(Forget { name: self.config.name.clone(), actor: ctx.address() });
+            self.farewell.say();
             ctx.stop();
             return;
         }
@@ -82,7 +104,7 @@ impl SubscriptionActor {
             self.timer = None;
             return;
         };
-        let due = self.shared.clock.instant(due);
+        let due = self.farewell.shared.clock.instant(due);
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
         if timer.deadline() != due || timer.is_elapsed() {
             timer.as_mut().reset(due);
@@ -95,7 +117,8 @@ impl SubscriptionActor {
 
     /// Whether nothing holds up the end any more.
     fn has_ended(&self) -> bool {
-        let late = self.stopping.as_ref().is_some_and(|stopping| self.shared.clock.now() >= stopping.until);
+        let late =
+            self.stopping.as_ref().is_some_and(|stopping| self.farewell.shared.clock.now() >= stopping.until);
         late || match &self.side {
             Side::Reliable(reliable) => reliable.is_quiet(),
             Side::Live(live) => live.is_quiet(),
@@ -108,9 +131,13 @@ impl SubscriptionActor {
             Side::Reliable(reliable) => reliable.report(),
             Side::Live(live) => live.report(),
         };
-        report.name.clone_from(&self.config.name);
-        // Whoever asked may have gone.
-        let _ = stopping.reply.send(report);
+        report.name.clone_from(&self.farewell.config.name);
+        // Before the answer: whoever has that opens the name anew.
+        self.farewell.say();
+        for reply in stopping.replies {
+            // Whoever asked may have gone.
+            let _ = reply.send(report.clone());
+        }
         ctx.stop();
     }
 }
@@ -221,10 +248,19 @@ impl Handler<Command> for SubscriptionActor {
     fn handle(&mut self, command: Command, _: &mut Context<Self>) {
         match (command, &mut self.side) {
             (Command::Stop { deadline, reply }, side) => {
-                self.stopping = Some(Stopping { until: self.shared.clock.now() + deadline, reply });
-                match side {
-                    Side::Reliable(reliable) => reliable.stop(),
-                    Side::Live(live) => live.stop(),
+                let until = self.farewell.shared.clock.now().saturating_add(deadline);
+                match &mut self.stopping {
+                    Some(stopping) => {
+                        stopping.until = stopping.until.min(until);
+                        stopping.replies.push(reply);
+                    }
+                    None => {
+                        self.stopping = Some(Stopping { until, replies: vec![reply] });
+                        match side {
+                            Side::Reliable(reliable) => reliable.stop(),
+                            Side::Live(live) => live.stop(),
+                        }
+                    }
                 }
             }
             (command, Side::Reliable(reliable)) => reliable.command(command),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use dispatch_core::DeadLetter;
+use dispatch_core::error::{ErrorCode, Problem};
 use dispatch_core::log::{Offset, TopicLog};
 use dispatch_core::policy::RestartPolicy;
 use dispatch_core::subscription::{Guarantee, Resolution};
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use super::{Command, SeekTo, StopReport, SubscriptionActor, SubscriptionInfo};
 use crate::bus::BusError;
 use crate::bus::consumer::ConsumerBuilder;
-use crate::bus::hub::{Forget, Held};
+use crate::bus::hub::Held;
 use crate::bus::topic::topic;
 
 /// A subscription that is open: the handle through which consumers come, and through which it is run.
@@ -25,7 +26,8 @@ pub struct Subscription {
     pub(in crate::bus) name: Arc<str>,
     pub(in crate::bus) guarantee: Guarantee,
     pub(in crate::bus) actor: Addr<SubscriptionActor>,
-    pub(in crate::bus) held: Arc<Held>,
+    /// As long as there is one, the bus goes on.
+    pub(in crate::bus) _held: Arc<Held>,
     pub(in crate::bus) log: Arc<dyn TopicLog>,
 }
 
@@ -40,7 +42,6 @@ impl Subscription {
     pub fn consumer(&self, name: impl Into<String>) -> ConsumerBuilder {
         ConsumerBuilder {
             subscription: self.actor.clone(),
-            of: Arc::clone(&self.name),
             name: name.into(),
             keys: None,
             restart: RestartPolicy::default(),
@@ -84,17 +85,28 @@ impl Subscription {
         self.actor.do_send(Command::Pause(false));
     }
 
-    /// Changes how many messages may be unacknowledged at a time; at least 1. It is not stored.
-    pub fn set_window(&self, window: u32) {
+    /// Changes how many messages may be unacknowledged at a time. It is not stored.
+    ///
+    /// # Errors
+    /// [`BusError::Invalid`] if that is none at all.
+    pub fn set_window(&self, window: u32) -> Result<(), BusError> {
+        if window == 0 {
+            let text = format!(
+                "subscription '{}': window is 0, so nothing would ever be delivered: use at least 1, or pause it",
+                self.name
+            );
+            return Err(BusError::Invalid(Problem::new(ErrorCode::InvalidParameter, text).into()));
+        }
         self.actor.do_send(Command::Window(window));
+        Ok(())
     }
 
     /// Saves the cursor now; returns when it is as durable as the log makes it.
     ///
     /// # Errors
-    /// [`BusError::Stopped`] if it has ended.
+    /// [`BusError::Log`] if the log cannot be written: it is tried again. [`BusError::Stopped`] if it has ended.
     pub async fn flush(&self) -> Result<(), BusError> {
-        self.ask(Command::Flush).await
+        self.ask(Command::Flush).await?
     }
 
     /// Goes on somewhere else in a topic; the offset that comes next. What is unacknowledged there is forgotten.
@@ -167,9 +179,7 @@ impl Subscription {
     /// # Errors
     /// [`BusError::Stopped`] if it has ended.
     pub async fn stop(self, deadline: Duration) -> Result<StopReport, BusError> {
-        let report = self.ask(|reply| Command::Stop { deadline, reply }).await;
-        self.held.hub().do_send(Forget { name: self.name.to_string(), actor: self.actor });
-        report
+        self.ask(|reply| Command::Stop { deadline, reply }).await
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, BusError> {

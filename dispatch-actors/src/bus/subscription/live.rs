@@ -95,7 +95,12 @@ impl Live {
                 }
             }
         }
-        for consumer in self.consumers.died(cx) {
+        let mut dead = self.consumers.died(cx);
+        if !self.ready.is_empty() {
+            // One that has gone without a word is to cost nobody a message.
+            dead.extend(self.consumers.vanished());
+        }
+        for consumer in dead {
             self.lost(consumer);
         }
         let mut ready = std::mem::take(&mut self.ready);
@@ -111,7 +116,7 @@ impl Live {
 
     /// When it ends, if no consumer comes until then.
     fn idle(&mut self) -> Option<Duration> {
-        let ends = self.idle_since? + self.parts.shared.idle_timeout;
+        let ends = self.idle_since?.saturating_add(self.parts.shared.idle_timeout);
         self.abandoned = self.parts.shared.clock.now() >= ends;
         Some(ends)
     }
@@ -127,8 +132,11 @@ impl Live {
             .then(|| record.entry.envelope.key().map(MessageKey::new))
             .flatten();
         let (consumers, capacity) = (&self.consumers, self.parts.config.capacity);
-        let has_room =
-            |id: ConsumerId| consumers.get(id).is_some_and(|it| it.beside.load(Ordering::Relaxed) < capacity);
+        let has_room = |id: ConsumerId| {
+            consumers
+                .get(id)
+                .is_some_and(|it| it.beside.load(Ordering::Relaxed) < capacity && it.handle.is_connected())
+        };
         let Some(consumer) = self.state.pick(key.as_ref(), has_room) else {
             if self.consumers.is_empty() && self.idle_since.is_none() && !self.state.is_paused() {
                 self.idle_since = Some(self.parts.shared.clock.now());
@@ -146,7 +154,7 @@ impl Live {
             }
             Handle::Manual(function) => {
                 let place = Acknowledge::live(&connected.beside);
-                if let Some(running) = Running::manual(function, delivery, place, consumer) {
+                if let Some(running) = Running::manual(function, delivery, place, consumer, None) {
                     begin(&mut self.running, running, None, cx);
                 }
             }
@@ -204,9 +212,13 @@ impl Live {
 
     pub(super) fn connect(&mut self, connect: Connect) {
         let Connect { name, keys, make, reply } = connect;
+        if let Some(full) = self.consumers.full(0) {
+            let _ = reply.send(Err(full));
+            return;
+        }
         let consumer = self.consumers.next_id();
         if !self.state.add(consumer, keys.as_deref()) {
-            let _ = reply.send(None);
+            let _ = reply.send(Err(BusError::ConsumerRefused { name: self.parts.config.name.clone() }));
             return;
         }
         self.idle_since = None;
@@ -214,7 +226,7 @@ impl Live {
         if let Some(change) = self.consumers.add(consumer, connected) {
             self.changed(consumer, change);
         }
-        let _ = reply.send(Some(consumer));
+        let _ = reply.send(Ok(consumer));
     }
 
     pub(super) fn disconnect(&mut self, consumer: ConsumerId) {
@@ -248,7 +260,7 @@ impl Live {
                 let _ = reply.send(self.info());
             }
             Command::Flush(reply) => {
-                let _ = reply.send(());
+                let _ = reply.send(Ok(()));
             }
             Command::Seek { reply, .. } => {
                 let _ = reply.send(Err(no()));

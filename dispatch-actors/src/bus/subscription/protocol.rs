@@ -35,16 +35,18 @@ pub(in crate::bus) struct AddTopic {
     pub(in crate::bus) next: Offset,
     pub(in crate::bus) settled: OffsetRanges,
     pub(in crate::bus) head: Offset,
+    /// Whether the log has this cursor.
+    pub(in crate::bus) stored: bool,
 }
 
-/// Somebody wants messages; `None` if that is refused.
+/// Somebody wants messages.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(in crate::bus) struct Connect {
     pub(in crate::bus) name: String,
     pub(in crate::bus) keys: Option<String>,
     pub(in crate::bus) make: MakeHandler,
-    pub(in crate::bus) reply: oneshot::Sender<Option<ConsumerId>>,
+    pub(in crate::bus) reply: oneshot::Sender<Result<ConsumerId, BusError>>,
 }
 
 /// The bus is gone: end without waiting for anything.
@@ -71,7 +73,7 @@ pub(in crate::bus) struct PauseConsumer {
 pub(in crate::bus) enum Command {
     Pause(bool),
     Window(u32),
-    Flush(oneshot::Sender<()>),
+    Flush(oneshot::Sender<Result<(), BusError>>),
     Info(oneshot::Sender<SubscriptionInfo>),
     Seek {
         topic: Topic,

@@ -4,8 +4,8 @@ use super::SubscriptionState;
 use super::entries::Phase;
 use crate::subscription::{Effect, Load};
 
-/// Most records of messages that wait aside; the records of more are read again when they are needed.
-const RECORDS: usize = 1024;
+/// Most records of messages that wait aside, unless another number is set.
+pub(super) const RECORDS: usize = 1024;
 
 impl<R: Clone> SubscriptionState<R> {
     /// A message that is not due yet.
@@ -21,7 +21,7 @@ impl<R: Clone> SubscriptionState<R> {
 
     /// Drops the record of a message that waits aside, if there are many of them.
     pub(super) fn lighten(&mut self, place: u32) {
-        if self.aside_records > RECORDS
+        if self.aside_records > self.max_records
             && let Some(entry) = self.entries.get_mut(place)
             // A parked message is in no log.
             && entry.parked.is_none()
@@ -39,6 +39,13 @@ impl<R: Clone> SubscriptionState<R> {
         let (topic, offset) = (entry.topic, entry.offset);
         self.set_phase(place, Phase::Loading);
         effects.push(Effect::Load(Load { topic, offset, entry: place, stamp }));
+    }
+
+    /// A record could not be read: the message goes on waiting for it.
+    pub(super) fn load_failed(&mut self, load: Load, again: Duration) {
+        if self.entries.get(load.entry).is_some_and(|entry| entry.stamp == load.stamp) {
+            self.timers.wake_at(again, load.entry, load.stamp);
+        }
     }
 
     pub(super) fn loaded(&mut self, load: Load, record: Option<R>, effects: &mut Vec<Effect<R>>) {

@@ -1,14 +1,16 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::SubscriptionState;
 use super::entries::Phase;
 use super::lane::Lane;
-use crate::subscription::{ConsumerId, Effect};
+use crate::subscription::{ConsumerId, DeliveryToken, Effect};
 
 /// What is kept beside a consumer.
 #[derive(Debug, Default)]
 pub(super) struct Beside {
     pub(super) in_flight: u32,
+    /// The numbers of its deliveries that it has not answered, and whose time is over.
+    pub(super) overdue: BTreeSet<u64>,
     /// Messages of its keys.
     pub(super) lane: Lane,
     /// More of them, which come into the lane when there is room.
@@ -32,14 +34,19 @@ impl<R: Clone> SubscriptionState<R> {
     }
 
     pub(super) fn consumer_gone(&mut self, consumer: ConsumerId) {
+        let was_active = self.active() == Some(consumer);
         if self.members.remove(consumer).is_some() {
-            self.hand_over(consumer);
+            self.hand_over(consumer, was_active);
         }
     }
 
     pub(super) fn consumer_down(&mut self, consumer: ConsumerId) {
+        let was_active = self.active() == Some(consumer);
         if self.members.set_down(consumer, true) {
-            self.hand_over(consumer);
+            if let Some(member) = self.members.get_mut(consumer) {
+                member.beside.overdue = BTreeSet::new();
+            }
+            self.hand_over(consumer, was_active);
         }
     }
 
@@ -49,8 +56,12 @@ impl<R: Clone> SubscriptionState<R> {
         }
     }
 
-    /// What a consumer has goes to others; it costs no attempt.
-    fn hand_over(&mut self, consumer: ConsumerId) {
+    /// What a consumer has goes to others; it costs no attempt. Whoever is the next owner of all of it, here or elsewhere,
+    /// finds the cursor saved.
+    fn hand_over(&mut self, consumer: ConsumerId, was_active: bool) {
+        if was_active || self.members.served() == 0 {
+            self.saving.flush();
+        }
         let had = self.entries.places(|entry| entry.phase == Phase::InFlight(consumer));
         for place in had {
             // Its time to answer ends with the delivery: nobody has it now, so nobody can be late.
@@ -68,6 +79,13 @@ impl<R: Clone> SubscriptionState<R> {
         self.share_out();
     }
 
+    /// A consumer has answered a delivery whose time was over, or never will.
+    pub(super) fn not_overdue(&mut self, token: &DeliveryToken) {
+        if let Some(member) = self.members.get_mut(token.consumer) {
+            member.beside.overdue.remove(&token.stamp);
+        }
+    }
+
     pub(super) fn pause_consumer(&mut self, consumer: ConsumerId, paused: bool) {
         if let Some(member) = self.members.get_mut(consumer) {
             member.paused = paused;
@@ -80,8 +98,8 @@ impl<R: Clone> SubscriptionState<R> {
             return;
         }
         for member in self.members.iter_mut() {
-            let in_flight = member.beside.in_flight;
-            member.beside = Beside { in_flight, ..Beside::default() };
+            let Beside { in_flight, overdue, .. } = std::mem::take(&mut member.beside);
+            member.beside = Beside { in_flight, overdue, ..Beside::default() };
         }
         // Without consumers they wait in no lane, until one comes.
         let free = self.entries.places(|entry| {

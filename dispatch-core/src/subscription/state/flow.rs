@@ -125,10 +125,11 @@ impl<R: Clone> SubscriptionState<R> {
         }
         let share = self.share();
         let turn = self.members.turn();
-        let common = &mut self.common;
+        let (common, max_overdue) = (&mut self.common, self.max_overdue);
         let next = self.members.next(|member| {
             let beside = &member.beside;
-            beside.in_flight < share && (common.has(fresh_too) || beside.lane.has(fresh_too))
+            let has_room = beside.in_flight < share && beside.overdue.len() < max_overdue;
+            has_room && (common.has(fresh_too) || beside.lane.has(fresh_too))
         });
         let Some(member) = next else { return Taken::Nothing };
         let consumer = member.id;
@@ -239,8 +240,16 @@ impl<R: Clone> SubscriptionState<R> {
         for member in self.members.iter_mut() {
             member.beside.lane.retain(there);
             member.beside.queued.retain(|place| there(*place));
+            member.beside.loading = 0;
         }
         self.keys.retain(there);
+        for (_, entry) in entries.iter().filter(|(_, entry)| entry.phase == Phase::Loading) {
+            if let Some(owner) = entry.key.as_ref().and_then(|key| self.members.owner(key))
+                && let Some(member) = self.members.get_mut(owner)
+            {
+                member.beside.loading += 1;
+            }
+        }
         let held: std::collections::HashSet<_> = entries
             .iter()
             .filter(|(_, entry)| entry.phase != Phase::Waiting && entry.phase != Phase::Delayed)

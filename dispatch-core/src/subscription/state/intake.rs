@@ -12,19 +12,28 @@ const BUFFER: std::ops::RangeInclusive<usize> = 64..=1024;
 /// When records are asked for again that the log holds and has not given.
 const NOT_YET: Duration = Duration::from_millis(50);
 
+/// When a log is asked again that ends below the head that was heard of.
+const RUMOUR: Duration = Duration::from_millis(500);
+
 /// Whether a topic holds something of what was asked for: one that holds anything has all from there to its head.
 fn is_there(request: &Fetch, bounds: LogBounds) -> bool {
     !bounds.is_empty() && request.from < bounds.head
 }
 
 impl<R: Clone> SubscriptionState<R> {
-    pub(super) fn add_topic(&mut self, next: Offset, settled: OffsetRanges, head: Offset) {
+    pub(super) fn add_topic(&mut self, next: Offset, settled: OffsetRanges, head: Offset, stored: bool) {
         let slot = TopicSlot(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
         if self.topics.is_empty() {
             // Most have one.
             self.topics.reserve_exact(1);
         }
-        self.topics.push(Progress::at(next, settled, head));
+        let mut progress = Progress::at(next, settled, head);
+        if !stored {
+            progress.dirty = true;
+            self.saving.changed();
+            self.saving.flush();
+        }
+        self.topics.push(progress);
         self.list(slot);
     }
 
@@ -72,6 +81,10 @@ impl<R: Clone> SubscriptionState<R> {
             self.fetch_failed(request, now.saturating_add(NOT_YET));
             return;
         }
+        if messages.is_empty() && self.is_rumour(&request, bounds) {
+            self.fetch_failed(request, now.saturating_add(RUMOUR));
+            return;
+        }
         self.asked = self.asked.saturating_sub(request.max);
         let Some(progress) = self.progress(request.topic) else { return };
         if progress.epoch != request.epoch {
@@ -79,17 +92,21 @@ impl<R: Clone> SubscriptionState<R> {
         }
         progress.fetching = false;
         if messages.is_empty() {
-            // All that was asked for is gone, or the head was a rumour.
+            // All that was asked for is gone.
             if head > progress.fetch {
                 self.gap(request.topic, head);
-            } else if let Some(progress) = self.progress(request.topic) {
-                progress.head = head.max(progress.fetch);
             }
         }
         for message in messages {
             self.take(request.topic, message, now, effects);
         }
         self.list(request.topic);
+    }
+
+    /// Whether the log ends below what was heard of it: whoever has answered may be behind, so that head is not forgotten.
+    fn is_rumour(&mut self, request: &Fetch, bounds: LogBounds) -> bool {
+        let progress = self.progress(request.topic).filter(|progress| progress.epoch == request.epoch);
+        progress.is_some_and(|progress| bounds.head <= progress.fetch && progress.fetch < progress.head)
     }
 
     pub(super) fn fetch_failed(&mut self, request: Fetch, again: Duration) {

@@ -26,6 +26,7 @@
 //! - A cursor passes an offset only when its message is settled; settled means acknowledged, skipped and counted, or
 //!   kept somewhere by then.
 //! - A token counts once, and only while its delivery is the last of its message.
+//! - A consumer that leaves too many deliveries unanswered gets nothing more until it answers one: what it has is bounded.
 
 mod asides;
 mod consumers;
@@ -70,6 +71,10 @@ pub struct SubscriptionState<R> {
     retry: RetryPolicy,
     exhausted: Exhausted,
     max_aside: usize,
+    /// Most records of messages that wait aside.
+    max_records: usize,
+    /// Most deliveries that a consumer may have left unanswered in time.
+    max_overdue: usize,
 
     topics: Vec<Progress>,
     /// Topics that may have records to be read.
@@ -118,6 +123,8 @@ impl<R: Clone> SubscriptionState<R> {
             retry: config.retry.clone(),
             exhausted: config.exhausted(),
             max_aside: config.max_aside,
+            max_records: asides::RECORDS,
+            max_overdue: config.capacity as usize,
             topics: Vec::new(),
             hungry: VecDeque::new(),
             asked: 0,
@@ -143,10 +150,18 @@ impl<R: Clone> SubscriptionState<R> {
         }
     }
 
+    /// Sets for how many messages that wait aside the record is kept in memory; those of more are read again when they
+    /// are needed.
+    #[must_use]
+    pub const fn keeping_records(mut self, most: usize) -> Self {
+        self.max_records = most;
+        self
+    }
+
     /// What happened at a time on a monotonic clock; what is to be done is added to the effects.
     pub fn step(&mut self, event: Event<R>, now: Duration, effects: &mut Vec<Effect<R>>) {
         match event {
-            Event::TopicAdded { next, settled, head } => self.add_topic(next, settled, head),
+            Event::TopicAdded { next, settled, head, stored } => self.add_topic(next, settled, head, stored),
             Event::HeadMoved { topic, head } => self.head_moved(topic, head),
             Event::Appended { topic, messages } => self.appended(topic, messages, now, effects),
             Event::Fetched { request, messages, bounds } => {
@@ -156,6 +171,7 @@ impl<R: Clone> SubscriptionState<R> {
                 self.fetch_failed(request, now.saturating_add(retry_in));
             }
             Event::Loaded { load, record } => self.loaded(load, record, effects),
+            Event::LoadFailed { load, retry_in } => self.load_failed(load, now.saturating_add(retry_in)),
             Event::ConsumerAdded { consumer, keys } => self.add_consumer(consumer, keys.as_deref(), effects),
             Event::ConsumerGone { consumer } => self.consumer_gone(consumer),
             Event::ConsumerDown { consumer } => self.consumer_down(consumer),
@@ -166,6 +182,7 @@ impl<R: Clone> SubscriptionState<R> {
             Event::Nack { token, delay, reason, terminal } => {
                 self.nack(token, delay, reason, terminal, now, effects);
             }
+            Event::GaveUp(token) => self.not_overdue(&token),
             Event::Kept(keep) => self.kept(keep, effects),
             Event::NotKept { keep, retry_in } => self.not_kept(keep, now.saturating_add(retry_in)),
             Event::Saved => self.saving.saved(),

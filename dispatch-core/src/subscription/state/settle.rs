@@ -15,13 +15,19 @@ impl<R: Clone> SubscriptionState<R> {
             self.counters.acked += 1;
             self.settle(token.entry, effects);
         } else {
-            self.counters.stale += 1;
+            self.stale(&token);
         }
+    }
+
+    /// An answer comes too late, or twice.
+    fn stale(&mut self, token: &DeliveryToken) {
+        self.counters.stale += 1;
+        self.not_overdue(token);
     }
 
     pub(super) fn ack_up_to(&mut self, token: DeliveryToken, effects: &mut Vec<Effect<R>>) {
         if !self.is_current(&token) {
-            self.counters.stale += 1;
+            self.stale(&token);
             return;
         }
         let theirs = self.entries.places(|entry| {
@@ -48,7 +54,7 @@ impl<R: Clone> SubscriptionState<R> {
             self.counters.nacked += 1;
             self.failed(token.entry, delay, reason, terminal, now, effects);
         } else {
-            self.counters.stale += 1;
+            self.stale(&token);
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::SubscriptionState;
 use super::entries::{Entries, Phase};
-use crate::subscription::{Effect, Fetch};
+use crate::subscription::{DeliveryToken, Effect, Fetch};
 
 /// What has to be done by when.
 ///
@@ -89,6 +89,7 @@ impl<R: Clone> SubscriptionState<R> {
         while let Some((place, stamp)) = self.timers.pop_answer(now) {
             if is_live(&self.entries, place, stamp) {
                 self.counters.timed_out += 1;
+                self.overdue(place, effects);
                 let reason = format!("not acknowledged within {:?}", self.ack_timeout);
                 self.failed(place, None, reason, false, now, effects);
             }
@@ -99,11 +100,24 @@ impl<R: Clone> SubscriptionState<R> {
                 Phase::Delayed => self.admit(place, effects),
                 Phase::Backoff => self.again(place),
                 Phase::Keeping => self.keep_again(place, effects),
+                Phase::Loading => self.load(place, effects),
                 _ => {}
             }
         }
         while let Some(request) = self.timers.pop_fetch(now) {
             self.fetch_again(request);
         }
+    }
+
+    /// The time to answer a delivery is over: its consumer has it all the same.
+    fn overdue(&mut self, place: u32, effects: &mut Vec<Effect<R>>) {
+        let Some(entry) = self.entries.get(place) else { return };
+        let Phase::InFlight(consumer) = entry.phase else { return };
+        let (topic, offset, attempt) = (entry.topic, entry.offset, entry.attempts() + 1);
+        let token = DeliveryToken { topic, offset, attempt, consumer, entry: place, stamp: entry.stamp };
+        if let Some(member) = self.members.get_mut(consumer) {
+            member.beside.overdue.insert(token.stamp);
+        }
+        effects.push(Effect::TimedOut(token));
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct Setup {
     max_retries: u32,
     max_aside: usize,
     rate: Option<u32>,
+    /// Records of messages that wait aside, and that need not be read again.
+    pub(super) records: usize,
     /// What the state asks for is answered late, in any order, or not as it wishes.
     pub(super) by_hand: bool,
 }
@@ -112,14 +114,16 @@ fn setup() -> impl Strategy<Value = Setup> {
     let exhausted = select(vec![Exhausted::Block, Exhausted::Park, Exhausted::Drop, Exhausted::DeadLetter]);
     let max_aside = prop_oneof![3 => Just(1_000), 1 => 1..6_usize];
     let rate = prop_oneof![4 => Just(None), 1 => (1..50_u32).prop_map(Some)];
-    (kind, 1..=8_u32, exhausted, 0..=3_u32, max_aside, rate, any::<bool>()).prop_map(
-        |(kind, window, exhausted, max_retries, max_aside, rate, by_hand)| Setup {
+    let records = prop_oneof![1 => Just(1_024), 1 => 0..4_usize];
+    (kind, 1..=8_u32, exhausted, 0..=3_u32, max_aside, rate, records, any::<bool>()).prop_map(
+        |(kind, window, exhausted, max_retries, max_aside, rate, records, by_hand)| Setup {
             kind,
             window,
             exhausted,
             max_retries,
             max_aside,
             rate,
+            records,
             by_hand,
         },
     )

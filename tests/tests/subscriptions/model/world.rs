@@ -34,7 +34,7 @@ impl World {
     pub(super) fn new(setup: &Setup) -> Self {
         let config = setup.config();
         let naive = Naive::new(&config);
-        let simulation = Simulation::new(config, 7);
+        let simulation = Simulation::new(config, 7).keeping_records(setup.records);
         let simulation = if setup.by_hand { simulation.by_hand() } else { simulation };
         Self {
             setup: setup.clone(),

@@ -9,6 +9,7 @@ use dispatch_core::subscription::{ConsumerId, DeliveryToken, Effect, Event};
 use tokio::sync::mpsc;
 
 use super::Reliable;
+use crate::bus::BusError;
 use crate::bus::consumer::{
     Acknowledge, Answer, Change, Connected, Consume, Delivery, Handle, Running, Verdict,
 };
@@ -30,7 +31,8 @@ impl Reliable {
             }
         }
         // Whoever asked may have gone; then nobody removes the consumer, which is as they left it.
-        let _ = reply.send((!refused).then_some(consumer));
+        let refused = refused.then(|| BusError::ConsumerRefused { name: self.name() });
+        let _ = reply.send(refused.map_or(Ok(consumer), Err));
     }
 
     pub(super) fn deliver(&mut self, token: DeliveryToken, record: LogRecord, cx: &mut Context<'_>) {
@@ -50,7 +52,9 @@ impl Reliable {
             }
             Handle::Manual(function) => {
                 let acknowledge = acknowledge(answers, token);
-                if let Some(running) = Running::manual(function, delivery, acknowledge, token.consumer) {
+                if let Some(running) =
+                    Running::manual(function, delivery, acknowledge, token.consumer, Some(token))
+                {
                     self.run(running, cx);
                 }
                 return;
@@ -79,6 +83,15 @@ impl Reliable {
             Verdict::Reject { reason } => self.nack(token, None, &reason, true),
         };
         self.push(event);
+    }
+
+    /// A delivery was not answered in time: a function that works on it is dropped where it stands.
+    pub(super) fn timed_out(&mut self, token: DeliveryToken) {
+        self.running.retain(|running| running.delivery() != Some(token));
+        let consumer = self.consumers.get(token.consumer);
+        if consumer.is_some_and(|it| matches!(it.handle, Handle::Function(_))) {
+            self.push(Event::GaveUp(token));
+        }
     }
 
     pub(super) fn answered(&mut self, answer: Answer) {

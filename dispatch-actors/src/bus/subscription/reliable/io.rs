@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_core::DeadLetter;
-use dispatch_core::log::{Cursor, LogRecord, ReadLimit};
+use dispatch_core::log::{Cursor, LogBounds, LogError, LogRecord, ReadLimit};
 use dispatch_core::subscription::{Event, Exhaustion, Fetch, Load, SavedCursor, SubscriptionType};
 use futures_util::future::BoxFuture;
 
@@ -16,15 +16,20 @@ use crate::bus::subscription::logging;
 /// How long to wait before the log, or a dead-letter target, is tried again.
 pub(super) const AGAIN: Duration = Duration::from_secs(1);
 
+/// How long to wait before the log is asked again for a record that it has and did not give.
+const NOT_YET: Duration = Duration::from_millis(50);
+
 /// What a future beside the mailbox has come to.
 pub(in crate::bus) struct Done {
     pub(in crate::bus) event: Option<Event<LogRecord>>,
     pub(in crate::bus) failed: Option<(&'static str, String)>,
+    /// Why the cursor could not be saved.
+    pub(in crate::bus) unsaved: Option<LogError>,
 }
 
 impl Done {
     pub(in crate::bus) const fn event(event: Event<LogRecord>) -> Self {
-        Self { event: Some(event), failed: None }
+        Self { event: Some(event), failed: None, unsaved: None }
     }
 
     pub(in crate::bus) fn failed(
@@ -32,7 +37,12 @@ impl Done {
         error: &dyn std::fmt::Display,
         then: Option<Event<LogRecord>>,
     ) -> Self {
-        Self { event: then, failed: Some((what, error.to_string())) }
+        Self { event: then, failed: Some((what, error.to_string())), unsaved: None }
+    }
+
+    /// There is nothing to say.
+    pub(in crate::bus) const fn nothing() -> Self {
+        Self { event: None, failed: None, unsaved: None }
     }
 }
 
@@ -42,6 +52,11 @@ impl Reliable {
             let error = self.parts.shared.sanitizer.sanitize_text(&error);
             logging::failed(&self.parts.config.name, what, &error);
             self.last_error = Some(error);
+        }
+        if let Some(error) = done.unsaved {
+            for flush in self.flushes.drain(..) {
+                let _ = flush.send(Err(error.repeat().into()));
+            }
         }
         if let Some(event) = done.event {
             self.push(event);
@@ -70,18 +85,18 @@ impl Reliable {
         let Some(topic) = self.topic(load.topic) else { return nothing() };
         let log = Arc::clone(&self.parts.shared.log);
         Box::pin(async move {
-            loop {
-                match log.read(&topic, load.offset, ReadLimit::records(1)).await {
-                    Ok(read) => {
-                        let record = read.records.into_iter().find(|record| record.offset == load.offset);
-                        return Done::event(Event::Loaded { load, record });
+            let again = |retry_in| Event::LoadFailed { load, retry_in };
+            match log.read(&topic, load.offset, ReadLimit::records(1)).await {
+                Ok(read) => {
+                    let record = read.records.into_iter().find(|record| record.offset == load.offset);
+                    let (LogBounds { oldest, head }, is_gone) = (read.bounds, record.is_none());
+                    if is_gone && (oldest..head).contains(&load.offset) {
+                        // It is there, and was not given.
+                        return Done::event(again(NOT_YET));
                     }
-                    Err(error) if error.is_retryable() => tokio::time::sleep(AGAIN).await,
-                    Err(error) => {
-                        let gone = Event::Loaded { load, record: None };
-                        return Done::failed("a record cannot be read again", &error, Some(gone));
-                    }
+                    Done::event(Event::Loaded { load, record })
                 }
+                Err(error) => Done::failed("a record cannot be read again", &error, Some(again(AGAIN))),
             }
         })
     }
@@ -98,7 +113,8 @@ impl Reliable {
                 Ok(()) => Done::event(Event::Saved),
                 Err(error) => {
                     let again = Event::NotSaved { retry_in: AGAIN };
-                    Done::failed("the cursor cannot be saved", &error, Some(again))
+                    let failed = Done::failed("the cursor cannot be saved", &error, Some(again));
+                    Done { unsaved: Some(error), ..failed }
                 }
             }
         })
@@ -139,5 +155,5 @@ impl Reliable {
 }
 
 fn nothing() -> BoxFuture<'static, Done> {
-    Box::pin(std::future::ready(Done { event: None, failed: None }))
+    Box::pin(std::future::ready(Done::nothing()))
 }

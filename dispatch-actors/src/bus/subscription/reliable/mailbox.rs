@@ -35,17 +35,21 @@ impl Reliable {
     }
 
     pub(in crate::bus::subscription) fn add_topic(&mut self, add: AddTopic) {
-        let AddTopic { topic, next, settled, head } = add;
+        let AddTopic { topic, next, settled, head, stored } = add;
         if self.topics.is_empty() {
             // Most have one.
             self.topics.reserve_exact(1);
         }
         self.topics.push(topic);
-        self.push(Event::TopicAdded { next, settled, head });
+        self.push(Event::TopicAdded { next, settled, head, stored });
     }
 
     pub(in crate::bus::subscription) fn connect(&mut self, mut connect: Connect) {
         if self.stopping {
+            return;
+        }
+        if let Some(full) = self.consumers.full(self.connecting.len()) {
+            let _ = connect.reply.send(Err(full));
             return;
         }
         let (consumer, keys) = (self.consumers.next_id(), connect.keys.take());
@@ -94,7 +98,7 @@ impl Reliable {
                 self.flushes.push(reply);
                 self.push(Event::Flush);
             }
-            Command::Info(reply) => self.infos.push(reply),
+            Command::Info(reply) => self.infos.push((self.pushed, reply)),
             Command::Seek { topic, to, reply } => self.seek(topic, to, reply),
             Command::Resolve { topic, offset, resolution, reply } => {
                 let known = self.slot(&topic).filter(|slot| self.state.blocked().contains(&(*slot, offset)));
@@ -129,7 +133,7 @@ impl Reliable {
                 }
                 Err(error) => {
                     let _ = reply.send(Err(error.into()));
-                    Done { event: None, failed: None }
+                    Done::nothing()
                 }
             }
         }));

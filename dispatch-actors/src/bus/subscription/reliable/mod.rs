@@ -19,6 +19,7 @@ pub(in crate::bus) use self::io::Done;
 pub(in crate::bus) use self::mailbox::place;
 use super::actor::Parts;
 use super::{Connect, SubscriptionInfo};
+use crate::bus::BusError;
 use crate::bus::consumer::{Consumers, Running};
 use crate::bus::futures::Futures;
 use crate::bus::keep;
@@ -40,9 +41,12 @@ pub(super) struct Reliable {
     io: Futures<BoxFuture<'static, Done>>,
     /// How consumers answer by themselves; made when the first of them gets something, for it has room for many.
     answers: Option<Answers>,
-    flushes: Vec<oneshot::Sender<()>>,
-    /// Who wants to know how it is, once everything that came before has been worked off.
-    infos: Vec<oneshot::Sender<SubscriptionInfo>>,
+    flushes: Vec<oneshot::Sender<Result<(), BusError>>>,
+    /// How many events there were so far, and how many of them have been worked off.
+    pushed: u64,
+    worked_off: u64,
+    /// Who wants to know how it is, once so many events have been worked off: those that came before.
+    infos: Vec<(u64, oneshot::Sender<SubscriptionInfo>)>,
     last_error: Option<String>,
     stopping: bool,
 }
@@ -60,6 +64,8 @@ impl Reliable {
             io: Futures::new(),
             answers: None,
             flushes: Vec::new(),
+            pushed: 0,
+            worked_off: 0,
             infos: Vec::new(),
             last_error: None,
             stopping: false,
@@ -71,23 +77,22 @@ impl Reliable {
         self.work_off(cx);
         if self.state.is_saved() {
             for flush in self.flushes.drain(..) {
-                let _ = flush.send(());
+                let _ = flush.send(Ok(()));
             }
         }
-        if self.events.is_empty() {
-            self.at_rest();
+        self.answer_infos();
+        if self.events.is_empty() && self.events.capacity() > 0 {
+            self.parts.shared.spare.events.set(std::mem::take(&mut self.events));
         }
         [self.state.next_deadline(), self.consumers.due()].into_iter().flatten().min()
     }
 
-    /// Everything that came has been worked off.
-    fn at_rest(&mut self) {
-        if self.events.capacity() > 0 {
-            self.parts.shared.spare.events.set(std::mem::take(&mut self.events));
-        }
-        if !self.infos.is_empty() {
+    /// Says how it is to whoever has asked before what was worked off last; more may have come since.
+    fn answer_infos(&mut self) {
+        let due = self.infos.iter().take_while(|(after, _)| *after <= self.worked_off).count();
+        if due > 0 {
             let info = self.info();
-            for reply in self.infos.drain(..) {
+            for (_, reply) in self.infos.drain(..due) {
                 let _ = reply.send(info.clone());
             }
         }
@@ -110,6 +115,7 @@ impl Reliable {
                 && let Some(event) = self.events.pop_front()
             {
                 left -= 1;
+                self.worked_off += 1;
                 let added = match &event {
                     Event::ConsumerAdded { consumer, .. } => Some(*consumer),
                     _ => None,
@@ -137,6 +143,7 @@ impl Reliable {
         if self.events.capacity() == 0 {
             self.events = self.parts.shared.spare.events.take();
         }
+        self.pushed += 1;
         self.events.push_back(event);
     }
 
@@ -173,6 +180,10 @@ impl Reliable {
             let work = match effect {
                 Effect::Deliver { token, record } => {
                     self.deliver(token, record, cx);
+                    continue;
+                }
+                Effect::TimedOut(token) => {
+                    self.timed_out(token);
                     continue;
                 }
                 Effect::Fetch(request) => self.read(request),
