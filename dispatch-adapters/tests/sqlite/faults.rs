@@ -261,3 +261,29 @@ fn a_damaged_record_is_named_and_can_be_passed() {
         log.close().await.unwrap();
     });
 }
+
+#[test]
+fn a_damaged_lock_file_costs_nothing_and_one_that_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = folder.path().join("log.lock");
+    run(async {
+        let log = open(folder.path()).await.unwrap();
+        fill(&log, &topic(), 0..3).await;
+        log.close().await.unwrap();
+        let mark = std::fs::read(&lock).unwrap();
+        for damaged in [&b""[..], &mark[..1], b"\0\0\0\0", &[255; 5_000], &mark] {
+            std::fs::write(&lock, damaged).unwrap();
+            let log = open(folder.path()).await.unwrap();
+            assert_eq!(all(&log, &topic()).await.unwrap().len(), 3, "{damaged:?}");
+            log.close().await.unwrap();
+            assert!(!std::fs::read(&lock).unwrap().is_empty(), "it is marked again");
+        }
+        std::fs::remove_file(&lock).unwrap();
+        std::fs::create_dir(&lock).unwrap();
+        let refused = open(folder.path()).await.unwrap_err();
+        assert!(refused.to_string().contains("log.lock"), "{refused}");
+        std::fs::remove_dir(&lock).unwrap();
+        let log = open(folder.path()).await.unwrap();
+        assert_eq!(all(&log, &topic()).await.unwrap().len(), 3);
+    });
+}
