@@ -41,7 +41,7 @@ pub(crate) fn verdict(fault: Fault, stop: Stop) -> String {
 }
 
 #[test]
-fn nothing_is_lost_or_skipped_when_processes_on_a_folder_are_killed() {
+fn f7_nothing_is_lost_or_skipped_when_processes_on_a_folder_are_killed() {
     let folder = tempfile::tempdir().unwrap();
     let (place, stop, stops) = (Place::Folder(folder.path().join("log")), Stop::Kill, 4 * proof());
     goes_well(&Trial { place, stop, stops, fault: None, seed: seed() }, "a folder");

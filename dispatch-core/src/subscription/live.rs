@@ -1,4 +1,14 @@
 //! The state of an at-most-once subscription: its consumers, and whose turn it is.
+//!
+//! ```text
+//!                     its time has not come ┌────────┐ due
+//!                ┌─────────────────────────►│ later  ├──────────┐
+//!   published ───┤                          └───┬────┘          ▼
+//!                └───────────────────────────── │ ────────►  offered ──► a consumer with room ──► delivered
+//!                                               │              │
+//!         too old, or too many wait             ▼              ▼ nobody there, all full, paused, no taker of its key
+//!                └──────────────────────►    dropped, and counted by its reason
+//! ```
 
 use std::time::Duration;
 
@@ -220,5 +230,61 @@ mod tests {
         assert_eq!(live.arrived(Some(s(5)), Some(s(3)), s(1)), Arrival::Later(s(5)));
         assert!(!live.came_due(Some(s(3)), s(5)));
         assert_eq!((live.aside(), live.counters()), (0, Counters { expired: 2, ..Counters::default() }));
+    }
+
+    fn owner(live: &mut LiveState, key: &str) -> Option<ConsumerId> {
+        live.pick(Some(&MessageKey::new(key)), |_| true)
+    }
+
+    fn keyed(consumers: u64) -> LiveState {
+        let mut live =
+            LiveState::new(&SubscriptionConfig::new("s", "t").of_type(SubscriptionType::KeyShared));
+        (1..=consumers).for_each(|id| assert!(live.add(ConsumerId(id), None)));
+        live
+    }
+
+    #[test]
+    fn a_key_goes_to_one_consumer_and_moves_only_with_its_slot() {
+        let mut live = keyed(2);
+        let keys: Vec<_> = (0..300).map(|key| format!("key{key}")).collect();
+        let owners = |live: &mut LiveState| keys.iter().map(|key| owner(live, key)).collect::<Vec<_>>();
+        let two = owners(&mut live);
+        assert_eq!(two, owners(&mut live));
+        live.add(ConsumerId(3), None);
+        let three = owners(&mut live);
+        let moved = two.iter().zip(&three).filter(|(before, after)| before != after).count();
+        assert!((60..=140).contains(&moved), "{moved} of 300 keys moved to the third consumer");
+        assert!(
+            two.iter().zip(&three).all(|(before, after)| before == after || *after == Some(ConsumerId(3)))
+        );
+        live.remove(ConsumerId(3));
+        let left = three.iter().zip(owners(&mut live));
+        assert!(left.into_iter().all(|(before, after)| *before == Some(ConsumerId(3)) || *before == after));
+        assert_eq!(live.counters(), Counters { delivered: 1_200, ..Counters::default() });
+    }
+
+    #[test]
+    fn what_its_owner_has_no_room_for_or_nobody_takes_is_dropped_and_not_given_to_another() {
+        let mut live = keyed(2);
+        let first = owner(&mut live, "k").unwrap();
+        assert_eq!(live.pick(Some(&MessageKey::new("k")), |id| id != first), None, "it is full");
+        live.pause(first, true);
+        assert_eq!(owner(&mut live, "k"), None, "it is paused, and keeps its keys");
+        live.pause(first, false);
+        live.set_down(first, true);
+        assert_ne!(owner(&mut live, "k"), Some(first), "it is down: another has its keys");
+        assert_eq!(
+            live.pick(None, |_| true),
+            live.pick(None, |_| true),
+            "what has no key goes round the others"
+        );
+        let expected = Counters { delivered: 4, full: 2, ..Counters::default() };
+        assert_eq!(live.counters(), expected);
+
+        let mut live = keyed(0);
+        live.add(ConsumerId(1), Some("eu-*"));
+        assert_eq!(owner(&mut live, "eu-1"), Some(ConsumerId(1)));
+        assert_eq!(owner(&mut live, "us-1"), None);
+        assert_eq!(live.counters(), Counters { delivered: 1, unroutable: 1, ..Counters::default() });
     }
 }

@@ -1,6 +1,7 @@
 //! The bus: what is published reaches who has subscribed, as its guarantee says.
 
 mod anything;
+mod broken_log;
 mod consumers;
 mod duplicates;
 mod durability;
