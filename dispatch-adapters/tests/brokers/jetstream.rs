@@ -428,3 +428,74 @@ fn nothing_that_was_published_is_lost_when_the_connection_breaks() {
         place.remove().await;
     });
 }
+
+/// What is done to the way to the server, and then everything that was published arrives, without help.
+fn bus_survives(at: &'static [usize], trouble: impl Fn(&Proxy) + 'static) {
+    let Some(place) = Place::new() else { return };
+    run(async move {
+        let proxy = Proxy::to(address(&place.url)).await;
+        let options = JetStreamLogOptions::new(format!("nats://127.0.0.1:{}", proxy.port()).as_str())
+            .with_prefix(&place.prefix)
+            .with_timeout(Duration::from_secs(1));
+        let bus = Bus::builder(JetStreamLog::connect(options).await.unwrap()).start().unwrap();
+        let workers = bus.reliable_shared("workers", "shop.*.events");
+        let workers = workers.configure(|it| it.with_window(16)).open().await.unwrap();
+        let live = bus.non_reliable_shared("live", "shop.*.events").open().await.unwrap();
+        let (sent, mut got) = tokio::sync::mpsc::unbounded_channel();
+        let run = move |delivery: dispatch_adapters::bus::Delivery| {
+            let told = sent.send(number(delivery.envelope()));
+            async move { told.unwrap() }
+        };
+        workers.consumer("one").run(run).await.unwrap();
+        live.consumer("one").run(|_| async {}).await.unwrap();
+        let mut wanted = std::collections::BTreeSet::new();
+        for number in 0..60 {
+            if at.contains(&number) {
+                trouble(&proxy);
+            }
+            let publish = async {
+                while bus.publish("shop.order.events", entry(number).envelope).await.is_err() {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            patiently("a publication", publish).await;
+            wanted.insert(number);
+        }
+        let arrive = async {
+            while !wanted.is_empty() {
+                wanted.remove(&got.recv().await.unwrap());
+            }
+        };
+        patiently("what was published", arrive).await;
+        let lag = async {
+            while workers.flush().await.is_err() || workers.lag().await.unwrap() > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        patiently("the end of the log", lag).await;
+        let heard = live.info().await.unwrap().status.counters.delivered;
+        assert!(heard >= 60, "at most once has heard of {heard} of 60 or more");
+        bus.shutdown(Duration::from_secs(10)).await.unwrap();
+        place.remove().await;
+    });
+}
+
+/// A connection that says nothing is given up when two pings, each ten seconds after the other, were not answered.
+async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(120), work).await.unwrap_or_else(|_| panic!("no {what}"))
+}
+
+#[test]
+fn a_bus_goes_on_when_its_server_is_slow() {
+    bus_survives(&[10], |proxy| proxy.delay(Duration::from_millis(40)));
+}
+
+#[test]
+fn a_bus_goes_on_when_its_connection_is_closed_in_one_direction() {
+    bus_survives(&[10, 30, 50], Proxy::half_close);
+}
+
+#[test]
+fn a_bus_goes_on_when_its_connection_says_nothing_any_more() {
+    bus_survives(&[30], Proxy::silence);
+}
