@@ -9,10 +9,18 @@
 //! | [`envelopes`] | what a handler gets and may return; when a payload is serialised |
 //! | [`blocking`] | where blocking and CPU-bound work belongs, and what to watch |
 //! | [`supervision`] | what happens when a dispatcher dies, and who is told |
-//! | [`subscriptions`] | which subscription to choose; what each guarantee means when something breaks |
+//! | [`subscriptions`] | which subscription to choose, and what it costs; keys, actors, retention, metrics |
+//! | [`at_least_once`] | what can and cannot happen to a message that comes until it is acknowledged |
+//! | [`at_most_once`] | what can and cannot happen to a message that is offered once |
 //! | [`logs`] | spans and events, and how error texts are redacted |
 //! | [`limits`] | what the engine does not do, and what to do instead |
 //! | `testing` | how to test dispatchers in virtual time (with the feature `testing`) |
+
+#[doc = include_str!("../docs/at-least-once.md")]
+pub mod at_least_once {}
+
+#[doc = include_str!("../docs/at-most-once.md")]
+pub mod at_most_once {}
 
 #[doc = include_str!("../docs/blocking.md")]
 pub mod blocking {}

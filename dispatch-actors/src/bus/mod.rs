@@ -39,6 +39,8 @@
 //! - At least once: what was published after a subscription was opened is delivered until it is acknowledged, or is kept
 //!   or counted where its policy says so. A crash, a restart or the death of a consumer makes it come again.
 //! - At most once: what nobody has room for is dropped, and counted.
+//! - The guides on [at least once](crate::guide::at_least_once) and [at most once](crate::guide::at_most_once) say what can
+//!   and cannot happen.
 //! - The order of offsets is the order of delivery to an exclusive or failover subscription, and of each key to a
 //!   key-shared one; with a window above 1 what is retried comes after what is out.
 
@@ -57,6 +59,7 @@ mod topic;
 
 pub use builder::BusBuilder;
 pub use consumer::{Acknowledge, Consume, Consumer, ConsumerBuilder, Delivery, IntoVerdict, Verdict};
+pub use dispatch_core::policy::{RestartPolicy, RetryPolicy};
 pub use error::BusError;
 pub use handle::{Bus, BusAdapter, BusReport, SubscriptionBuilder};
 pub use hub::{BusConfig, Published};

@@ -254,7 +254,7 @@ fn a_factory_that_panics_counts_as_a_death() {
         let hopeless = bus.reliable_exclusive("hopeless", TOPIC).open().await.unwrap();
         let factory = || -> Mortal { panic!("never") };
         hopeless.consumer("actor").supervised(factory).await.unwrap();
-        sleep(Duration::from_secs(1)).await;
+        sleep(Duration::from_secs(30)).await;
         assert!(hopeless.info().await.unwrap().consumers.is_empty());
     });
 }
@@ -364,5 +364,27 @@ fn an_hour_with_actors_that_die_again_and_again_loses_nothing_and_charges_only_w
         assert_eq!((info.lag(), counters.acked, counters.nacked), (0, 4_800, killed));
         assert_eq!((chronicle.begun(), info.consumers.len()), (3 + killed as usize, 3));
         assert_eq!(chronicle.got().iter().filter(|(_, _, attempt)| *attempt > 1).count(), killed as usize);
+    });
+}
+
+#[test]
+fn a_message_that_kills_its_actor_at_every_attempt_does_not_cost_the_consumer() {
+    paused(async {
+        let bus = bus(&log());
+        let subscription = bus.reliable_shared("s", TOPIC).open().await.unwrap();
+        let chronicle = Chronicle::default();
+        let own = chronicle.clone();
+        subscription
+            .consumer("actor")
+            .supervised(move || own.life(|offset, _| offset == 0, false))
+            .await
+            .unwrap();
+        publish(&bus, 2).await;
+        sleep(Duration::from_secs(30)).await;
+        assert_eq!(subscription.parked_count().await.unwrap(), 1);
+        assert_eq!(chronicle.got().iter().filter(|(_, offset, _)| *offset == 0).count(), 4);
+        assert_eq!(chronicle.got().last().map(|(_, offset, _)| *offset), Some(1));
+        assert_eq!(subscription.info().await.unwrap().consumers.len(), 1);
+        assert_eq!(subscription.lag().await.unwrap(), 0);
     });
 }

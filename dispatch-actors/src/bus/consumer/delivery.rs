@@ -48,13 +48,15 @@ impl Delivery {
         self.record.offset
     }
 
-    /// 1 for the first attempt. What comes again because a consumer went away has the same number.
+    /// 1 for the first attempt. What comes again because a consumer went away has the same number. Attempts are counted in
+    /// memory: after a restart the first one is 1 again.
     #[must_use]
     pub const fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// When it was published.
+    /// When it was published. Of a message that was parked and is replayed, when its first attempt failed: a dead letter
+    /// does not know more.
     #[must_use]
     pub const fn appended_at(&self) -> SystemTime {
         self.record.appended_at

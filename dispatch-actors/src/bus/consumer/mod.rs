@@ -98,7 +98,8 @@ impl ConsumerBuilder {
     ///
     /// Its death is noticed at once. What it has not acknowledged goes to others, or waits for its next life, and costs
     /// no attempt, except for the message that it died of. It keeps its place meanwhile. How often and how soon it is
-    /// started again says [`restart`](Self::restart), by default 3 times in 60 s; after that the consumer is removed. The
+    /// started again says [`restart`](Self::restart), by default 10 times in 60 s, which is more than the attempts of a message
+    /// that kills it; after that the consumer is removed. The
     /// actor is stopped when the consumer is.
     ///
     /// ```

@@ -17,6 +17,10 @@ use crate::bus::consumer::ConsumerBuilder;
 use crate::bus::hub::Held;
 use crate::bus::topic::topic;
 
+/// How often an actor that the bus has made is started again in a minute: more often than a message is tried that kills it,
+/// so that one of them does not cost the consumer.
+const RESTARTS: u32 = 10;
+
 /// A subscription that is open: the handle through which consumers come, and through which it is run.
 ///
 /// It is cheap to clone and can be used from any thread and any runtime. It stays open when its handles are dropped, as
@@ -44,7 +48,7 @@ impl Subscription {
             subscription: self.actor.clone(),
             name: name.into(),
             keys: None,
-            restart: RestartPolicy::default(),
+            restart: RestartPolicy { max_restarts: RESTARTS, ..RestartPolicy::default() },
         }
     }
 
