@@ -223,3 +223,30 @@ fn a_full_disk_loses_nothing_and_the_log_goes_on_when_there_is_room() {
         log.close().await.unwrap();
     });
 }
+
+#[test]
+fn a_log_on_a_disk_that_may_only_be_read_is_named_and_nothing_of_it_is_lost() {
+    if !can_cut() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let disk = Disk::new(folder.path());
+    let place = disk.place.join("log");
+    let remount =
+        |how: &str| command("mount", &["-o", &format!("remount,{how}"), disk.place.to_str().unwrap()]);
+    run(async {
+        let log = open(&place).await.unwrap();
+        fill(&log, &topic(), 0..10).await;
+        log.close().await.unwrap();
+        remount("ro");
+        for _ in 0..2 {
+            let refused = open(&place).await.unwrap_err();
+            assert!(matches!(refused, LogError::ReadOnly { .. }), "{refused:?}");
+        }
+        remount("rw");
+        let log = open(&place).await.unwrap();
+        fill(&log, &topic(), 10..20).await;
+        assert_eq!(all(&log, &topic()).await.unwrap().len(), 20);
+        log.close().await.unwrap();
+    });
+}
