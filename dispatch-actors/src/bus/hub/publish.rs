@@ -76,7 +76,8 @@ impl Handler<Publish> for Hub {
             let _ = reply.send(Err(BusError::Stopped));
             return;
         }
-        let (max_waiting, now) = (self.config.max_waiting, self.clock.now());
+        let max_waiting = self.config.max_waiting;
+        let now = if self.config.dedup_capacity > 0 { self.clock.now() } else { Duration::ZERO };
         let state = self.topic(&topic);
         if state.waiting_count > 0 && state.waiting_count + entries.len() > max_waiting {
             let waiting = state.waiting_count;
