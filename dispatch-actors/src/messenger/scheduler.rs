@@ -103,7 +103,7 @@ impl SchedulerActor {
                 match clear(&messenger, &schedules, now).await {
                     Ok(()) => cleared = true,
                     Err(error) => {
-                        tracing::warn!(%error, "what is not planned any more could not be looked for")
+                        tracing::warn!(%error, "what is not planned any more could not be looked for");
                     }
                 }
             }
