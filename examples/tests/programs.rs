@@ -69,6 +69,11 @@ fn custom_adapter() {
 }
 
 #[test]
+fn background_mails() {
+    insta::assert_snapshot!(stdout_of(env!("CARGO_BIN_EXE_background_mails"), &[]));
+}
+
+#[test]
 fn multi_target() {
     let text = stdout_of(env!("CARGO_BIN_EXE_multi_target"), &[]);
     insta::with_settings!({filters => vec![

@@ -250,6 +250,7 @@ fn what_travels_with_a_message_reaches_its_handler() {
         assert_eq!(header("x-own").as_deref(), Some("value"));
         assert_eq!(header("x-message-type").as_deref(), Some("App.SendMail"));
         assert_eq!(header("x-message-id"), Some(id.to_string()));
+        assert_eq!(header("x-message-attempt").as_deref(), Some("1"));
         assert_eq!(envelope.metadata().get("user"), Some(&json!(7)));
         assert!(envelope.correlation_id().is_some());
     });

@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 
 use actix::prelude::*;
 use dispatch_core::DispatcherId;
-use dispatch_core::messenger::{Judgement, Name, WorkerConfig, WorkerState, WorkerStep};
+use dispatch_core::messenger::{Judgement, Name, QueuedMessage, WorkerConfig, WorkerState, WorkerStep};
 use dispatch_core::queue::{
     Attempt, Claim, LeaseToken, Leased, MessageQueue, Outcome, QueueError, Settlement, WorkerId,
 };
@@ -149,17 +149,19 @@ impl WorkerActor {
                 continue;
             }
             let (message, handled) = (Arc::clone(&leased.message), leased.succeeded.clone());
+            let attempt = leased.attempt.to_string();
             let (engine, address) = (self.engine.clone(), ctx.address());
             actix::spawn(async move {
                 let begun = Instant::now();
                 let handled: Vec<_> = handled.into_iter().map(DispatcherId::new).collect();
+                let envelope = message.to_envelope().with_header(QueuedMessage::ATTEMPT_HEADER, attempt);
                 let result = match message.topic() {
                     Err(error) => Err(NotDispatched::NoTopic(error.to_string())),
                     Ok(topic) if handled.is_empty() => {
-                        engine.dispatch(topic, message.to_envelope()).await.map_err(NotDispatched::Refused)
+                        engine.dispatch(topic, envelope).await.map_err(NotDispatched::Refused)
                     }
                     Ok(topic) => {
-                        let rest = engine.dispatch_rest(topic, message.to_envelope(), handled);
+                        let rest = engine.dispatch_rest(topic, envelope, handled);
                         rest.await.map_err(NotDispatched::Refused)
                     }
                 };

@@ -1,0 +1,101 @@
+//! Mails in the background: on disk before the sign-up returns, sent by a worker, tried again, looked after by people,
+//! and a report on a schedule. The queue is a file in a folder; nothing has to be running beside the program.
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+
+use std::time::{Duration, SystemTime};
+
+use dispatch_adapters::messenger::{
+    self, DispatchOptions, Filter, Message, MessengerConfig, Page, Replay, Schedule, WorkerConfig,
+};
+use dispatch_adapters::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// Where messages go and how often they are tried. `type = "memory"` would be another line.
+const CONFIG: &str = r#"
+    default_transport = "mail"
+
+    [transports.mail]
+    type = "embedded"
+
+    [retry.default]
+    max_retries = 2
+    base_ms = 50
+"#;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Welcome {
+    to: String,
+}
+
+/// A mail server that knows no address without an '@', and is busy when the first mail to bob comes.
+async fn send(mail: Envelope<Welcome>) -> Result<(), DispatcherError> {
+    let to = &mail.payload().to;
+    let first = mail.headers().get(messenger::QueuedMessage::ATTEMPT_HEADER) == Some("1");
+    match to.contains('@') {
+        false => Err(DispatcherError::new("NoSuchAddress", format!("'{to}'")).unrecoverable()),
+        true if first && to.starts_with("bob") => Err(DispatcherError::new("Busy", "the server is busy")),
+        true => {
+            println!("  to {to}: welcome");
+            Ok(())
+        }
+    }
+}
+
+#[actix::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?; // or any folder that is to stay
+    let config = MessengerConfig::from_toml(CONFIG)?;
+    let messenger = messenger::builder(folder.path()).config(config).open().await?;
+
+    println!("three people sign up, one of them twice");
+    for (to, key) in
+        [("ann@example.com", "ann"), ("bob@example.com", "bob"), ("carl", "carl"), ("ann@example.com", "ann")]
+    {
+        let options = DispatchOptions::default().with_idempotency_key(key);
+        let sent =
+            messenger.dispatch_with(Message::new("Welcome", &Welcome { to: to.into() })?, &options).await?;
+        println!("  {to}: {}", if sent[0].duplicate_of.is_some() { "has one already" } else { "stored" });
+    }
+
+    // In two seconds at the latest; in earnest it would be Schedule::cron("nightly", "30 2 * * *", "Europe/Berlin", …).
+    let report = Message::new("Report", &json!({}))?;
+    let soon = SystemTime::now() + Duration::from_millis(400);
+    let scheduler = messenger.schedule([Schedule::once("nightly", soon, report)?])?;
+
+    println!("a worker sends them");
+    let engine = Engine::builder()
+        .dispatcher(on_command("send").run(send))
+        .dispatcher(
+            on_command("report").run(|_: Envelope| async { println!("  the nightly report is written") }),
+        )
+        .route(Route::new("mails", "messenger.**", Category::Command, "send").with_message_type("Welcome"))
+        .route(Route::new("reports", "messenger.**", Category::Command, "report").with_message_type("Report"))
+        .freeze()?;
+    let worker = messenger.work(&engine, WorkerConfig::default())?;
+    until_idle(&messenger).await?;
+
+    println!("one of them has failed");
+    for failed in messenger.list("mail", &Filter::failed(), Page::first(10)).await? {
+        println!("  after {} attempt: {}", failed.attempts, failed.last_error().unwrap_or_default());
+        let repaired = json!({ "to": "carl@example.com" }).as_object().cloned();
+        messenger.retry("mail", failed.id, repaired).await?;
+    }
+    until_idle(&messenger).await?;
+    let left = messenger.retry_all("mail", &Filter::failed(), Replay::at_once().dry()).await?;
+    println!("{left} messages have failed");
+
+    scheduler.stop();
+    let report = worker.drain(Duration::from_secs(5)).await?;
+    println!("{} done, {} tried again, {} failed at first", report.done, report.retried, report.failed);
+    messenger.close().await?;
+    Ok(())
+}
+
+/// Waits until nothing is to be handled any more.
+async fn until_idle(messenger: &messenger::Messenger) -> Result<(), messenger::MessengerError> {
+    while messenger.stats().await?.iter().any(|transport| transport.total().open() > 0) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}
