@@ -64,7 +64,10 @@ impl InlineQueue {
             status => {
                 let helpless =
                     matches!(status, DispatchStatus::NoDispatcher | DispatchStatus::InvalidMessage);
-                let never = result.outcomes().any(|outcome| outcome.advice() == RetryAdvice::Never);
+                let mut failed_ones =
+                    result.outcomes().filter(|outcome| !outcome.status().is_successful()).peekable();
+                let some = failed_ones.peek().is_some();
+                let never = some && failed_ones.all(|outcome| outcome.advice() == RetryAdvice::Never);
                 let what = result.error_message().map_or_else(|| status.as_str().to_owned(), str::to_owned);
                 Err(failed(what, !helpless && !never))
             }
@@ -80,6 +83,10 @@ impl MessageQueue for InlineQueue {
 
     fn sync_policy(&self) -> SyncPolicy {
         SyncPolicy::Memory
+    }
+
+    fn keeps(&self) -> bool {
+        false
     }
 
     async fn enqueue(

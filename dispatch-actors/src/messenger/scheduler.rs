@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use actix::prelude::*;
-use dispatch_core::messenger::{MessengerError, MessengerErrorCode, Schedule};
+use dispatch_core::messenger::{DispatchOptions, MessageType, MessengerError, MessengerErrorCode, Schedule};
 use dispatch_core::queue::{Filter, MessageState, Page};
 
 use super::Messenger;
@@ -18,15 +18,23 @@ const TOGETHER: usize = 200;
 ///
 /// Any number of schedulers of any number of processes may have the same schedules: each occurrence is stored once.
 #[derive(Debug, Clone)]
-pub struct Scheduler {
-    address: Addr<SchedulerActor>,
+pub struct Scheduler(std::sync::Arc<Running>);
+
+/// Stops its scheduler once nobody has it any more.
+#[derive(Debug)]
+struct Running(Addr<SchedulerActor>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.do_send(Stop);
+    }
 }
 
 impl Messenger {
     /// Starts to send the messages of schedules, on this thread.
     ///
     /// The next occurrence of each is stored at once. Occurrences that were stored by an earlier version of a schedule of
-    /// the same name, and that it does not plan any more, are cancelled.
+    /// the same name, and that it does not plan any more or would send with another payload, are cancelled.
     ///
     /// # Errors
     /// Everything that is wrong with the schedules: two of one name, or a message or options that cannot be sent.
@@ -45,7 +53,7 @@ impl Messenger {
                 ));
             }
             let options = schedule.options_at(self.shared.clock.now());
-            if let Err(error) = self.explain(&schedule.message().message_type, &options) {
+            if let Err(error) = self.can_wait(&schedule.message().message_type, &options) {
                 problems.extend(
                     error.problems().iter().map(|text| format!("schedule '{}': {text}", schedule.name())),
                 );
@@ -61,14 +69,29 @@ impl Messenger {
             alarm: None,
             cleared: false,
         };
-        Ok(Scheduler { address: actor.start() })
+        Ok(Scheduler(std::sync::Arc::new(Running(actor.start()))))
+    }
+}
+
+impl Messenger {
+    /// Whether every transport of a message keeps it until it is due.
+    fn can_wait(&self, message_type: &MessageType, options: &DispatchOptions) -> Result<(), MessengerError> {
+        for transport in self.transports_of(message_type, options)? {
+            if !self.queue(transport.as_str())?.keeps() {
+                let problem = format!(
+                    "transport '{transport}' handles messages at once, so they cannot wait: use another"
+                );
+                return Err(MessengerError::new(MessengerErrorCode::Scheduler, problem));
+            }
+        }
+        Ok(())
     }
 }
 
 impl Scheduler {
     /// Stops to store occurrences. Those that are stored fire nevertheless.
     pub fn stop(&self) {
-        self.address.do_send(Stop);
+        self.0.0.do_send(Stop);
     }
 }
 
@@ -111,7 +134,13 @@ impl SchedulerActor {
             for schedule in &*schedules {
                 for planned in schedule.ahead(now) {
                     let options = schedule.options_at(planned);
-                    if let Err(error) = messenger.dispatch_with(schedule.message().clone(), &options).await {
+                    let message = schedule.message().clone();
+                    // The configuration may have been replaced meanwhile.
+                    let stored = match messenger.can_wait(&message.message_type, &options) {
+                        Ok(()) => messenger.dispatch_with(message, &options).await.map(drop),
+                        Err(error) => Err(error),
+                    };
+                    if let Err(error) = stored {
                         tracing::warn!(schedule = %schedule.name(), %error, "an occurrence could not be stored; it will be tried again");
                         all = false;
                     }
@@ -157,10 +186,10 @@ async fn clear(messenger: &Messenger, schedules: &[Schedule], now: SystemTime) -
     for schedule in schedules {
         let options = schedule.options_at(now);
         let message_type = &schedule.message().message_type;
-        let planned = schedule.ahead(now);
         for transport in messenger.transports_of(message_type, &options)? {
             let queue = messenger.queue(transport.as_str())?;
-            let filter = Filter::state(MessageState::Ready).of_type(message_type.clone());
+            let mut filter = Filter::all().of_type(message_type.clone());
+            filter.states = vec![MessageState::Ready, MessageState::Waiting];
             let mut page = Page::first(TOGETHER);
             loop {
                 let found = queue.list(&filter, page).await?;
@@ -168,7 +197,10 @@ async fn clear(messenger: &Messenger, schedules: &[Schedule], now: SystemTime) -
                 let outdated = found.iter().filter(|stored| {
                     let from = stored.message().and_then(|message| message.headers.get(Schedule::HEADER));
                     let is_own = from.is_some_and(|name| name == schedule.name().as_str());
-                    is_own && stored.claim == 0 && stored.due_at > now && !planned.contains(&stored.due_at)
+                    let says = stored.message().map(|message| &message.payload);
+                    let is_planned =
+                        schedule.plans(stored.due_at) && says == Some(&schedule.message().payload);
+                    is_own && stored.claim == 0 && stored.due_at > now && !is_planned
                 });
                 let outdated: Vec<_> = outdated.map(|stored| stored.id).collect();
                 if !outdated.is_empty() {

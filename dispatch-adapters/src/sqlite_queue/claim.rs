@@ -10,6 +10,9 @@ use uuid::Uuid;
 use super::row::{self, COLUMNS, Found};
 use super::store::Store;
 
+/// How many messages a claim gives up at most: it does not take for ever, whatever has piled up.
+const MOST_GIVEN_UP: usize = 1_000;
+
 /// A message that may be taken: when it is due, its id, and its place in the table.
 type Candidate = (i64, Vec<u8>, i64);
 
@@ -23,12 +26,14 @@ impl Store<'_> {
             !paused && claim.queues.iter().any(|queue| queue.as_str() == name.as_str())
         });
         let queues: Vec<i64> = wanted.map(|(_, (id, _))| *id).collect();
-        while claimed.messages.len() < claim.max {
+        while claimed.messages.len() < claim.max && claimed.expired + claimed.unreadable < MOST_GIVEN_UP {
             let taken = self.take_some(claim, &queues, &mut claimed)?;
             if !taken {
-                claimed.next_due = self.next_due(&queues)?.map(row::time);
                 break;
             }
+        }
+        if claimed.messages.len() < claim.max {
+            claimed.next_due = self.next_due(&queues)?.map(row::time);
         }
         Ok(claimed)
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dispatch_core::log::SyncPolicy;
 use dispatch_core::queue::QueueError;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{SqliteQueueOptions, error};
 
@@ -58,8 +58,7 @@ pub(super) fn open(options: &SqliteQueueOptions) -> Result<Connection, QueueErro
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(of)?;
     prepare(&mut connection, options.sync).map_err(of)?;
-    let mode: String =
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(of)?;
+    let mode = write_ahead(&connection).map_err(of)?;
     if mode != "wal" {
         return Err(QueueError::Failed {
             what: format!("{}: the file system takes no write-ahead log", path.display()),
@@ -72,6 +71,25 @@ pub(super) fn open(options: &SqliteQueueOptions) -> Result<Connection, QueueErro
     let pages = bytes.map_or(MAX_PAGES, |bytes| (bytes / PAGE_BYTES).min(MAX_PAGES));
     connection.pragma_update_and_check(None, "max_page_count", pages.max(1), |_| Ok(())).map_err(of)?;
     Ok(connection)
+}
+
+/// Has changes written ahead. Another process that does the same at the same time makes this one fail at once, without the
+/// wait for a lock that everything else has.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<String> {
+    let mut times = 0;
+    loop {
+        let set = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0));
+        let busy = |error: &rusqlite::Error| {
+            matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+        };
+        match set {
+            Err(error) if busy(&error) && times < BUSY => {
+                std::thread::sleep(Duration::from_millis(1));
+                times += 1;
+            }
+            set => return set,
+        }
+    }
 }
 
 /// Makes the tables in a database, or checks that they are those that this version knows.

@@ -19,7 +19,7 @@ pub(super) fn of(doing: &str, path: &Path, error: Error) -> QueueError {
             damaged(path, format!("{doing}: {error}"))
         }
         Some(ErrorCode::CannotOpen) => QueueError::failed(format!("{doing} {}", path.display()), error),
-        Some(_) => QueueError::unavailable(doing.to_owned(), error),
+        Some(_) => QueueError::unavailable(format!("{doing}: {error}"), error),
         // What is stored has another shape than what is ever written.
         None => damaged(path, format!("{doing}: {error}")),
     }

@@ -353,7 +353,8 @@ impl MessageQueue for SqliteQueue {
     }
 
     async fn sweep(&self) -> Result<(), QueueError> {
-        self.write(0, |store| store.sweep()).await
+        while self.write(0, |store| store.sweep_some()).await? {}
+        Ok(())
     }
 
     async fn close(&self) -> Result<(), QueueError> {

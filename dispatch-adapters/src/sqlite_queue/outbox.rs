@@ -4,7 +4,6 @@
 use std::path::Path;
 
 use dispatch_core::queue::{Enqueued, QueueError, Submission};
-use dispatch_core::time::{Clock, SystemClock};
 use rusqlite::Connection;
 
 use super::store::{Limits, Store};
@@ -48,7 +47,7 @@ pub fn enqueue(
             connection,
             path: Path::new(connection.path().unwrap_or_default()),
             limits: &limits,
-            now: row::millis(SystemClock.now()),
+            now: row::millis(options.clock.now()),
             transport: submission.message.transport.as_str(),
             woken: false,
         };

@@ -62,12 +62,11 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
     Ok(Found { seq: row.get(0)?, stored })
 }
 
-/// A column of JSON; nothing is the empty value.
+/// A column of JSON. Nothing is the empty value, and so is what cannot be read: it is beside the message, and one that is
+/// damaged must not keep back the others.
 fn text<T: serde::de::DeserializeOwned + Default>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    match row.get_ref(column)?.as_str_or_null().map_err(|error| other(column, error))? {
-        Some(text) => serde_json::from_str(text).map_err(|error| other(column, error)),
-        None => Ok(T::default()),
-    }
+    let text = row.get_ref(column)?.as_str_or_null().unwrap_or_default();
+    Ok(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
 }
 
 fn other(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {

@@ -114,12 +114,23 @@ impl Store<'_> {
         Ok(())
     }
 
-    /// Forgets keys whose time is over, and messages that were kept for long enough.
-    pub(super) fn sweep(&self) -> Result<(), QueueError> {
-        self.run("DELETE FROM dispatch_key WHERE until IS NOT NULL AND until <= ?", [self.now])?;
-        let before = super::row::after(self.now, Duration::ZERO)
-            .saturating_sub(i64::try_from(self.limits.keep_done.as_millis()).unwrap_or(i64::MAX));
-        self.run("DELETE FROM dispatch_message WHERE state IN (3, 4) AND settled <= ?", [before]).map(drop)
+    /// Forgets some of the keys whose time is over, and some of the messages that were kept for long enough; whether there
+    /// may be more.
+    pub(super) fn sweep_some(&self) -> Result<bool, QueueError> {
+        const SOME: i64 = 1_000;
+        let keys = self.run(
+            "DELETE FROM dispatch_key WHERE (transport, key) IN \
+             (SELECT transport, key FROM dispatch_key WHERE until IS NOT NULL AND until <= ? LIMIT ?)",
+            (self.now, SOME),
+        )?;
+        let kept = i64::try_from(self.limits.keep_done.as_millis()).unwrap_or(i64::MAX);
+        let messages = self.run(
+            "DELETE FROM dispatch_message WHERE seq IN \
+             (SELECT seq FROM dispatch_message WHERE state IN (3, 4) AND settled <= ? LIMIT ?)",
+            (self.now.saturating_sub(kept), SOME),
+        )?;
+        let full = |count: usize| i64::try_from(count).is_ok_and(|count| count >= SOME);
+        Ok(full(keys) || full(messages))
     }
 
     /// Forgets a key, if it is that of a message.

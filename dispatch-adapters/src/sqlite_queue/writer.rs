@@ -116,16 +116,20 @@ impl Writer {
         }
         match self.transact(&mut group) {
             Ok(()) => group.into_iter().for_each(|write| write.settle(Ok(()))),
-            Err(error) if group.len() == 1 => {
+            // Whoever holds the lock keeps back all of them.
+            Err(Failed::Begin(error)) => {
                 group.into_iter().for_each(|write| write.settle(Err(error.repeat())));
             }
-            Err(_) => {
+            Err(Failed::Step(error)) if group.len() == 1 => {
+                group.into_iter().for_each(|write| write.settle(Err(error.repeat())));
+            }
+            Err(Failed::Step(_)) => {
                 for write in group {
                     let mut alone = vec![write];
                     let result = self.transact(&mut alone);
                     alone
                         .into_iter()
-                        .for_each(|write| write.settle(result.as_ref().copied().map_err(QueueError::repeat)));
+                        .for_each(|write| write.settle(result.as_ref().copied().map_err(Failed::repeat)));
                 }
             }
         }
@@ -133,10 +137,10 @@ impl Writer {
     }
 
     /// One transaction for all of a group.
-    fn transact(&self, group: &mut [Box<dyn Write>]) -> Result<(), QueueError> {
+    fn transact(&self, group: &mut [Box<dyn Write>]) -> Result<(), Failed> {
         let mut woken = false;
         // Ends in a rollback wherever this is left early.
-        let transaction = Transaction::begin(self)?;
+        let transaction = Transaction::begin(self).map_err(Failed::Begin)?;
         // After the lock was got: it may have taken a while.
         let now = row::millis(self.clock.now());
         for write in group.iter_mut() {
@@ -149,10 +153,10 @@ impl Writer {
                 transport: &transport,
                 woken: false,
             };
-            write.apply(&mut store)?;
+            write.apply(&mut store).map_err(Failed::Step)?;
             woken |= store.woken;
         }
-        transaction.commit()?;
+        transaction.commit().map_err(Failed::Step)?;
         if woken {
             self.wakeups.wake();
         }
@@ -173,6 +177,22 @@ impl Writer {
         drop(self.connection);
         for done in waiting {
             let _ = done.send(());
+        }
+    }
+}
+
+/// Where a transaction has failed.
+enum Failed {
+    /// It did not begin.
+    Begin(QueueError),
+    /// One of its steps failed, or its end.
+    Step(QueueError),
+}
+
+impl Failed {
+    fn repeat(&self) -> QueueError {
+        match self {
+            Self::Begin(error) | Self::Step(error) => error.repeat(),
         }
     }
 }

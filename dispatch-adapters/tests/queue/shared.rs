@@ -84,3 +84,17 @@ async fn a_queue_that_is_dropped_has_done_what_it_was_given() {
     let queue = SqliteQueue::open(options(&folder, &clock)).await.unwrap();
     assert_eq!(claim(&queue, "one", 1).await.messages[0].token.id, id);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_open_a_new_file_at_the_same_time() {
+    for _ in 0..10 {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = SuiteClock::new();
+        let openings: Vec<_> =
+            (0..8).map(|_| tokio::spawn(SqliteQueue::open(options(&folder, &clock)))).collect();
+        for opening in openings {
+            let queue = opening.await.unwrap().unwrap();
+            put(&queue).await;
+        }
+    }
+}

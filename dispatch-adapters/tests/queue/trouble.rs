@@ -119,3 +119,18 @@ async fn every_problem_of_the_options_is_named_at_once() {
     let refused = SqliteQueue::open(options).await.unwrap_err();
     insta::assert_snapshot!(refused.to_string().replace("; ", "\n"));
 }
+
+#[tokio::test]
+async fn a_damaged_history_keeps_back_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = open(&folder).await;
+    let (bad, good) = (put(&queue).await, put(&queue).await);
+    let change = "UPDATE dispatch_message SET history = '[{', succeeded = 'x' WHERE id = ?";
+    assert_eq!(file(&folder).execute(change, [bad.into_bytes()]).unwrap(), 1);
+    let claimed = claim(&queue, "one", 10).await.messages;
+    assert_eq!(claimed.iter().map(|leased| leased.token.id).collect::<Vec<_>>(), [bad, good]);
+    assert!(claimed[0].history.as_slice().is_empty());
+    let settlements =
+        claimed.into_iter().map(|leased| dispatch_adapters::model::queue::Settlement::done(leased.token));
+    assert!(queue.settle(settlements.collect()).await.unwrap().iter().all(Result::is_ok));
+}

@@ -6,7 +6,10 @@ use rand::Rng;
 use crate::dispatch::{DispatchResult, DispatchStatus};
 use crate::dispatcher::RetryAdvice;
 use crate::policy::RetryPolicy;
-use crate::queue::{Attempt, Leased};
+use crate::queue::{Attempt, AttemptHistory, Leased};
+
+/// Attempts in a row that may be lost with their workers, whatever the policy: what a history keeps.
+const MOST_LOST: usize = AttemptHistory::MAX - AttemptHistory::FIRST - 1;
 
 /// What is to become of a message after an attempt to handle it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,14 +82,16 @@ impl Judgement {
         Self::by_policy(error.into(), leased.succeeded.clone(), leased, policy, rng)
     }
 
-    /// Judges a message before it is begun: one whose last attempts were lost with their workers, more often than it may
-    /// be tried, is not begun again. It may be what they die of.
+    /// Judges a message before it is begun: one whose last attempts were all lost with their workers, as many as it may be
+    /// tried, is not begun again. It may be what they die of.
     #[must_use]
     pub fn before(leased: &Leased, policy: &RetryPolicy) -> Option<Self> {
-        let lost = leased.history.last().is_some_and(|last| last.error == Attempt::LOST);
-        let used_up = leased.attempt > policy.max_retries.saturating_add(1);
-        (lost && used_up).then(|| Self::Failed {
-            error: format!("{}, {} times", Attempt::LOST, leased.attempt - 1),
+        let lost = |attempt: &&Attempt| attempt.series == leased.series && attempt.error == Attempt::LOST;
+        let lost = leased.history.as_slice().iter().rev().take_while(lost).count();
+        // The history does not go back for ever.
+        let most = usize::try_from(policy.max_retries).unwrap_or(usize::MAX).min(MOST_LOST);
+        (lost > most).then(|| Self::Failed {
+            error: format!("{}, {lost} times in a row", Attempt::LOST),
             succeeded: leased.succeeded.clone(),
         })
     }
@@ -118,6 +123,10 @@ impl Judgement {
                 RetryAdvice::Always(after) => soonest = Some(soonest.flatten().max(after)),
                 RetryAdvice::ByPolicy => {}
             }
+        }
+        if error.is_empty() {
+            // Nobody has said anything, such as on a thread that does not move.
+            error = result.error_message().map_or_else(|| result.status().as_str().to_owned(), str::to_owned);
         }
         match soonest {
             Some(Some(after)) => Self::Retry { after, error, succeeded },

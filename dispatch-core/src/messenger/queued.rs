@@ -55,6 +55,8 @@ impl QueuedMessage {
     pub const ID_HEADER: &str = "x-message-id";
     /// The header with the number of the attempt, on what handlers get: the first is 1.
     pub const ATTEMPT_HEADER: &str = "x-message-attempt";
+    /// The header with the number of the claim that a handler gets a message by: each attempt has another one.
+    pub const CLAIM_HEADER: &str = "x-message-claim";
     /// The header with the time of the dispatch: RFC 3339 in UTC, with milliseconds.
     pub const DISPATCHED_HEADER: &str = "x-dispatched-at";
 }

@@ -1,13 +1,14 @@
 use std::time::{Duration, SystemTime};
 
-use super::{DispatchOptions, IdempotencyKey, Message, MessengerError, MessengerErrorCode, Name};
+use super::{DispatchOptions, Duplicates, IdempotencyKey, Message, MessengerError, MessengerErrorCode, Name};
 use crate::schedule::{Cron, Zone};
 
 /// A message that is sent again and again, or once at a time.
 ///
 /// The next occurrence is stored ahead, as a scheduled message whose idempotency key is the schedule's name and the planned
 /// time. So it fires even if every scheduler is down by then, it fires once however many schedulers there are, and what was
-/// missed while everything was down is one message that is late.
+/// missed while everything was down is one message that is late. (If only the schedulers were down, the stored occurrence
+/// was handled at its time, and those after it are left out.)
 ///
 /// ```
 /// use dispatch_core::messenger::{Message, Schedule};
@@ -90,6 +91,10 @@ impl Schedule {
     /// # Errors
     /// What is wrong with the name.
     pub fn once(name: &str, at: SystemTime, message: Message) -> Result<Self, MessengerError> {
+        // Queues keep whole milliseconds.
+        let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let whole = Duration::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+        let at = SystemTime::UNIX_EPOCH.checked_add(whole).unwrap_or(at);
         Self::new(name, When::Once(at), message, Vec::new())
     }
 
@@ -127,6 +132,7 @@ impl Schedule {
             ("scheduled_at", options.scheduled_at.is_some()),
             ("delay", options.delay.is_some()),
             ("idempotency_key", options.idempotency_key.is_some()),
+            ("duplicates", options.duplicates.is_some()),
         ];
         let given: Vec<_> = own.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect();
         if !given.is_empty() {
@@ -171,6 +177,13 @@ impl Schedule {
         }
     }
 
+    /// Whether it fires at a time.
+    #[must_use]
+    pub fn plans(&self, time: SystemTime) -> bool {
+        let before = time.checked_sub(Duration::from_millis(1));
+        before.and_then(|before| self.planned_after(before)) == Some(time)
+    }
+
     /// The occurrences that have to be stored by now.
     #[must_use]
     pub fn ahead(&self, now: SystemTime) -> Vec<SystemTime> {
@@ -188,6 +201,7 @@ impl Schedule {
         let mut options = self.options.clone();
         options.scheduled_at = Some(planned);
         options.idempotency_key = Some(self.key_at(planned));
+        options.duplicates = Some(Duplicates::ReturnExisting);
         options.headers.insert(Self::HEADER.to_owned(), self.name.as_str().to_owned());
         if let Missed::Skip { grace } = self.missed {
             options.ttl = Some(grace.max(Duration::from_millis(1)));

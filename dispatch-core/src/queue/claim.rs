@@ -66,7 +66,8 @@ pub struct Claimed {
     pub expired: usize,
     /// How many were found that cannot be read; they have failed, and their bodies are kept as they are.
     pub unreadable: usize,
-    /// If fewer were found than asked for: when the next one is due of those that are known by now.
+    /// If fewer were found than asked for: when the next one is due of those that are known by now. That may be now, if so
+    /// many had expired that the claim did not come to the end of them.
     pub next_due: Option<SystemTime>,
     /// What to give to [`MessageQueue::wait`](super::MessageQueue::wait), so that nothing is missed that came since.
     pub seen: Wakeup,

@@ -15,14 +15,15 @@ use crate::messenger::Name;
 ///
 /// # Contract
 /// - `enqueue` answers `Ok` when the [sync policy](Self::sync_policy) is met. A message whose id is there already is not
-///   stored again, so whoever got no answer may ask again. Of messages with one idempotency key at most one is stored
+///   stored again, so whoever got no answer may ask again. (Once it was done it may be gone, and would be stored again:
+///   give it a key.) Of messages with one idempotency key at most one is stored
 ///   within the time that the key is remembered, however many are sent at the same time.
 /// - `claim` is one atomic step. It takes messages that are ready and due: by priority, highest first, then by the time
 ///   at which they are due, then by id. A message whose lease ran out is ready again, and the attempt counts.
 /// - Of messages with one ordering key at most as many as the queue was made for (one, unless said otherwise) have begun
 ///   and are not settled; the others wait. Among those that wait the one that is due first is next, then the lowest id.
 /// - At most one claim of a message is valid: `extend` and `settle` with the token of another one change nothing and
-///   say [`QueueError::LeaseLost`]. A lease that ran out is valid until somebody else claims the message.
+///   say [`QueueError::LeaseLost`]. A lease that ran out is valid until somebody claims anything from the store.
 /// - `settle` moves a message in one step, and is as durable as `enqueue`.
 /// - A message is gone only once it was done, expired, cancelled or purged.
 /// - Dropping a future leaves the queue usable; what it was about may or may not have been done.
@@ -40,6 +41,12 @@ pub trait MessageQueue: Send + Sync + 'static {
     /// `None` if only this process stores messages.
     fn poll_interval(&self) -> Option<Duration> {
         None
+    }
+
+    /// Whether messages are stored, so that they can wait until they are due. Where they are handled at once, schedules,
+    /// keys and retries have no effect.
+    fn keeps(&self) -> bool {
+        true
     }
 
     /// Stores messages; one answer per message, in order.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is how a test fails")]
 
 mod dispatching;
+mod edges;
 mod failures;
 mod limits;
 mod people;

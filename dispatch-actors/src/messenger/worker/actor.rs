@@ -3,7 +3,9 @@ use std::time::{Duration, SystemTime};
 
 use actix::prelude::*;
 use dispatch_core::DispatcherId;
-use dispatch_core::messenger::{Judgement, Name, QueuedMessage, WorkerConfig, WorkerState, WorkerStep};
+use dispatch_core::messenger::{
+    Judgement, Name, QueuedMessage, StopReason, WorkerConfig, WorkerState, WorkerStep,
+};
 use dispatch_core::queue::{
     Attempt, Claim, LeaseToken, Leased, MessageQueue, Outcome, QueueError, Settlement, WorkerId,
 };
@@ -21,6 +23,13 @@ use super::settling::Settling;
 use super::{WorkerInfo, WorkerReport};
 use crate::messenger::Messenger;
 use crate::{Engine, Refused};
+
+/// What a handler may ask for at most.
+const LONGEST_RETRY: Duration = Duration::from_secs(366 * 24 * 3_600);
+/// How often transports forget what is over.
+const SWEEP: Duration = Duration::from_secs(60);
+/// How long after the deadline of a drain answers of transports are waited for.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// What an attempt is said to have failed with that was not ended at the deadline.
 const ABANDONED: &str = "the worker was stopped before the handlers had ended";
@@ -48,6 +57,8 @@ struct Source {
     names: Vec<Name>,
     /// There may be others by now.
     stale: bool,
+    /// When they were looked up.
+    looked_up: Duration,
     /// Somebody waits to be woken by it.
     listening: bool,
     settling: Settling,
@@ -66,6 +77,7 @@ impl WorkerActor {
             queue,
             names: Vec::new(),
             stale: true,
+            looked_up: Duration::ZERO,
             listening: false,
             settling: Settling::default(),
         };
@@ -121,21 +133,29 @@ impl WorkerActor {
 
     fn claim(&mut self, place: usize, max: usize, ctx: &mut Context<Self>) {
         let Some(source) = self.sources.get(place) else { return };
-        let (queue, mut names, stale) = (Arc::clone(&source.queue), source.names.clone(), source.stale);
+        // Under load they are looked up now and then, too: a new one may have what is more urgent.
+        let stale = source.stale || self.now().saturating_sub(source.looked_up) >= self.config.poll;
+        let (queue, mut names) = (Arc::clone(&source.queue), source.names.clone());
         let wanted = self.config.queues.clone();
         let (worker, lease, address) = (self.id.clone(), self.config.lease, ctx.address());
         actix::spawn(async move {
             let look = async {
-                if stale {
-                    let all = queue.queues().await?.into_iter().map(|(name, _)| name);
-                    names = all
-                        .filter(|name| wanted.is_empty() || wanted.iter().any(|it| it == name.as_str()))
-                        .collect();
+                // Those that are not there give nothing.
+                if !wanted.is_empty() {
+                    names = wanted.iter().filter_map(|name| Name::new(name).ok()).collect();
+                } else if stale {
+                    names = queue.queues().await?.into_iter().map(|(name, _)| name).collect();
                 }
                 queue.claim(&Claim { worker, queues: names.clone(), max, lease }).await
             };
             let answer = look.await;
-            address.do_send(ClaimAnswered { source: place, asked: max, queues: names, answer });
+            address.do_send(ClaimAnswered {
+                source: place,
+                asked: max,
+                queues: names,
+                looked_up: stale,
+                answer,
+            });
         });
     }
 
@@ -149,12 +169,15 @@ impl WorkerActor {
                 continue;
             }
             let (message, handled) = (Arc::clone(&leased.message), leased.succeeded.clone());
-            let attempt = leased.attempt.to_string();
+            let (attempt, claim) = (leased.attempt.to_string(), leased.token.claim.to_string());
             let (engine, address) = (self.engine.clone(), ctx.address());
             actix::spawn(async move {
                 let begun = Instant::now();
                 let handled: Vec<_> = handled.into_iter().map(DispatcherId::new).collect();
-                let envelope = message.to_envelope().with_header(QueuedMessage::ATTEMPT_HEADER, attempt);
+                let envelope = message
+                    .to_envelope()
+                    .with_header(QueuedMessage::ATTEMPT_HEADER, attempt)
+                    .with_header(QueuedMessage::CLAIM_HEADER, claim);
                 let result = match message.topic() {
                     Err(error) => Err(NotDispatched::NoTopic(error.to_string())),
                     Ok(topic) if handled.is_empty() => {
@@ -187,7 +210,7 @@ impl WorkerActor {
                     error = attempt.error, retry_in_ms = after.as_millis(), "a message will be tried again"
                 );
                 self.report.retried += 1;
-                Outcome::Retry { at: now.checked_add(after).unwrap_or(now), attempt, succeeded }
+                Outcome::Retry { at: now + after.min(LONGEST_RETRY), attempt, succeeded }
             }
             Judgement::Failed { error, succeeded } => {
                 let attempt = attempt(error);
@@ -265,6 +288,25 @@ impl WorkerActor {
         }
     }
 
+    /// What is in hand and what was not written is left to its leases.
+    fn give_up(&mut self) {
+        self.report.abandoned.extend(self.hand.put_down_all().into_iter().map(|held| held.leased.token.id));
+        let unwritten: usize = self.sources.iter_mut().map(|source| source.settling.give_up()).sum();
+        self.report.unwritten += unwritten as u64;
+    }
+
+    /// Has transports forget what they were made to keep for a while only.
+    fn sweep(&self) {
+        for source in &self.sources {
+            let queue = Arc::clone(&source.queue);
+            actix::spawn(async move {
+                if let Err(error) = queue.sweep().await {
+                    tracing::warn!(transport = queue.name(), %error, "what is over could not be swept; it will be tried again");
+                }
+            });
+        }
+    }
+
     /// Waits until a transport has something, unless somebody does already.
     fn listen(&mut self, place: usize, seen: dispatch_core::queue::Wakeup, ctx: &mut Context<Self>) {
         let Some(source) = self.sources.get_mut(place).filter(|source| !source.listening) else { return };
@@ -287,10 +329,13 @@ impl Actor for WorkerActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(1_024);
         ctx.run_interval(self.config.lease / 3, Self::extend);
+        ctx.run_interval(SWEEP, |worker, _| worker.sweep());
         self.drive(ctx);
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
+        // Nothing is left, unless the whole system was stopped.
+        self.give_up();
         self.ended.send_replace(Some(self.report.clone()));
     }
 }
@@ -299,7 +344,7 @@ impl Handler<ClaimAnswered> for WorkerActor {
     type Result = ();
 
     fn handle(&mut self, answered: ClaimAnswered, ctx: &mut Self::Context) {
-        let ClaimAnswered { source: place, asked, queues, answer } = answered;
+        let ClaimAnswered { source: place, asked, queues, looked_up, answer } = answered;
         let now = self.now();
         match answer {
             Ok(claimed) => {
@@ -309,6 +354,9 @@ impl Handler<ClaimAnswered> for WorkerActor {
                 self.state.claimed(place, asked, count, next, now);
                 if let Some(source) = self.sources.get_mut(place) {
                     source.names = queues;
+                    if looked_up {
+                        source.looked_up = now;
+                    }
                     // With less than was asked for there is time to look for queues that are new.
                     source.stale = count < asked;
                 }
@@ -324,6 +372,11 @@ impl Handler<ClaimAnswered> for WorkerActor {
                 } else if count < asked {
                     self.listen(place, claimed.seen, ctx);
                 }
+            }
+            Err(QueueError::Closed) => {
+                tracing::warn!(worker = %self.id, "a transport was closed, and so the worker ends");
+                self.state.claim_failed(place, now);
+                self.state.stop();
             }
             Err(error) => {
                 self.state.claim_failed(place, now);
@@ -452,6 +505,13 @@ impl Handler<Drain> for WorkerActor {
                 worker.settle(source, &leased, outcome, ctx);
             }
             worker.drive(ctx);
+            ctx.run_later(GRACE, |worker, ctx| {
+                // Whoever does not answer by now is not waited for.
+                tracing::error!(worker = %worker.id, "transports have not answered in time; the worker ends without them");
+                worker.report.reason = Some(StopReason::Asked);
+                worker.give_up();
+                ctx.stop();
+            });
         });
         self.drive(ctx);
     }

@@ -16,6 +16,8 @@ pub(super) struct ClaimAnswered {
     pub(super) asked: usize,
     /// The queues it was asked for, if they were looked up.
     pub(super) queues: Vec<Name>,
+    /// Whether they were looked up for it.
+    pub(super) looked_up: bool,
     pub(super) answer: Result<Claimed, QueueError>,
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Settling {
     under_way: Vec<Instant>,
     is_under_way: bool,
     failed: u32,
+    /// One of them may be what the others fail with: they are told one by one.
+    singly: bool,
 }
 
 /// What came of a batch.
@@ -42,7 +44,8 @@ impl Settling {
             return None;
         }
         self.is_under_way = true;
-        let (batch, ends) = std::mem::take(&mut self.waiting).into_iter().unzip();
+        let count = if self.singly { 1 } else { self.waiting.len() };
+        let (batch, ends) = self.waiting.drain(..count).unzip();
         self.under_way = ends;
         Some(batch)
     }
@@ -60,9 +63,16 @@ impl Settling {
         match answer {
             Ok(answers) => {
                 self.failed = 0;
+                self.singly = self.singly && !self.waiting.is_empty();
                 settled.lost = answers.iter().filter(|answer| answer.is_err()).count() as u64;
             }
-            Err(_) => {
+            Err(QueueError::Closed) => {
+                // There is nobody to tell any more.
+                settled.given_up = (batch.len() + self.waiting.len()) as u64;
+                self.waiting.clear();
+            }
+            Err(error) => {
+                self.singly = !error.is_retryable();
                 // Whatever the error: telling again does no harm, and until the lease is over it may help.
                 let (again, over): (Vec<_>, Vec<_>) =
                     batch.into_iter().zip(ends).partition(|(_, ends)| *ends > now);
@@ -70,11 +80,22 @@ impl Settling {
                 if !again.is_empty() {
                     settled.again = Some(PAUSE.saturating_mul(1 << self.failed.min(10)).min(LONGEST));
                     self.failed = self.failed.saturating_add(1);
-                    self.waiting.splice(0..0, again);
+                    if self.singly {
+                        // Behind the others, so that it keeps back none of them.
+                        self.waiting.extend(again);
+                    } else {
+                        self.waiting.splice(0..0, again);
+                    }
                 }
             }
         }
         settled
+    }
+
+    /// Tells nothing any more; how many were not told.
+    pub(super) fn give_up(&mut self) -> usize {
+        self.is_under_way = false;
+        self.under_way.drain(..).count() + self.waiting.drain(..).count()
     }
 
     /// Whether everything was told.

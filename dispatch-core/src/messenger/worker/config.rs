@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::config::{millis, optional_millis};
 use crate::messenger::{MessengerError, MessengerErrorCode, Name};
 
+/// Longer leases only keep others from what a dead worker had.
+const LONGEST_LEASE: Duration = Duration::from_secs(24 * 3_600);
+
 /// How a worker works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -76,6 +79,12 @@ impl WorkerConfig {
         }
         if self.prefetch > MOST {
             problems.push(format!("prefetch is {}: use 0 to {MOST}", self.prefetch));
+        }
+        if self.lease > LONGEST_LEASE {
+            problems.push(format!(
+                "lease is {:?}: use at most a day; it is extended while a message is handled",
+                self.lease
+            ));
         }
         if self.lease < Duration::from_secs(1) {
             problems

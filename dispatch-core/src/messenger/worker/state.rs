@@ -7,6 +7,8 @@ use super::WorkerConfig;
 
 /// Longest pause after claims that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The shortest wait for what is due: with clocks that differ it is not asked for all the time.
+const SHORTEST: Duration = Duration::from_millis(10);
 /// The pause after the first claim that failed.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
@@ -165,7 +167,8 @@ impl WorkerState {
             let wait = if count >= asked || source.woken {
                 Duration::ZERO
             } else {
-                next_due.unwrap_or(self.poll).min(self.poll)
+                // What is due by another clock may not be due yet by that of the queue.
+                next_due.unwrap_or(self.poll).max(SHORTEST).min(self.poll)
             };
             source.look_at = now.saturating_add(wait);
         }

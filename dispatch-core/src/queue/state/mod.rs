@@ -33,6 +33,9 @@ use shelf::Shelf;
 /// When a message is due, and which one: the order in which messages of one priority are taken.
 type Due = (SystemTime, Uuid);
 
+/// How many expired messages a claim gives up at most: it does not take for ever, whatever has piled up.
+const MOST_EXPIRED: usize = 1_000;
+
 /// What a queue was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueLimits {
@@ -121,7 +124,7 @@ impl QueueState {
         self.end_leases(now);
         let mut claimed = Claimed::default();
         let queues: BTreeSet<&Name> = claim.queues.iter().collect();
-        while claimed.messages.len() < claim.max {
+        while claimed.messages.len() < claim.max && claimed.expired < MOST_EXPIRED {
             let Some(id) = self.next(&queues, now) else { break };
             if self.messages.get(&id).is_some_and(|stored| stored.has_expired(now)) {
                 claimed.expired += 1;
