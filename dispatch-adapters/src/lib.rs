@@ -73,6 +73,8 @@ pub mod actor;
 pub mod amqp;
 pub mod batch;
 pub mod bus;
+#[cfg(any(feature = "jetstream", feature = "sqlite"))]
+mod checksum;
 pub mod config;
 pub mod console;
 pub mod dead_letters;
@@ -103,6 +105,8 @@ pub mod policy;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod pubsub;
+#[cfg(feature = "sqlite")]
+mod queue_row;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod runtime;

@@ -9,24 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use dispatch_core::log::{LogEntry, LogError};
 use dispatch_core::{Envelope, Topic};
-use xxhash_rust::xxh3::Xxh3;
+
+pub(crate) use crate::checksum::sum;
 
 const VERSION: u8 = 1;
 const AVAILABLE: u8 = 1;
 const EXPIRES: u8 = 2;
-
-/// A sum over numbers and texts; where one text ends and the next begins is part of it.
-pub(crate) fn sum(numbers: &[i64], texts: &[&[u8]]) -> i64 {
-    let mut hasher = Xxh3::new();
-    for number in numbers {
-        hasher.update(&number.to_le_bytes());
-    }
-    for text in texts {
-        hasher.update(&(text.len() as u64).to_le_bytes());
-        hasher.update(text);
-    }
-    hasher.digest().cast_signed()
-}
 
 /// Writes an entry.
 pub(crate) fn encode(topic: &Topic, entry: LogEntry, limit: usize) -> Result<Vec<u8>, LogError> {

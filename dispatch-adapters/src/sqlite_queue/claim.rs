@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::row::{self, COLUMNS, Found};
 use super::store::Store;
+use crate::queue_row::UNREADABLE;
 
 /// How many messages a claim gives up at most: it does not take for ever, whatever has piled up.
 const MOST_GIVEN_UP: usize = 1_000;
@@ -119,8 +120,6 @@ impl Store<'_> {
 
     /// A message that cannot be read has failed; its body stays as it is.
     fn give_up(&mut self, seq: i64, claim: &Claim, stored: &StoredMessage) -> Result<(), QueueError> {
-        const WHY: &str =
-            "the stored message cannot be read: it was changed or damaged, or written by another version";
         let mut history = stored.history.clone();
         history.push(Attempt {
             series: stored.series,
@@ -129,11 +128,11 @@ impl Store<'_> {
             started_at: row::time(self.now),
             waited: Duration::ZERO,
             ran: None,
-            error: WHY.to_owned(),
+            error: UNREADABLE.to_owned(),
         });
         self.run(
             "UPDATE dispatch_message SET state = 5, settled = ?, error_group = ?, history = ? WHERE seq = ?",
-            (self.now, ErrorGroup::of(WHY).as_str(), row::history(&history), seq),
+            (self.now, ErrorGroup::of(UNREADABLE).as_str(), row::history(&history), seq),
         )?;
         self.leave_lane(seq)
     }

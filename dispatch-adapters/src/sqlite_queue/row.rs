@@ -1,17 +1,13 @@
 //! Messages as rows.
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
-
-use dispatch_core::messenger::{Name, QueuedMessage};
-use dispatch_core::queue::{
-    AttemptHistory, ErrorGroup, Lease, MessageState, QueueError, StoredBody, StoredMessage, WorkerId,
-};
+use dispatch_core::messenger::Name;
+use dispatch_core::queue::{ErrorGroup, Lease, MessageState, StoredMessage, WorkerId};
 use rusqlite::Row;
 use rusqlite::types::Type;
 use uuid::Uuid;
 
-use crate::log_entry::sum;
+pub(super) use crate::queue_row::{after, body, body_sum, history, millis, state, succeeded, time};
+use crate::queue_row::{read_body, state_of};
 
 /// What is read of a message, with the names of its queue; in the order of [`read`].
 pub(super) const COLUMNS: &str = "m.seq, m.id, q.name, m.state, m.due, m.series, m.attempts, m.claim, m.worker, \
@@ -37,13 +33,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
         until: time(until),
     });
     let body = row.get_ref(16)?.as_blob().map_err(|error| other(16, error))?;
-    let whole = row.get::<_, i64>(15)? == body_sum(id, body);
-    let message =
-        serde_json::from_slice::<QueuedMessage>(body).ok().filter(|message| whole && message.id == id);
-    let body = match message {
-        Some(message) => StoredBody::Message(Arc::new(message)),
-        None => StoredBody::Unreadable(String::from_utf8_lossy(body).into_owned()),
-    };
+    let body = read_body(id, row.get(15)?, body);
     let stored = StoredMessage {
         id,
         state,
@@ -76,68 +66,3 @@ fn other(column: usize, error: impl std::error::Error + Send + Sync + 'static) -
 #[derive(Debug, thiserror::Error)]
 #[error("the {0} of a message is none that there is")]
 struct Unknown(&'static str);
-
-/// The bytes of a message.
-pub(super) fn body(message: &QueuedMessage, limit: usize) -> Result<Vec<u8>, QueueError> {
-    // What serde says may hold a value of the payload.
-    let body = serde_json::to_vec(message)
-        .map_err(|_| QueueError::NotStorable { what: "it refuses to be written as JSON".to_owned() })?;
-    match body.len() {
-        bytes if bytes > limit => Err(QueueError::TooLarge { bytes, limit }),
-        _ => Ok(body),
-    }
-}
-
-/// The sum of a body.
-pub(super) fn body_sum(id: Uuid, body: &[u8]) -> i64 {
-    sum(&[], &[id.as_bytes(), body])
-}
-
-/// A history as it is stored; an empty one is not.
-pub(super) fn history(history: &AttemptHistory) -> Option<String> {
-    let kept = !history.as_slice().is_empty();
-    kept.then(|| serde_json::to_string(history).ok()).flatten()
-}
-
-/// Names of handlers as they are stored; none are not.
-pub(super) fn succeeded(succeeded: &[String]) -> Option<String> {
-    (!succeeded.is_empty()).then(|| serde_json::to_string(succeeded).ok()).flatten()
-}
-
-pub(super) const fn state(state: MessageState) -> i64 {
-    match state {
-        MessageState::Waiting => 0,
-        MessageState::Ready => 1,
-        MessageState::Leased => 2,
-        MessageState::Done => 3,
-        MessageState::Expired => 4,
-        _ => 5,
-    }
-}
-
-fn state_of(stored: i64) -> Option<MessageState> {
-    MessageState::ALL.into_iter().find(|known| state(*known) == stored)
-}
-
-/// A time in milliseconds since 1970. What is finer is cut off; what does not fit is taken for the nearest that does.
-pub(super) fn millis(time: SystemTime) -> i64 {
-    match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(MOST),
-        Err(before) => i64::try_from(before.duration().as_millis()).map_or(-MOST, |millis| -millis),
-    }
-    .clamp(-MOST, MOST)
-}
-
-/// What a time can be at most: the year 9999 and some.
-const MOST: i64 = 400_000_000_000_000;
-
-/// The time of so many milliseconds since 1970.
-pub(super) fn time(millis: i64) -> SystemTime {
-    let distance = Duration::from_millis(millis.clamp(-MOST, MOST).unsigned_abs());
-    if millis < 0 { SystemTime::UNIX_EPOCH - distance } else { SystemTime::UNIX_EPOCH + distance }
-}
-
-/// So much later, in milliseconds.
-pub(super) fn after(now: i64, duration: Duration) -> i64 {
-    now.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(MOST)).clamp(-MOST, MOST)
-}
