@@ -58,7 +58,7 @@
 //! | `kafka` | no | `kafka`: an adapter for Kafka; needs a C compiler; without TLS |
 //! | `mqtt` | no | `mqtt`: an adapter for brokers of MQTT 5 |
 //! | `nats` | no | `nats`: an adapter for NATS and JetStream |
-//! | `postgres` | no | `postgres`: an adapter for notifications of PostgreSQL |
+//! | `postgres` | no | `postgres`: an adapter for notifications of PostgreSQL; `postgres_queue`: background messages in its tables |
 //! | `redis` | no | `redis`: an adapter for Redis, channels and streams |
 //!
 //! TLS is that of rustls with the provider ring, which is handed to each client and never installed for the process.
@@ -73,7 +73,7 @@ pub mod actor;
 pub mod amqp;
 pub mod batch;
 pub mod bus;
-#[cfg(any(feature = "jetstream", feature = "sqlite"))]
+#[cfg(any(feature = "jetstream", feature = "postgres", feature = "sqlite"))]
 mod checksum;
 pub mod config;
 pub mod console;
@@ -104,8 +104,10 @@ pub mod noop;
 pub mod policy;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "postgres")]
+pub mod postgres_queue;
 pub mod pubsub;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod queue_row;
 #[cfg(feature = "redis")]
 pub mod redis;
@@ -143,6 +145,8 @@ pub use jetstream::{JetStreamLog, JetStreamLogOptions};
 pub use logger::LoggerAdapter;
 pub use named::{NamedAdapter, NamedAdapters};
 pub use noop::NoopAdapter;
+#[cfg(feature = "postgres")]
+pub use postgres_queue::{PostgresQueue, PostgresQueueOptions};
 pub use pubsub::{PubSub, PubSubAdapter};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteLog, SqliteLogOptions};

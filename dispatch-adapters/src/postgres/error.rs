@@ -53,7 +53,7 @@ pub(super) fn needs_another(error: &DeliveryError) -> bool {
 }
 
 /// What the client says, without the text of its sources, which may name what it was given.
-fn cause(failed: &Error) -> String {
+pub(crate) fn cause(failed: &Error) -> String {
     match failed.source().and_then(|source| source.downcast_ref::<std::io::Error>()) {
         Some(cause) => cause.kind().to_string(),
         None if failed.is_closed() => "closed".to_owned(),

@@ -21,11 +21,11 @@
 //! # }
 //! ```
 
-mod error;
+pub(crate) mod error;
 mod notification;
 mod options;
 mod secure;
-mod server;
+pub(crate) mod server;
 
 pub use options::PostgresOptions;
 

@@ -48,7 +48,7 @@ impl Default for PostgresOptions {
 
 impl PostgresOptions {
     /// The schemes of a URL.
-    pub(super) const SCHEMES: &[&str] = &["postgres", "postgresql"];
+    pub(crate) const SCHEMES: &[&str] = &["postgres", "postgresql"];
 
     /// Everything that is wrong with it.
     #[must_use]

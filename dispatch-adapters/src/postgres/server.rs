@@ -1,32 +1,43 @@
+use std::future::poll_fn;
+
 use dispatch_core::RegistrationError;
 use dispatch_core::delivery::DeliveryError;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{AsyncMessage, Client, Config, Error, NoTls};
 use url::Url;
 
 use super::secure::SecureConnect;
 use super::{PostgresOptions, error};
-use crate::tls::Secure;
+use crate::tls::{Secure, TlsOptions};
 use crate::wire::{Checks, ServerUrl};
 
 /// Where to connect, and as whom.
-pub(super) struct Server {
-    pub(super) label: String,
+pub(crate) struct Server {
+    pub(crate) label: String,
     config: Config,
     secure: Option<Secure>,
 }
 
 impl Server {
-    /// The server of the options.
+    /// The server of the options of an adapter.
     pub(super) fn of(options: &PostgresOptions) -> Result<Self, RegistrationError> {
         RegistrationError::check(options.problems())?;
-        let mut checks = Checks::of("postgres");
-        let server = checks.url(&options.url, PostgresOptions::SCHEMES).and_then(|url| {
+        Self::at("postgres", &options.url, &options.tls)
+    }
+
+    /// The server of a URL; `what` is what problems begin with.
+    pub(crate) fn at(
+        what: &'static str,
+        url: &ServerUrl,
+        tls: &TlsOptions,
+    ) -> Result<Self, RegistrationError> {
+        let mut checks = Checks::of(what);
+        let server = checks.url(url, PostgresOptions::SCHEMES).and_then(|url| {
             let (mut config, mode) = settled(&url, &mut checks)?;
             let secure = match mode {
-                SslMode::Require => Some(Secure::of(&options.tls, &url, 5432, &mut checks)?),
+                SslMode::Require => Some(Secure::of(tls, &url, 5432, &mut checks)?),
                 _ => None,
             };
             if config.get_application_name().is_none() {
@@ -35,22 +46,30 @@ impl Server {
             Some(Self { label: ServerUrl::label(&url, 5432), config, secure })
         });
         RegistrationError::check(checks.problems())?;
-        server.ok_or_else(|| Checks::nothing_left("postgres"))
+        server.ok_or_else(|| Checks::nothing_left(what))
     }
 
     /// Connects.
     pub(super) async fn connect(&self) -> Result<Session, DeliveryError> {
+        self.listen(|_| ()).await.map_err(|failed| error::not_connected(failed, &self.label))
+    }
+
+    /// Connects; `notified` is called whenever somebody notifies a channel that the session listens to, with the
+    /// payload.
+    pub(crate) async fn listen(&self, notified: impl Fn(&str) + Send + 'static) -> Result<Session, Error> {
         match &self.secure {
-            None => self.config.connect(NoTls).await.map(Session::start),
-            Some(secure) => self.config.connect(SecureConnect::from(secure)).await.map(Session::start),
+            None => self.config.connect(NoTls).await.map(|made| Session::start(made, notified)),
+            Some(secure) => {
+                let made = self.config.connect(SecureConnect::from(secure)).await;
+                made.map(|made| Session::start(made, notified))
+            }
         }
-        .map_err(|failed| error::not_connected(failed, &self.label))
     }
 }
 
 /// The settings of a URL, and whether there will be TLS: always or never, so that nobody on the way can talk the two
 /// out of it.
-pub(super) fn settled(url: &Url, checks: &mut Checks) -> Option<(Config, SslMode)> {
+pub(crate) fn settled(url: &Url, checks: &mut Checks) -> Option<(Config, SslMode)> {
     let mut mode = SslMode::Disable;
     let mut rest = Vec::new();
     for setting in url.query().into_iter().flat_map(|query| query.split('&')) {
@@ -82,26 +101,39 @@ pub(super) fn settled(url: &Url, checks: &mut Checks) -> Option<(Config, SslMode
 }
 
 /// A connection.
-pub(super) struct Session {
-    pub(super) client: Client,
+pub(crate) struct Session {
+    pub(crate) client: Client,
     running: JoinHandle<()>,
 }
 
 impl Session {
-    fn start<S, T>((client, connection): (Client, tokio_postgres::Connection<S, T>)) -> Self
+    fn start<S, T>(
+        (client, mut connection): (Client, tokio_postgres::Connection<S, T>),
+        notified: impl Fn(&str) + Send + 'static,
+    ) -> Self
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let running = tokio::spawn(async move {
-            // Whoever uses the client is told.
-            let _ = connection.await;
+            // Whoever uses the client is told of an error.
+            while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+                if let AsyncMessage::Notification(notification) = message {
+                    notified(notification.payload());
+                }
+            }
         });
         Self { client, running }
     }
 
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         !self.client.is_closed()
+    }
+
+    /// Waits until it is not open any more.
+    pub(crate) async fn ended(&mut self) {
+        // One that was aborted has ended as well.
+        let _ = (&mut self.running).await;
     }
 }
 

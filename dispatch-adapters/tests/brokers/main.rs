@@ -18,6 +18,8 @@ mod mqtt;
 mod nats;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod postgres_queue;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(

@@ -1,0 +1,12 @@
+//! The queue of background messages in PostgreSQL: the public suite, random lives beside the model, several queues side
+//! by side, connections that break under load, transactions of others, tables that are not what they should be.
+//!
+//! Needs `DISPATCH_POSTGRES_URL`; each test has a schema of its own. `DISPATCH_PROOF` multiplies the rounds.
+
+mod conformance;
+mod keys;
+mod outages;
+mod outbox;
+mod shared;
+mod support;
+mod trouble;
