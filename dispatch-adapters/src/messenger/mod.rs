@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | `embedded` | [`SqliteQueue`](crate::SqliteQueue) (feature `sqlite`, on by default): durable, without a server | `path` (`queue.db` in the folder), `sync` (`always` or `os`), `per_key`, `keep_done_ms`, `max_message_bytes`, `max_bytes` |
 //! | `memory` | [`MemoryQueue`]: lost with the process | `per_key`, `keep_done_ms`, `max_messages` |
+//! | `postgres` | `PostgresQueue` (feature `postgres`): for several processes on several machines | `url` (or `env:NAME`), `tls`, `schema`, `per_key`, `keep_done_ms`, `max_message_bytes`, `connections`, `timeout_ms`, `migrate` (whether the tables are made at the start; no) |
 //! | `sync` | [`InlineQueue`]: handled before the dispatch returns; schedules and keys are ignored | none |
 //!
 //! A type of your own is one more [`queue_type`](Opener::queue_type).

@@ -116,6 +116,8 @@ impl Opener {
                 Arc::new(move |name, fields| files.queue(name, &folder, fields)),
             );
         }
+        #[cfg(feature = "postgres")]
+        types.insert("postgres".to_owned(), Arc::new(options::postgres));
         types.extend(self.types.clone());
         types
     }

@@ -44,6 +44,27 @@ fn at_least_one(fields: &mut Fields<'_>, name: &str, default: usize) -> usize {
     given
 }
 
+/// `postgres`.
+#[cfg(feature = "postgres")]
+pub(super) fn postgres(name: &str, fields: &mut Fields<'_>) -> Opening {
+    use crate::postgres_queue::{PostgresQueue, PostgresQueueOptions};
+    use crate::wire::ServerUrl;
+
+    // One that is missing has been said; nothing is opened then.
+    let url = fields.needed::<ServerUrl>("url").unwrap_or_else(|| "postgres://127.0.0.1".into());
+    let mut options = PostgresQueueOptions::new(url).with_transport(name);
+    options.tls = fields.or("tls", options.tls);
+    options.schema = fields.or("schema", options.schema);
+    options.per_key = fields.or("per_key", options.per_key);
+    options.keep_done = fields.millis("keep_done_ms", options.keep_done);
+    options.max_message_bytes = fields.or("max_message_bytes", options.max_message_bytes);
+    options.connections = fields.or("connections", options.connections);
+    options.timeout = fields.millis("timeout_ms", options.timeout);
+    options.migrate = fields.or("migrate", options.migrate);
+    fields.refuse_all(options.problems());
+    Box::pin(async move { Ok(Arc::new(PostgresQueue::open(options).await?) as _) })
+}
+
 #[cfg(feature = "sqlite")]
 pub(super) use embedded::Files;
 

@@ -5,6 +5,7 @@
 
 mod conformance;
 mod keys;
+mod messenger;
 mod outages;
 mod outbox;
 mod shared;

@@ -1,0 +1,46 @@
+//! A messenger whose configuration names the queue by its type.
+
+use dispatch_adapters::messenger::{self, Message, MessengerConfig};
+use dispatch_adapters::model::queue::MessageQueue;
+use serde_json::json;
+
+use super::support::{Place, claim};
+
+#[tokio::test]
+async fn a_transport_of_the_type_postgres_is_one_line_of_configuration() {
+    Place::run(async |place| {
+        let options = json!({
+            "transports": { "jobs": {
+                "type": "postgres", "url": place.url, "schema": place.schema, "connections": 2, "migrate": true,
+            } },
+            "default_transport": "jobs",
+        });
+        let config = MessengerConfig::from_json(&options.to_string()).unwrap();
+        let folder = std::env::temp_dir();
+        let opened = messenger::builder(&folder).config(config).open().await.unwrap();
+        let message = Message::new("SendMail", &json!({ "to": "ann@example.com" })).unwrap();
+        opened.dispatch(message).await.unwrap();
+        let queue = place.open().await;
+        assert_eq!(claim(&queue, "one", 9).await.messages[0].message.payload["to"], "ann@example.com");
+        queue.close().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_its_options_is_said_before_anything_is_opened() {
+    let options = json!({
+        "transports": {
+            "jobs": { "type": "postgres", "url": "mysql://u:hunter2@h", "per_key": 0, "sync": "always" },
+            "mail": { "type": "postgres" },
+        },
+        "default_transport": "jobs",
+    });
+    let config = MessengerConfig::from_json(&options.to_string()).unwrap();
+    let refused =
+        messenger::builder(std::env::temp_dir()).config(config).open().await.unwrap_err().to_string();
+    for part in ["per_key is 0", "its scheme must be", "sync", "transport 'mail'", "url"] {
+        assert!(refused.contains(part), "no '{part}' in {refused}");
+    }
+    assert!(!refused.contains("hunter2"), "{refused}");
+}
