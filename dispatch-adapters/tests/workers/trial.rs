@@ -23,6 +23,8 @@ pub(crate) struct Trial {
     random: StdRng,
     kills: usize,
     too_early: bool,
+    /// The type of the transport, and where it is.
+    transport: String,
     folder: tempfile::TempDir,
     workers: Vec<Process>,
     started: usize,
@@ -47,19 +49,21 @@ pub(crate) struct Verdict {
 }
 
 /// What judge and workers agree on: messages that are done are kept, to be judged.
-pub(crate) fn config() -> MessengerConfig {
-    let text =
-        "[transports.default]\ntype = 'embedded'\nkeep_done_ms = 3600000\n[retry.default]\nmax_retries = 100";
-    MessengerConfig::from_toml(text).unwrap()
+pub(crate) fn config(transport: &str) -> MessengerConfig {
+    let text = format!(
+        "[transports.default]\n{transport}\nkeep_done_ms = 3600000\n[retry.default]\nmax_retries = 100"
+    );
+    MessengerConfig::from_toml(&text).unwrap()
 }
 
 impl Trial {
-    pub(crate) fn new(seed: u64, kills: usize, too_early: bool) -> Self {
+    pub(crate) fn new(seed: u64, kills: usize, too_early: bool, transport: &str) -> Self {
         let (says, said) = channel();
         Self {
             random: StdRng::seed_from_u64(seed),
             kills,
             too_early,
+            transport: transport.to_owned(),
             folder: tempfile::tempdir().unwrap(),
             workers: Vec::new(),
             started: 0,
@@ -76,7 +80,8 @@ impl Trial {
 
     pub(crate) async fn run(mut self) -> Verdict {
         let begun = Instant::now();
-        let messenger = messenger::builder(self.place()).config(config()).open().await.unwrap();
+        let messenger =
+            messenger::builder(self.place()).config(config(&self.transport)).open().await.unwrap();
         for _ in 0..4 {
             self.start();
         }
@@ -134,7 +139,7 @@ impl Trial {
     }
 
     fn start(&mut self) {
-        let order = Order { folder: self.place(), too_early: self.too_early };
+        let order = Order { folder: self.place(), config: self.transport.clone(), too_early: self.too_early };
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "worker::worker", "--nocapture", "--test-threads=1"])
             .env(ORDER, serde_json::to_string(&order).unwrap())

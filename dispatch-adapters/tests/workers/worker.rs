@@ -20,6 +20,8 @@ pub(crate) const ORDER: &str = "DISPATCH_QUEUE_WORKER";
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) folder: PathBuf,
+    /// The configuration of the messenger.
+    pub(crate) config: String,
     /// Its handler says that it is done, and does it afterwards.
     pub(crate) too_early: bool,
 }
@@ -61,7 +63,8 @@ fn worker() {
 
 async fn work(order: Order) -> bool {
     let mut asked_to_stop = signal(SignalKind::terminate()).unwrap();
-    let messenger = messenger::builder(&order.folder).config(super::trial::config()).open().await.unwrap();
+    let messenger =
+        messenger::builder(&order.folder).config(super::trial::config(&order.config)).open().await.unwrap();
     let too_early = order.too_early;
     let handler = on_command("work").concurrency(100).run(move |envelope: Envelope| async move {
         let (id, number) =
