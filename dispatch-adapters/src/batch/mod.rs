@@ -140,6 +140,17 @@ impl<A: Adapter> Batched<A> {
         let _ = self.mailbox.send(Command::Hurry);
     }
 
+    /// Whether a batch would be sent at once.
+    pub(crate) fn has_place(&self) -> bool {
+        self.sender.places.available_permits() > 0
+    }
+
+    /// Waits until a place is free, and leaves it to whoever takes it first.
+    pub(crate) async fn place(&self) {
+        // Nobody closes it.
+        let _ = self.sender.places.acquire().await;
+    }
+
     /// Envelopes that have no result yet.
     #[must_use]
     pub fn pending(&self) -> usize {

@@ -56,7 +56,7 @@ pub(super) async fn run(
         flushes.retain(|(_, done)| !done.is_closed());
         let hurry = !open || stop.is_some() || !flushes.is_empty();
         loop {
-            let begun = queue.begin(running.jobs.len(), hurry);
+            let begun = queue.begin(running.jobs.len(), shared.route.has_place(), hurry);
             if begun.is_empty() {
                 break;
             }
@@ -81,7 +81,9 @@ pub(super) async fn run(
         if running.jobs.is_empty() && queue.is_empty() && (!open || stop.is_some()) {
             break;
         }
-        let due = queue.due(running.jobs.len());
+        let has_place = shared.route.has_place();
+        let due = queue.due(running.jobs.len(), has_place);
+        let waits = !has_place && queue.waits_for_place(running.jobs.len());
         tokio::select! {
             biased;
             () = tokio::time::sleep_until(stop.unwrap_or_else(Instant::now)), if stop.is_some() => break,
@@ -99,6 +101,7 @@ pub(super) async fn run(
                 }
                 None => open = false,
             },
+            () = shared.route.place(), if waits => {}
             () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
         }
     }

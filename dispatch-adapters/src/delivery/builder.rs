@@ -186,7 +186,8 @@ impl DeliveryBuilder {
     /// after the other, or one batch after the other.
     ///
     /// More than one finish in any order. With a batch, as many batches are on their way at once as it takes for so
-    /// many envelopes; the place of one that waits to be tried again is free for another.
+    /// many envelopes; the place of one that waits to be tried again is free for another. While no place is free, what is
+    /// queued fills its batch up, however old it is.
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = Some(concurrency);
         self
@@ -306,7 +307,8 @@ impl DeliveryBuilder {
             (Some(batch), 1) => Pace::Rounds { batch, beside: None },
             // Beside one that waits to be tried again there is room for another.
             (Some(batch), most) => {
-                Pace::Rounds { batch, beside: Some(most.max(batch.max_size.saturating_mul(2))) }
+                let rounds = most.div_ceil(batch.max_size).saturating_add(1);
+                Pace::Rounds { batch, beside: Some(batch.max_size.saturating_mul(rounds)) }
             }
         };
         let (ended, abandoned) = watch::channel(None);

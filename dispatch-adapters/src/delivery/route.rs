@@ -78,6 +78,21 @@ impl Route {
         }
     }
 
+    /// Whether a batch would be sent at once.
+    pub(super) fn has_place(&self) -> bool {
+        match self {
+            Self::Single(_) => true,
+            Self::Batched(lane) => lane.adapter.inner().has_place(),
+        }
+    }
+
+    /// Waits until a batch would be sent at once, or nearly: whoever comes first may have taken the place again.
+    pub(super) async fn place(&self) {
+        if let Self::Batched(lane) = self {
+            lane.adapter.inner().place().await;
+        }
+    }
+
     pub(super) fn time_for(&self, limit: Duration) -> Duration {
         match self {
             Self::Single(adapter) => adapter.time_for(limit),

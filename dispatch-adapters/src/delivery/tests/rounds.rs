@@ -1,5 +1,10 @@
 //! What a queue makes of a batch: rounds, their time and their size.
 
+use std::collections::VecDeque;
+
+use dispatch_core::policy::Jitter;
+use futures_util::FutureExt;
+
 use super::*;
 
 /// What observers were told, in its order.
@@ -107,4 +112,90 @@ async fn callers_and_the_queue_make_batches_of_their_own_also_side_by_side() {
     tokio::time::sleep(s(3600)).await;
     puppet.down.store(false, Ordering::SeqCst);
     assert!(queued.await.is_ok(), "what is queued stays held");
+}
+
+/// Takes half a second for a call, and remembers of how many envelopes each was.
+#[derive(Default)]
+struct Slow(std::sync::Mutex<Vec<usize>>);
+
+#[async_trait]
+impl Adapter for Slow {
+    fn name(&self) -> &str {
+        "slow"
+    }
+
+    async fn deliver(&self, _: &Envelope) -> Result<Receipt, DeliveryError> {
+        Err(DeliveryError::permanent("only in batches"))
+    }
+
+    async fn deliver_batch(&self, envelopes: &[Envelope]) -> Vec<Result<Receipt, DeliveryError>> {
+        self.0.lock().unwrap().push(envelopes.len());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let answer = |envelope: &Envelope| match envelope.message_type_str() {
+            "Fails" => Err(DeliveryError::retry("no")),
+            _ => Ok(Receipt::taken()),
+        };
+        envelopes.iter().map(answer).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_that_has_no_place_yet_fills_up_until_it_has() {
+    for in_a_hurry in [false, true] {
+        let slow = Arc::new(Slow::default());
+        let delivery = Delivery::to(Arc::clone(&slow))
+            .batch(BatchPolicy { max_size: 100, max_age: Duration::from_millis(100) })
+            .concurrency(4)
+            .start()
+            .unwrap();
+        let flushing = in_a_hurry.then(|| {
+            let delivery = delivery.clone();
+            tokio::spawn(async move {
+                loop {
+                    delivery.flush().await;
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            })
+        });
+        let mut slowest = Duration::ZERO;
+        let mut tickets = VecDeque::new();
+        for _ in 0..1000 {
+            tickets.push_back((Instant::now(), delivery.enqueue(event()).unwrap()));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            while let Some((since, ticket)) = tickets.front_mut()
+                && let Some(outcome) = ticket.now_or_never()
+            {
+                outcome.unwrap();
+                slowest = slowest.max(since.elapsed());
+                tickets.pop_front();
+            }
+        }
+        if let Some(flushing) = flushing {
+            flushing.abort();
+        }
+        let sizes = slow.0.lock().unwrap().clone();
+        assert!(sizes.len() > 30 && sizes.iter().skip(1).all(|size| (20..=30).contains(size)), "{sizes:?}");
+        assert!(slowest <= Duration::from_millis(1_200), "{slowest:?} with {sizes:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_that_waits_to_be_tried_again_keeps_no_place_of_the_others() {
+    let slow = Arc::new(Slow::default());
+    let delivery = Delivery::to(Arc::clone(&slow))
+        .retry(RetryPolicy::default().with_base(s(30)).with_jitter(Jitter::None))
+        .batch(BatchPolicy { max_size: 10, max_age: s(1) })
+        .concurrency(20)
+        .start()
+        .unwrap();
+    for _ in 0..10 {
+        drop(delivery.enqueue(Envelope::empty("Fails")).unwrap());
+    }
+    tokio::time::sleep(s(1)).await;
+    let before = Instant::now();
+    let tickets: Vec<_> = (0..20).map(|_| delivery.enqueue(event()).unwrap()).collect();
+    for ticket in tickets {
+        ticket.await.unwrap();
+    }
+    assert_eq!(before.elapsed().as_millis(), 500, "two rounds, beside each other");
 }
