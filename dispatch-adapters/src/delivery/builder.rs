@@ -266,8 +266,7 @@ impl DeliveryBuilder {
         let breaker =
             breaker.map(|breaker| breaker.hold_for(self.hold_for).with_telemetry(telemetry.clone()));
         let attempts = self.retry.as_ref().map_or(1, |policy| policy.max_retries.saturating_add(1));
-        if let (Some(_), Some(threshold), 1) =
-            (&self.retry, self.breaker.map(|config| config.failure_threshold), self.concurrency.unwrap_or(1))
+        if let (Some(_), Some(threshold)) = (&self.retry, self.breaker.map(|config| config.failure_threshold))
             && attempts <= u32::from(threshold)
         {
             warn_of_early_failures(telemetry.labels(), attempts, threshold);
@@ -334,13 +333,15 @@ impl DeliveryBuilder {
     }
 }
 
-/// In order, all failures at the start of an outage are those of one envelope, and the last one may open the breaker.
+/// At the start of an outage all failures may be those of one envelope or of one batch, whatever there is room for beside
+/// it, and the last one may open the breaker.
 fn warn_of_early_failures(labels: &DeliveryLabels, attempts: u32, threshold: u16) {
     let DeliveryLabels { adapter, destination } = labels;
+    let or =
+        if attempts > 1 { format!(", or lower failure_threshold below {attempts}") } else { String::new() };
     tracing::warn!(
         %adapter, %destination, attempts, failure_threshold = threshold,
-        "the queue keeps its order, and an envelope has no attempt left when its failures open the circuit breaker: the \
-         first one of an outage fails for good before work is held; raise max_retries to at least {threshold}, lower \
-         failure_threshold below {attempts}, or ask for a concurrency above 1"
+        "an envelope has no attempt left when its failures open the circuit breaker: the first one of an outage may fail \
+         for good before work is held; raise max_retries to at least {threshold}{or}"
     );
 }

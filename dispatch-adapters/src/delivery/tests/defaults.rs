@@ -60,3 +60,25 @@ async fn with_an_attempt_left_when_the_breaker_opens_nothing_is_lost_to_it() {
     let (delivered, dead) = ten_minutes_of_outage(RetryPolicy::default().with_max_retries(5)).await;
     assert_eq!((delivered, dead), (10, vec![]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn room_for_others_beside_it_does_not_save_one_that_is_alone() {
+    for batch in [None, Some(BatchPolicy { max_size: 10, max_age: s(1) })] {
+        let (puppet, grave) = (Arc::new(Puppet::default()), Arc::new(Grave::default()));
+        puppet.down.store(true, Ordering::SeqCst);
+        let letters = DeadLetters::to([Arc::clone(&grave)]).unwrap();
+        let mut delivery = Delivery::to(Arc::clone(&puppet))
+            .retry(RetryPolicy::default())
+            .circuit_breaker(BreakerConfig::default())
+            .concurrency(16)
+            .dead_letters(&letters);
+        if let Some(policy) = batch {
+            delivery = delivery.batch(policy);
+        }
+        let delivery = delivery.start().unwrap();
+        assert!(delivery.enqueue(event()).unwrap().await.is_err());
+        assert_eq!(delivery.breaker().unwrap().phase(), BreakerPhase::Closed);
+        assert!(letters.close(s(60)).await.is_complete());
+        assert_eq!(*grave.0.lock().unwrap(), [4]);
+    }
+}
