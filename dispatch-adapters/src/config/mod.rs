@@ -6,7 +6,7 @@
 //! | key | default | what it is |
 //! |---|---|---|
 //! | `type` | required | the adapter: `console`, `file`, `http`, `webhook`, `logger`, `noop`, `named`, `pubsub`, `actor`, those of brokers with their features, or one of yours |
-//! | `name` | the type | what outcomes, logs and metrics call the target; unless given, logs and metrics call it by its destination: `host:port`, or a URL without user and query |
+//! | `name` | the type | what outcomes, logs and metrics call the target; unless given, logs and metrics call it by its destination: `host:port`, or a URL without user and query, of HTTP also without path |
 //! | `async` | `false` | answer as soon as the envelope is queued |
 //! | `timeout_ms` | 5000 | how long one attempt may take |
 //! | `retry` | none | a [`RetryPolicy`](dispatch_core::policy::RetryPolicy) |
@@ -50,9 +50,11 @@
 //! A secret is not written into a configuration: it is named, as `env:NAME` or `file:PATH`. That goes for every option
 //! that is a secret, for the whole of a URL with a password (or, for HTTP and NATS, with anything before its host), for
 //! `authorization` and `cookie`, which belong into `secret_headers`, and for the passwords and keys among the
-//! `properties` of Kafka. Written plainly they are refused, without being shown. What stands in the query of a URL is
-//! taken, since nobody can tell what it is; it is shown by nothing, and may be named with its URL in the same way.
-//! Options made in code may hold secrets.
+//! `properties` of Kafka. A `password` in the query of a URL is one, too. Written plainly they are refused, without being
+//! shown. What else stands in the query of a URL is taken, since nobody can tell what it is; it is shown by nothing. So is
+//! the path of a URL, which for HTTP is left out of the label of a target without a name, but errors name it: where it is
+//! a secret, as that of an incoming hook of a chat service is, name the whole URL by `env:` or `file:`. Then nothing of it
+//! is shown but scheme, host and port. Options made in code may hold secrets.
 //!
 //! # An adapter of your own
 //! It implements [`Adapter`](crate::model::Adapter), reads its options from [`Fields`], and registers under a name.

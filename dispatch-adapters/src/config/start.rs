@@ -16,6 +16,8 @@ impl ReadyTarget {
         let mut delivery = Delivery::to(Arc::clone(&self.adapter)).timeout(config.timeout);
         if config.is_named() {
             delivery = delivery.destination(config.name.as_str());
+        } else if let Some(origin) = origin(self.adapter.destination()) {
+            delivery = delivery.destination(origin);
         }
         if let Some(policy) = &config.retry {
             delivery = delivery.retry(policy.clone());
@@ -76,6 +78,14 @@ impl ReadyTarget {
         let target = Target::new(self.config.name.as_str(), add(self.delivery()).start()?);
         Ok(if self.config.async_ { target.queued() } else { target })
     }
+}
+
+/// What of the URL of an HTTP destination is no secret: of a chat service, the path is one.
+fn origin(destination: &str) -> Option<&str> {
+    let (scheme, rest) =
+        destination.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
+    let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    destination.get(..scheme.len() + "://".len() + host)
 }
 
 impl Targets {

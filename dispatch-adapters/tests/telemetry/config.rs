@@ -15,7 +15,7 @@ async fn a_target_without_a_name_is_called_by_its_destination() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&file, "https://joe:s3cret@example.com/hooks?key=s3cret").unwrap();
     let text = format!(
-        "[[targets]]\ntype = 'webhook'\nurls = ['https://example.com/hooks?key=s3cret']\n\
+        "[[targets]]\ntype = 'webhook'\nurls = ['https://example.com:444/hooks/s3cret?key=s3cret']\n\
          secrets = ['env:CARGO_PKG_NAME']\n\
          [[targets]]\ntype = 'http'\nurl = 'file:{}'\n\
          [[targets]]\ntype = 'http'\nname = 'partner'\nurl = 'https://example.com/in'\n\
@@ -29,7 +29,8 @@ async fn a_target_without_a_name_is_called_by_its_destination() {
         (target.name().to_owned(), adapter.to_string(), destination.to_string())
     });
     let expected = [
-        ("webhook", "webhook", "https://example.com/hooks"),
+        // A path may be a secret, too.
+        ("webhook", "webhook", "https://example.com:444"),
         // The whole URL is a secret: this is where it is.
         ("http", "http", "https://example.com"),
         ("partner", "http", "partner"),
