@@ -51,10 +51,10 @@
 //! that is a secret, for the whole of a URL with a password (or, for HTTP and NATS, with anything before its host), for
 //! `authorization` and `cookie`, which belong into `secret_headers`, and for the passwords and keys among the
 //! `properties` of Kafka. A `password` in the query of a URL is one, too. Written plainly they are refused, without being
-//! shown. What else stands in the query of a URL is taken, since nobody can tell what it is; it is shown by nothing. So is
-//! the path of a URL, which for HTTP is left out of the label of a target without a name, but errors name it: where it is
-//! a secret, as that of an incoming hook of a chat service is, name the whole URL by `env:` or `file:`. Then nothing of it
-//! is shown but scheme, host and port. Options made in code may hold secrets.
+//! shown. What else stands in the query of a URL is taken, since nobody can tell what it is; it is shown by nothing. A
+//! path is taken, too. For HTTP it is left out of the label of a target without a name, but errors name it: where it is a
+//! secret, as that of an incoming hook of a chat service is, name the whole URL by `env:` or `file:`. Then nothing of it is
+//! shown but scheme, host and port. Options made in code may hold secrets.
 //!
 //! # An adapter of your own
 //! It implements [`Adapter`](crate::model::Adapter), reads its options from [`Fields`], and registers under a name.

@@ -139,10 +139,11 @@ impl DeadLetters {
         let mut report = DeadLettersReport::default();
         for (name, left) in futures_util::future::join_all(closing).await {
             let Some(left) = left else {
-                // Only a runtime that has gone ends the actor without a word.
+                // A runtime that has gone ends the actor without a word, and so would a panic.
                 tracing::error!(
                     target = name,
-                    "dead letters were lost, if there were any: their runtime had ended"
+                    "dead letters were lost, if there were any: what keeps them had ended before, with its runtime or in a \
+                     panic"
                 );
                 report.unknown.push(name);
                 continue;

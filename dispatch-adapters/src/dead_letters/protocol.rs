@@ -37,7 +37,8 @@ impl Kept {
 pub struct DeadLettersReport {
     /// The name of each target that has not taken all of its letters, and those that it has not.
     pub left: Vec<(String, Vec<DeadLetter>)>,
-    /// The names of targets whose runtime ended before they did, so that nobody knows what was left of theirs.
+    /// The names of targets that ended before they were closed, with their runtime or in a panic, so that nobody knows what
+    /// was left of theirs.
     pub unknown: Vec<String>,
 }
 

@@ -105,6 +105,9 @@ impl DeliveryBuilder {
     /// How many envelopes an open breaker holds, those in batches included, 1,000 unless given; the others are refused, and
     /// so is the whole of a list or a batch for which there is no room. With 0, or with a fallback, all are. What is queued
     /// and refused by the breaker stays in the queue and comes again, for free as what is held.
+    ///
+    /// With a batch it bounds two things, each by itself: the callers of [`deliver`](Adapter::deliver) who have no result, and
+    /// the envelopes of lists and batches that the breaker holds. Up to twice as many may wait.
     pub fn max_held(mut self, max_held: usize) -> Self {
         self.max_held = max_held;
         self

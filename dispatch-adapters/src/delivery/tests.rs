@@ -278,7 +278,7 @@ async fn a_full_queue_refuses_by_name() {
     drop(delivery.enqueue(event()).unwrap());
     drop(delivery.enqueue(event()).unwrap());
     let refused = delivery.enqueue(event()).unwrap_err();
-    assert_eq!(refused.to_string(), "the queue of puppet (puppet) is full");
+    assert_eq!(refused.to_string(), "the queue of puppet (puppet) is full, or was waited in for too long");
     assert_eq!(delivery.queued(), 2);
 }
 

@@ -83,7 +83,8 @@ impl Target {
     }
 }
 
-/// A list of destinations. As an [`Adapter`] it has delivered when all of them have.
+/// A list of destinations. As an [`Adapter`] it has delivered when all of them have; whoever tries that again asks all of
+/// them again, so retries and queues belong into the targets, not around them.
 ///
 /// ```
 /// use dispatch_adapters::{Delivery, Target, Targets};
@@ -242,7 +243,8 @@ impl Adapter for Targets {
     }
 
     /// Delivers to every target. Tried again, it delivers again to those that have taken it: put retries into the
-    /// targets, not around them.
+    /// targets, not around them. The queue of a [`Delivery`] around them asks all of them again, too, when one of them has
+    /// refused: queue each [target](Target::queued) instead.
     async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
         outcome::fold(self.deliver_each(envelope).await, self.now())
     }

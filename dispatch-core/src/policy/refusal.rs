@@ -81,7 +81,9 @@ impl fmt::Display for Refusal {
             RefusedBy::InFlightLimit => {
                 write!(f, "too many calls of {service} ({transport}) wait for their turn")
             }
-            RefusedBy::QueueFull => write!(f, "the queue of {service} ({transport}) is full"),
+            RefusedBy::QueueFull => {
+                write!(f, "the queue of {service} ({transport}) is full, or was waited in for too long")
+            }
             RefusedBy::Stopped => write!(f, "{service} ({transport}) has been shut down"),
             RefusedBy::PoolExhausted => {
                 write!(f, "no connection to {service} ({transport}) was free in time")
