@@ -82,7 +82,9 @@ async fn lines_do_not_mix() {
 
 #[tokio::test]
 async fn errors_say_what_to_do() {
-    let folder = tempfile::tempdir().unwrap();
+    // Of digits: letters at random may look like something secret, and then the text would be hidden.
+    let name = std::process::id().to_string();
+    let folder = tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir().unwrap();
     let failing = |path: &Path| FileAdapter::new(FileOptions::at(path));
     let error = failing(folder.path()).deliver(&envelope("A")).await.unwrap_err();
     assert_eq!(error.kind(), DeliveryErrorKind::Permanent);
