@@ -1,10 +1,11 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_actors::bus::{Bus, BusError, SeekTo};
 use dispatch_core::Envelope;
-use dispatch_core::log::{Cursor, MemoryLog, Offset};
+use dispatch_core::log::{Cursor, MemoryLog, Offset, TopicLog};
 use dispatch_core::subscription::{Start, SubscriptionConfig, SubscriptionType};
-use dispatch_tests::support::paused;
+use dispatch_tests::support::{Asked, ToldLog, paused};
 use tokio::time::sleep;
 
 use crate::support::{Seen, TOPIC, bus, log, publish, settle};
@@ -232,5 +233,26 @@ fn the_promise_of_the_log_is_said_when_a_bus_starts() {
             let promise = started.get("promise").unwrap();
             assert!(promise.contains("process"), "{promise}");
         });
+    });
+}
+
+#[test]
+fn what_is_being_appended_while_the_first_subscription_opens_is_delivered_at_once() {
+    paused(async {
+        let told = ToldLog::new(log());
+        let log: Arc<dyn TopicLog> = Arc::clone(&told) as _;
+        let bus = bus(&log);
+        told.hold(Asked::Append);
+        let mut published = Box::pin(bus.publish(TOPIC, Envelope::empty("OrderPlaced")));
+        assert!(futures_util::poll!(&mut published).is_pending());
+        settle().await;
+        let subscription = bus.reliable_exclusive("s", TOPIC).open().await.unwrap();
+        let seen = Seen::default();
+        seen.connect(&subscription, "a").await;
+        told.go(Asked::Append);
+        published.await.unwrap();
+        settle().await;
+        assert_eq!(seen.offsets(), [0]);
+        assert_eq!(subscription.lag().await.unwrap(), 0);
     });
 }

@@ -80,3 +80,52 @@ fn a_topic_that_another_process_begins_joins_a_pattern_within_ten_heartbeats() {
         settle().await;
     });
 }
+
+#[test]
+fn a_second_subscription_does_not_swallow_the_wake_up_of_the_first() {
+    paused(async {
+        let told = ToldLog::shared(log());
+        let log: Arc<dyn TopicLog> = Arc::clone(&told) as _;
+        let bus = bus(&log);
+        let reliable = bus.reliable_exclusive("reliable", TOPIC).open().await.unwrap();
+        let live = bus.non_reliable_exclusive("live", TOPIC).open().await.unwrap();
+        let (kept, heard) = (Seen::default(), Seen::default());
+        kept.connect(&reliable, "a").await;
+        heard.connect(&live, "a").await;
+        by_others(&log, TOPIC, 2).await;
+        let _second = bus.reliable_exclusive("second", TOPIC).open().await.unwrap();
+        settle().await;
+        assert_eq!((kept.offsets(), heard.offsets()), (vec![0, 1], vec![0, 1]), "before the first heartbeat");
+    });
+}
+
+#[test]
+fn while_an_append_is_under_way_the_log_is_not_asked_again_and_again_how_long_it_is() {
+    paused(async {
+        let inner = log();
+        let told = ToldLog::shared(Arc::clone(&inner));
+        let log: Arc<dyn TopicLog> = Arc::clone(&told) as _;
+        let bus = bus(&log);
+        let subscription = bus.reliable_shared("s", TOPIC).open().await.unwrap();
+        let seen = Seen::default();
+        seen.connect(&subscription, "a").await;
+        sleep(Duration::from_millis(501)).await;
+        assert_eq!(told.count(Asked::Tail), 1, "it is followed");
+        told.hold(Asked::Append);
+        let mut published = Box::pin(bus.publish(TOPIC, Envelope::empty("OrderPlaced")));
+        assert!(futures_util::poll!(&mut published).is_pending());
+        settle().await;
+        by_others(&inner, TOPIC, 1).await;
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(told.count(Asked::Tail), 1, "the append under way tells it");
+        told.go(Asked::Append);
+        published.await.unwrap();
+        settle().await;
+        assert_eq!(seen.offsets(), [0, 1]);
+        by_others(&inner, TOPIC, 1).await;
+        settle().await;
+        assert_eq!((seen.offsets(), told.count(Asked::Tail)), (vec![0, 1, 2], 3), "it is followed again");
+    });
+}

@@ -95,6 +95,8 @@ pub(super) struct Reader {
     pub(super) slot: TopicSlot,
     /// It reads nothing itself: at most once.
     pub(super) is_live: bool,
+    /// How long it was told that the topic is.
+    pub(super) told: Offset,
 }
 
 /// A subscription that is open.

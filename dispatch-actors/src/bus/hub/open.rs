@@ -35,9 +35,10 @@ impl Opened {
     fn add(&mut self, add: AddTopic) -> Reader {
         let slot = TopicSlot(self.slots);
         self.slots += 1;
+        let told = add.head;
         self.actor.do_send(add);
         let is_live = self.config.guarantee == Guarantee::AtMostOnce;
-        Reader { actor: Rc::clone(&self.actor), slot, is_live }
+        Reader { actor: Rc::clone(&self.actor), slot, is_live, told }
     }
 }
 
@@ -160,7 +161,8 @@ impl Hub {
         let Some((name, mut opened)) = self.subscriptions.remove_entry(name) else { return };
         let is_live = opened.config.guarantee == Guarantee::AtMostOnce;
         for (cursor, bounds) in topics {
-            let state = self.topic(&cursor.topic);
+            let topic = cursor.topic.clone();
+            let state = self.topic(&topic);
             if is_live && state.transient {
                 continue;
             }
@@ -168,8 +170,11 @@ impl Hub {
             if is_live {
                 Self::begin_live(state, bounds.head);
             }
+            // It may be further than those know who are there already.
+            state.tell();
             let reader = opened.join(cursor, state.head);
             state.readers.push(reader);
+            self.catch_up(&topic);
         }
         let scope = opened.scope.clone();
         let mut join = |topic: &Topic, state: &mut TopicState| {

@@ -169,6 +169,8 @@ impl Hub {
                     let records = pairs.map(|(offset, entry)| LogRecord::new(*offset, wall, entry)).collect();
                     state.push(records, is_shared);
                 }
+                // Somebody may have come after this had begun, and others may have appended more.
+                state.tell();
                 let mut offsets = offsets.into_iter();
                 for (new, reply) in batches {
                     // Whoever published may have gone; the message is in the log all the same.
@@ -186,6 +188,7 @@ impl Hub {
             self.dirty.push(topic.clone());
         }
         self.catch_up(&topic);
+        self.follow(&topic);
     }
 }
 
@@ -244,19 +247,28 @@ impl TopicState {
         self.push(records.map(|(offset, entry)| LogRecord::new(offset, wall, entry)).collect(), false);
     }
 
-    /// Hands records to everybody who has the topic.
+    /// Says how long the topic is to everybody who reads it himself and does not know.
+    pub(super) fn tell(&mut self) {
+        let head = self.head;
+        for reader in self.readers.iter_mut().filter(|reader| !reader.is_live && reader.told < head) {
+            reader.told = head;
+            reader.actor.do_send(HeadMoved { topic: reader.slot, head });
+        }
+    }
+
+    /// Hands records to everybody who has the topic, if these are all there is up to the last of them.
     fn push(&mut self, records: Vec<LogRecord>, is_shared: bool) {
-        let Some(first) = records.first().map(|record| record.offset) else { return };
+        let Some((first, end)) =
+            records.first().zip(records.last()).map(|(first, last)| (first.offset, last.offset.next()))
+        else {
+            return;
+        };
         let gapless = records.windows(2).all(|pair| matches!(pair, [a, b] if a.offset.next() == b.offset));
         let records = Arc::new(records);
-        for reader in self.readers.iter().filter(|reader| !reader.is_live) {
-            let topic = reader.slot;
-            if gapless {
-                reader.actor.do_send(Pushed { topic, records: Arc::clone(&records) });
-            } else {
-                // Somebody else has written in between: these have to be read.
-                reader.actor.do_send(HeadMoved { topic, head: self.head });
-            }
+        // If somebody else has written in between, they have to be read.
+        for reader in self.readers.iter_mut().filter(|reader| gapless && !reader.is_live) {
+            reader.told = reader.told.max(end);
+            reader.actor.do_send(Pushed { topic: reader.slot, records: Arc::clone(&records) });
         }
         // Else they are read, with what others have written before and in between.
         if !is_shared || (gapless && first == self.live && !self.catching) {

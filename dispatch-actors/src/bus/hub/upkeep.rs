@@ -6,7 +6,6 @@ use dispatch_core::log::{Claims, LogError, Offset};
 
 use super::actor::{Done, Hub, TopicState};
 use crate::bus::LOG_TARGET as TARGET;
-use crate::bus::subscription::HeadMoved;
 
 /// How many heartbeats there are between two looks for new topics.
 const LOOK: u64 = 10;
@@ -21,6 +20,14 @@ pub(super) struct Beat {
 pub(super) struct Tailed {
     topic: Topic,
     result: Result<Offset, LogError>,
+}
+
+impl TopicState {
+    /// Whether it is to be known what others append. While an append is under way its end brings that: a log would say
+    /// again and again that it is longer.
+    fn is_followed(&self) -> bool {
+        !self.transient && !self.appending && !self.readers.is_empty()
+    }
 }
 
 impl Hub {
@@ -64,7 +71,10 @@ impl Hub {
             Done::Beat(Beat { heads, topics })
         }));
         if is_shared {
-            self.follow();
+            let topics = self.topics.iter().filter(|(_, state)| !state.tailing && state.is_followed());
+            for topic in topics.map(|(topic, _)| topic.clone()).collect::<Vec<_>>() {
+                self.follow(&topic);
+            }
         }
     }
 
@@ -83,30 +93,30 @@ impl Hub {
 
     fn moved(&mut self, topic: &Topic, head: Offset) {
         let Some(state) = self.topics.get_mut(topic) else { return };
-        // What is being appended is on its way already.
-        if head <= state.head || state.appending {
+        // What is being appended is on its way already; what others have appended beside it is seen afterwards.
+        if state.appending {
             return;
         }
-        state.head = head;
-        for reader in state.readers.iter().filter(|reader| !reader.is_live) {
-            reader.actor.do_send(HeadMoved { topic: reader.slot, head });
-        }
+        state.head = state.head.max(head);
+        state.tell();
         self.catch_up(topic);
     }
 
-    /// Waits for what others append.
-    fn follow(&mut self) {
-        let topics = self.topics.iter_mut();
-        for (topic, state) in topics.filter(|(_, state)| !state.transient && !state.readers.is_empty()) {
-            if std::mem::replace(&mut state.tailing, true) {
-                continue;
-            }
-            let (log, topic, head) = (Arc::clone(&self.log), topic.clone(), state.head);
-            self.io.push(Box::pin(async move {
-                let result = log.tail(&topic, head).await;
-                Done::Tailed(Tailed { topic, result })
-            }));
+    /// Waits for what others append to a topic, unless that is done already or nobody wants to know.
+    pub(super) fn follow(&mut self, topic: &Topic) {
+        if !self.log.is_shared() {
+            return;
         }
+        let Some(state) = self.topics.get_mut(topic).filter(|state| !state.tailing && state.is_followed())
+        else {
+            return;
+        };
+        state.tailing = true;
+        let (log, topic, head) = (Arc::clone(&self.log), topic.clone(), state.head);
+        self.io.push(Box::pin(async move {
+            let result = log.tail(&topic, head).await;
+            Done::Tailed(Tailed { topic, result })
+        }));
     }
 
     pub(super) fn tailed(&mut self, tailed: Tailed) {
@@ -117,7 +127,7 @@ impl Hub {
         // After an error the next heartbeat tries again.
         if let Ok(head) = result {
             self.moved(&topic, head);
-            self.follow();
+            self.follow(&topic);
         }
     }
 
