@@ -29,7 +29,23 @@ struct Disk {
     left: usize,
     steps: usize,
     synced: BTreeSet<PathBuf>,
+    mount: Option<Mount>,
 }
+
+/// A file system that begins in a folder, which was there before. What is outside of it cannot be flushed.
+#[derive(Debug)]
+struct Mount {
+    begins: PathBuf,
+    refusal: io::ErrorKind,
+}
+
+/// Why a folder cannot be flushed.
+const REFUSALS: [io::ErrorKind; 4] = [
+    io::ErrorKind::PermissionDenied,
+    io::ErrorKind::InvalidInput,
+    io::ErrorKind::Unsupported,
+    io::ErrorKind::ReadOnlyFilesystem,
+];
 
 /// The model.
 #[derive(Debug, Clone, Default)]
@@ -67,7 +83,7 @@ impl Model {
         let names = std::mem::take(&mut disk.names);
         for (path, mut name) in names {
             let parent = path.parent().unwrap();
-            let has_way = is_given(parent) || disk.names.contains_key(parent);
+            let has_way = is_given(disk.mount.as_ref(), parent) || disk.names.contains_key(parent);
             if !has_way || !(name.on_disk || rng.random()) {
                 continue;
             }
@@ -80,15 +96,17 @@ impl Model {
 }
 
 /// Folders that were there before anything was done.
-fn is_given(path: &Path) -> bool {
+fn is_given(mount: Option<&Mount>, path: &Path) -> bool {
     [Path::new(""), Path::new("."), Path::new("/")].contains(&path)
+        || mount.is_some_and(|mount| mount.begins.starts_with(path))
 }
 
 impl Files for Model {
     type Locked = PathBuf;
 
     fn is_folder(&self, path: &Path) -> bool {
-        is_given(path) || self.0.borrow().names.get(path).is_some_and(|name| !name.is_file)
+        let disk = self.0.borrow();
+        is_given(disk.mount.as_ref(), path) || disk.names.get(path).is_some_and(|name| !name.is_file)
     }
 
     fn make_folder(&self, path: &Path) -> io::Result<()> {
@@ -98,6 +116,9 @@ impl Files for Model {
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         self.step()?;
         let mut disk = self.0.borrow_mut();
+        if let Some(mount) = disk.mount.as_ref().filter(|mount| !path.starts_with(&mount.begins)) {
+            return Err(mount.refusal.into());
+        }
         disk.synced.insert(path.to_owned());
         let own = if path == Path::new(".") { Path::new("") } else { path };
         for (child, name) in &mut disk.names {
@@ -153,6 +174,13 @@ fn trial(seed: u64) -> bool {
     let mut rng = SmallRng::seed_from_u64(seed);
     let model = Model::default();
     let path = Path::new(["log", "a/log", "a/b/c/log", "/log", "/a/b/c/d/log"][rng.random_range(0..5)]);
+    if rng.random() {
+        // The log may be such a folder itself.
+        let levels: Vec<_> = path.ancestors().filter(|level| !level.as_os_str().is_empty()).collect();
+        let begins = levels[rng.random_range(0..levels.len())].to_owned();
+        let refusal = REFUSALS[rng.random_range(0..REFUSALS.len())];
+        model.0.borrow_mut().mount = Some(Mount { begins, refusal });
+    }
     let mut acknowledged = false;
     for _ in 0..rng.random_range(1..8) {
         model.0.borrow_mut().left = rng.random_range(0..50);
@@ -195,5 +223,27 @@ fn every_name_on_the_way_to_a_new_folder_is_put_on_disk() {
         let synced = model.0.borrow().synced.clone();
         let expected = way.iter().chain([&path]).map(PathBuf::from).collect();
         assert_eq!(synced, expected, "{path}");
+    }
+}
+
+#[test]
+fn a_log_opens_below_folders_that_cannot_be_flushed_and_not_in_one() {
+    for refusal in REFUSALS {
+        for (path, begins, opens) in [
+            ("/a/b/log", "/a/b/log", true),
+            ("/a/b/log", "/a", true),
+            ("a/b/log", "a/b", true),
+            // Nothing is made there.
+            ("/a/b/log", "/c", false),
+            ("a/log", "c", false),
+        ] {
+            let model = Model::default();
+            model.0.borrow_mut().left = usize::MAX;
+            model.0.borrow_mut().mount = Some(Mount { begins: begins.into(), refusal });
+            for _ in 0..3 {
+                let opened = open(&model, Path::new(path));
+                assert_eq!(opened.is_ok(), opens, "{path}, {begins}, {refusal}: {opened:?}");
+            }
+        }
     }
 }

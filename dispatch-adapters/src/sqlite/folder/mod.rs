@@ -5,6 +5,7 @@
 //!   beginning of a new log.
 //! - The mark is written when the database and every name on the way to it are on disk. Until then they are put there
 //!   again each time, for whoever began may have ended before he had done so.
+//! - Folders above that were there before need not be such that they can be put on disk: what they hold is not ours.
 
 #[cfg(test)]
 mod crash;
@@ -41,7 +42,7 @@ impl Folder {
 
 impl<F: Files> Folder<F> {
     fn take_on(files: F, path: &Path) -> Result<Self, LogError> {
-        make(&files, path)?;
+        let made = make(&files, path)?;
         let file = path.join(LOCK);
         let locked = files.lock(&file).map_err(|error| error::of_file("locking", &file, error))?;
         let Some(mut lock) = locked else { return Err(LogError::Locked { path: path.to_owned() }) };
@@ -51,7 +52,7 @@ impl<F: Files> Folder<F> {
             // Whoever wrote it may have ended before it was on disk.
             files.sync(&mut lock).map_err(|error| error::of_file("flushing", &file, error))?;
         } else {
-            sync_way(&files, path)?;
+            sync_way(&files, path, made)?;
         }
         Ok(Self { files, path: path.to_owned(), lock, marked })
     }
@@ -87,30 +88,38 @@ impl<F: Files> Folder<F> {
     }
 }
 
-/// Makes a folder, and those on the way to it that are not there.
-fn make(files: &impl Files, path: &Path) -> Result<(), LogError> {
+/// Makes a folder, and those on the way to it that are not there; how many.
+fn make(files: &impl Files, path: &Path) -> Result<usize, LogError> {
     let is_missing = |level: &&Path| !level.as_os_str().is_empty() && !files.is_folder(level);
     let missing: Vec<_> = path.ancestors().take_while(is_missing).collect();
-    for level in missing.into_iter().rev() {
+    for level in missing.iter().rev() {
         match files.make_folder(level) {
             // Somebody else was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && files.is_folder(level) => {}
             made => made.map_err(|error| error::of_file("making", level, error))?,
         }
     }
-    Ok(())
+    Ok(missing.len())
 }
 
-/// Puts the names of a folder and of those on the way to it on disk, before anything that is stored in it is promised.
-fn sync_way(files: &impl Files, path: &Path) -> Result<(), LogError> {
-    for parent in path.ancestors().skip(1) {
+/// Puts the names of a folder and of those on the way to it on disk, before anything that is stored in it is promised;
+/// the last so many of them were just made.
+fn sync_way(files: &impl Files, path: &Path, made: usize) -> Result<(), LogError> {
+    for (level, parent) in path.ancestors().skip(1).enumerate() {
         // What a relative path begins in has no name in it.
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         match files.sync_folder(parent) {
-            // What we may not look into we have not made.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            // It holds no name of ours: the file system of the log begins below it, for the folder of a log has to be
+            // flushed itself.
+            Err(error) if level >= made && cannot_be_flushed(&error) => {}
             synced => synced.map_err(|error| error::of_file("flushing", parent, error))?,
         }
     }
     Ok(())
+}
+
+/// Whether a folder may not be looked into, is never written, or is on a file system that flushes none.
+fn cannot_be_flushed(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    matches!(error.kind(), InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported)
 }
