@@ -1,10 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dispatch_actors::bus::{BusError, Verdict};
+use dispatch_actors::bus::{Acknowledge, BusError, Verdict};
+use dispatch_core::log::{LogError, TopicLog};
 use dispatch_core::subscription::Start;
 use dispatch_core::{Adapter, Envelope};
-use dispatch_tests::support::paused;
+use dispatch_tests::support::{Asked, Between, Trouble, paused};
 use tokio::time::sleep;
 
 use crate::support::{Seen, TOPIC, bus, log, publish, settle};
@@ -167,5 +168,92 @@ fn what_was_taken_is_written_though_the_last_handle_is_gone() {
         settle().await;
         assert_eq!(log.bounds(&TOPIC.parse().unwrap()).await.unwrap().len(), 1);
         assert_eq!(Arc::strong_count(&log), 1);
+    });
+}
+
+/// A log that takes its time to save a cursor.
+struct SlowSaves;
+
+const SAVING: Duration = Duration::from_millis(50);
+
+#[async_trait::async_trait]
+impl Trouble for SlowSaves {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    async fn before(&self, asked: Asked) -> Result<(), LogError> {
+        if asked == Asked::SaveCursors {
+            sleep(SAVING).await;
+        }
+        Ok(())
+    }
+
+    async fn after(&self, _: Asked) -> Result<(), LogError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_flush_under_steady_acknowledgements_waits_for_those_before_it_only() {
+    paused(async {
+        let log: Arc<dyn TopicLog> = Arc::new(Between::with(log(), SlowSaves));
+        let bus = bus(&log);
+        let subscription = bus.reliable_shared("s", TOPIC).open().await.unwrap();
+        let seen = Seen::default();
+        seen.connect(&subscription, "a").await;
+        let steady = async {
+            loop {
+                publish(&bus, 1).await;
+                sleep(Duration::from_millis(7)).await;
+            }
+        };
+        let flushes = async {
+            for _ in 0..20 {
+                sleep(Duration::from_millis(100)).await;
+                let (handled, since) = (seen.offsets().len() as u64, tokio::time::Instant::now());
+                subscription.flush().await.unwrap();
+                // One save may have been under way, and the one that was asked for has followed.
+                assert!(since.elapsed() <= 2 * SAVING + Duration::from_millis(2), "{:?}", since.elapsed());
+                let saved = log.load("s").await.unwrap().unwrap().cursors[0].next.get();
+                assert!(saved >= handled, "{saved} of {handled}");
+            }
+        };
+        tokio::select! {
+            () = steady => {}
+            () = flushes => {}
+            () = sleep(Duration::from_secs(60)) => panic!("a flush has not returned"),
+        }
+    });
+}
+
+#[test]
+fn a_flush_saves_what_was_acknowledged_right_before_it() {
+    paused(async {
+        // Beside one, more than are worked off in one turn.
+        for count in [1, 3_000] {
+            let log = log();
+            let bus = bus(&log);
+            let config = |it: dispatch_core::subscription::SubscriptionConfig| it.with_window(4_000);
+            let subscription = bus.reliable_shared("s", TOPIC).configure(config).open().await.unwrap();
+            let (sender, mut answers) = tokio::sync::mpsc::unbounded_channel::<Acknowledge>();
+            let keep = move |_, acknowledge| {
+                let kept = sender.send(acknowledge);
+                async move { kept.unwrap() }
+            };
+            subscription.consumer("a").run_manual(keep).await.unwrap();
+            publish(&bus, 1 + count).await;
+            sleep(Duration::from_secs(10)).await;
+            answers.recv().await.unwrap().ack();
+            settle().await;
+            // From here on the next save is some seconds away.
+            for _ in 0..count {
+                answers.try_recv().unwrap().ack();
+            }
+            let since = tokio::time::Instant::now();
+            subscription.flush().await.unwrap();
+            assert_eq!(since.elapsed(), Duration::ZERO);
+            assert_eq!(log.load("s").await.unwrap().unwrap().cursors[0].next.get(), 1 + count as u64);
+        }
     });
 }

@@ -219,6 +219,18 @@ impl<R: Clone> SubscriptionState<R> {
         self.saving.is_clean()
     }
 
+    /// How many changes of cursors there were so far.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.saving.changes()
+    }
+
+    /// How many of the changes are saved: those that came first.
+    #[must_use]
+    pub const fn saved_changes(&self) -> u64 {
+        self.saving.saved_changes()
+    }
+
     /// Messages that consumers have, and have not answered for.
     #[must_use]
     pub fn in_flight(&self) -> usize {

@@ -7,15 +7,25 @@ use crate::subscription::{Effect, SavedCursor, TopicSlot};
 ///
 /// - The first change after a quiet interval is saved at once; those that follow, when the interval is over.
 /// - One save is under way at a time; what changes meanwhile goes with the next.
+/// - Changes are counted, so that it can be said of each whether it is saved, however many follow.
 #[derive(Debug)]
 pub(super) struct Saving {
     interval: Duration,
     last: Duration,
     not_before: Duration,
-    changed: bool,
+    /// How many changes there were so far, and how many of them are saved.
+    changes: u64,
+    saved: u64,
     flush: bool,
-    /// The topics of the save that is under way.
-    under_way: Option<Vec<TopicSlot>>,
+    under_way: Option<UnderWay>,
+}
+
+/// A save that is under way.
+#[derive(Debug)]
+struct UnderWay {
+    topics: Vec<TopicSlot>,
+    /// How many changes are saved with it.
+    upto: u64,
 }
 
 impl Saving {
@@ -24,7 +34,8 @@ impl Saving {
             interval,
             last: now,
             not_before: Duration::ZERO,
-            changed: false,
+            changes: 0,
+            saved: 0,
             flush: false,
             under_way: None,
         }
@@ -32,7 +43,15 @@ impl Saving {
 
     /// Something was settled.
     pub(super) const fn changed(&mut self) {
-        self.changed = true;
+        self.changes += 1;
+    }
+
+    pub(super) const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    pub(super) const fn saved_changes(&self) -> u64 {
+        self.saved
     }
 
     /// The next save is due at once.
@@ -41,17 +60,19 @@ impl Saving {
     }
 
     pub(super) fn saved(&mut self) {
-        self.under_way = None;
+        if let Some(under_way) = self.under_way.take() {
+            self.saved = under_way.upto;
+        }
     }
 
     pub(super) const fn is_clean(&self) -> bool {
-        !self.changed && self.under_way.is_none()
+        self.saved == self.changes
     }
 
     /// When the next save is due.
     pub(super) fn due(&self) -> Option<Duration> {
         let wanted = if self.flush { Duration::ZERO } else { self.last.saturating_add(self.interval) };
-        (self.changed && self.under_way.is_none()).then(|| wanted.max(self.not_before))
+        (!self.is_clean() && self.under_way.is_none()).then(|| wanted.max(self.not_before))
     }
 }
 
@@ -70,22 +91,23 @@ impl<R: Clone> SubscriptionState<R> {
                 cursors.push(SavedCursor { topic: TopicSlot(slot), next, settled });
             }
         }
-        self.saving.changed = false;
         self.saving.flush = false;
         self.saving.last = now;
-        if !cursors.is_empty() {
-            self.saving.under_way = Some(cursors.iter().map(|cursor| cursor.topic).collect());
+        if cursors.is_empty() {
+            self.saving.saved = self.saving.changes;
+        } else {
+            let topics = cursors.iter().map(|cursor| cursor.topic).collect();
+            self.saving.under_way = Some(UnderWay { topics, upto: self.saving.changes });
             effects.push(Effect::Save(cursors));
         }
     }
 
     pub(super) fn not_saved(&mut self, again: Duration) {
-        for topic in self.saving.under_way.take().unwrap_or_default() {
+        for topic in self.saving.under_way.take().map(|under_way| under_way.topics).unwrap_or_default() {
             if let Some(progress) = self.progress(topic) {
                 progress.dirty = true;
             }
         }
-        self.saving.changed = true;
         self.saving.not_before = again;
         self.saving.flush = true;
     }

@@ -54,9 +54,7 @@ impl Reliable {
             self.last_error = Some(error);
         }
         if let Some(error) = done.unsaved {
-            for flush in self.flushes.drain(..) {
-                let _ = flush.send(Err(error.repeat().into()));
-            }
+            self.flushes.failed(&error);
         }
         if let Some(event) = done.event {
             self.push(event);

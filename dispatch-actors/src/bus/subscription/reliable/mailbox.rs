@@ -94,10 +94,7 @@ impl Reliable {
         match command {
             Command::Pause(paused) => self.push(Event::Paused(paused)),
             Command::Window(window) => self.push(Event::Window(window)),
-            Command::Flush(reply) => {
-                self.flushes.push(reply);
-                self.push(Event::Flush);
-            }
+            Command::Flush(reply) => self.flushes.add(reply),
             Command::Info(reply) => self.infos.push((self.pushed, reply)),
             Command::Seek { topic, to, reply } => self.seek(topic, to, reply),
             Command::Resolve { topic, offset, resolution, reply } => {

@@ -1,4 +1,5 @@
 mod consumers;
+mod flushes;
 mod intake;
 mod io;
 mod mailbox;
@@ -15,11 +16,11 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use self::consumers::Answers;
+use self::flushes::Flushes;
 pub(in crate::bus) use self::io::Done;
 pub(in crate::bus) use self::mailbox::place;
 use super::actor::Parts;
 use super::{Connect, SubscriptionInfo};
-use crate::bus::BusError;
 use crate::bus::consumer::{Consumers, Running};
 use crate::bus::futures::Futures;
 use crate::bus::keep;
@@ -41,7 +42,7 @@ pub(super) struct Reliable {
     io: Futures<BoxFuture<'static, Done>>,
     /// How consumers answer by themselves; made when the first of them gets something, for it has room for many.
     answers: Option<Answers>,
-    flushes: Vec<oneshot::Sender<Result<(), BusError>>>,
+    flushes: Flushes,
     /// How many events there were so far, and how many of them have been worked off.
     pushed: u64,
     worked_off: u64,
@@ -63,7 +64,7 @@ impl Reliable {
             running: Futures::new(),
             io: Futures::new(),
             answers: None,
-            flushes: Vec::new(),
+            flushes: Flushes::default(),
             pushed: 0,
             worked_off: 0,
             infos: Vec::new(),
@@ -75,11 +76,7 @@ impl Reliable {
     /// Works off everything that has come; when there is more to do, if nothing comes until then.
     pub(super) fn turn(&mut self, cx: &mut Context<'_>) -> Option<Duration> {
         self.work_off(cx);
-        if self.state.is_saved() {
-            for flush in self.flushes.drain(..) {
-                let _ = flush.send(Ok(()));
-            }
-        }
+        self.flushes.saved(self.state.saved_changes());
         self.answer_infos();
         if self.events.is_empty() && self.events.capacity() > 0 {
             self.parts.shared.spare.events.set(std::mem::take(&mut self.events));
@@ -121,6 +118,7 @@ impl Reliable {
                     _ => None,
                 };
                 self.state.step(event, now, &mut effects);
+                self.flushes.worked_off(self.worked_off, self.state.changes());
                 if let Some(consumer) = added {
                     self.added(consumer, &effects);
                 }
@@ -171,6 +169,16 @@ impl Reliable {
         }
         for (consumer, change) in self.consumers.upkeep(now) {
             self.changed(consumer, change);
+        }
+        if self.flushes.is_asked() {
+            // Polling ends when the task has had its part, though there are more: a flush covers these too.
+            while let Some((_, answers)) = &mut self.answers
+                && let Ok(answer) = answers.try_recv()
+            {
+                self.answered(answer);
+            }
+            self.push(Event::Flush);
+            self.flushes.asked(self.pushed);
         }
         moved || self.events.len() > before
     }
