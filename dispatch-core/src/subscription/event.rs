@@ -51,7 +51,7 @@ pub enum Event<R> {
         /// When to try again.
         retry_in: Duration,
     },
-    /// A record that was read again, or `None` if the log has answered, and it is gone.
+    /// A record that was read again, or `None` if the log has answered that it begins above it: it is gone.
     Loaded {
         /// What was asked for.
         load: Load,

@@ -51,6 +51,11 @@ pub trait Trouble: Send + Sync + 'static {
     /// # Errors
     /// What it fails with, though it was done.
     async fn after(&self, asked: Asked) -> Result<(), LogError>;
+
+    /// What it makes of what was read.
+    fn of_read(&self, read: LogRead) -> LogRead {
+        read
+    }
 }
 
 /// A log with trouble before it.
@@ -98,7 +103,8 @@ impl<T: Trouble> TopicLog for Between<T> {
     }
 
     async fn read(&self, topic: &Topic, from: Offset, limit: ReadLimit) -> Result<LogRead, LogError> {
-        self.ask(Asked::Read, self.log.read(topic, from, limit)).await
+        let read = self.ask(Asked::Read, self.log.read(topic, from, limit)).await?;
+        Ok(self.trouble.of_read(read))
     }
 
     async fn bounds(&self, topic: &Topic) -> Result<LogBounds, LogError> {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use dispatch_core::log::{LogError, TopicLog};
+use dispatch_core::log::{LogBounds, LogError, LogRead, Offset, TopicLog};
 use tokio::sync::Notify;
 
 use super::{Asked, Between, Trouble};
@@ -22,6 +22,7 @@ pub struct Told {
 struct State {
     rules: BTreeMap<Asked, Rule>,
     counts: BTreeMap<Asked, u64>,
+    behind: bool,
 }
 
 #[derive(Clone)]
@@ -56,6 +57,11 @@ impl ToldLog {
     /// From now on it does what it is asked for, and what it holds.
     pub fn go(&self, asked: Asked) {
         self.trouble.rule(asked, None);
+    }
+
+    /// From now on, or no longer, reads are answered by somebody who is behind and has nothing yet.
+    pub fn be_behind(&self, behind: bool) {
+        self.trouble.state().behind = behind;
     }
 
     /// How often it was asked for this.
@@ -106,5 +112,12 @@ impl Trouble for Told {
 
     async fn after(&self, _: Asked) -> Result<(), LogError> {
         Ok(())
+    }
+
+    fn of_read(&self, read: LogRead) -> LogRead {
+        if !self.state().behind {
+            return read;
+        }
+        LogRead { records: Vec::new(), bounds: LogBounds { oldest: Offset::ZERO, head: Offset::ZERO } }
     }
 }

@@ -119,3 +119,33 @@ fn a_message_that_waits_for_its_time_is_not_passed_when_its_record_cannot_be_rea
         });
     }
 }
+
+#[test]
+fn a_record_that_somebody_who_is_behind_does_not_have_is_not_gone() {
+    paused(async {
+        const MANY: usize = 1_100;
+        let told = ToldLog::new(log());
+        let log: Arc<dyn TopicLog> = Arc::clone(&told) as _;
+        let bus = bus(&log);
+        let subscription =
+            bus.reliable_shared("s", TOPIC).configure(|it| it.with_window(64)).open().await.unwrap();
+        let seen = Seen::default();
+        seen.connect(&subscription, "a").await;
+        let due = dispatch_actors::testing::start_of_time() + Duration::from_secs(60);
+        // More than have their records kept in memory.
+        for _ in 0..11 {
+            let batch = (0..MANY / 11).map(|_| LogEntry::new(Envelope::empty("Later")).available_at(due));
+            bus.publish_batch(TOPIC, batch).await.unwrap();
+            settle().await;
+        }
+        told.be_behind(true);
+        sleep(Duration::from_secs(90)).await;
+        let info = subscription.info().await.unwrap();
+        assert_eq!((info.lag() > 0, info.status.counters.gap), (true, 0), "some are waited for");
+        told.be_behind(false);
+        sleep(Duration::from_secs(5)).await;
+        let mut offsets = seen.offsets();
+        offsets.sort_unstable();
+        assert_eq!(offsets, (0..MANY as u64).collect::<Vec<_>>());
+    });
+}

@@ -87,12 +87,12 @@ impl Reliable {
             match log.read(&topic, load.offset, ReadLimit::records(1)).await {
                 Ok(read) => {
                     let record = read.records.into_iter().find(|record| record.offset == load.offset);
-                    let (LogBounds { oldest, head }, is_gone) = (read.bounds, record.is_none());
-                    if is_gone && (oldest..head).contains(&load.offset) {
-                        // It is there, and was not given.
-                        return Done::event(again(NOT_YET));
+                    let LogBounds { oldest, head } = read.bounds;
+                    if record.is_some() || load.offset < oldest {
+                        return Done::event(Event::Loaded { load, record });
                     }
-                    Done::event(Event::Loaded { load, record })
+                    // It is there and was not given, or whoever has answered is behind.
+                    Done::event(again(if load.offset < head { NOT_YET } else { AGAIN }))
                 }
                 Err(error) => Done::failed("a record cannot be read again", &error, Some(again(AGAIN))),
             }
