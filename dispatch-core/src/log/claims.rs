@@ -9,11 +9,15 @@ use crate::topic::Topic;
 /// A topic that comes to be while a subscription to a pattern is stopped, or that it has not saved a cursor of yet, is
 /// delivered to it from its first record on. No cursor says so, so [`TopicLog::floor`] does not know of it.
 #[derive(Debug, Default)]
-pub struct Claims(Vec<Claim>);
+pub struct Claims {
+    claims: Vec<Claim>,
+    unread: Vec<String>,
+}
 
 #[derive(Debug)]
 struct Claim {
-    scope: Scope,
+    /// None if it is not known, so that any topic may be in it.
+    scope: Option<Scope>,
     /// Topics that a cursor stands for.
     known: HashSet<Topic>,
 }
@@ -24,27 +28,38 @@ impl Claims {
     /// # Errors
     /// [`LogError`] of the log.
     pub async fn of(log: &dyn TopicLog) -> Result<Self, LogError> {
-        let mut claims = Vec::new();
+        let mut found = Self::default();
         for name in log.subscriptions().await? {
             let Some(stored) = log.load(&name).await? else { continue };
-            // What is no definition of ours is not opened, and has no topics that it could claim.
-            let Ok(config) = serde_json::from_value::<SubscriptionConfig>(stored.definition) else {
-                continue;
+            let config = serde_json::from_value::<SubscriptionConfig>(stored.definition).ok();
+            let scope = match config.map(|config| (Scope::of(&config.topic), config.guarantee)) {
+                Some((Ok(scope @ Scope::Pattern(_)), Guarantee::AtLeastOnce)) => Some(scope),
+                // One topic has its cursor since the subscription was opened.
+                Some((Ok(_), _)) => continue,
+                // Whoever has stored that may read it, and come back for any topic.
+                Some((Err(_), _)) | None => {
+                    found.unread.push(name);
+                    None
+                }
             };
-            // One topic has its cursor since the subscription was opened.
-            if let Ok(scope @ Scope::Pattern(_)) = Scope::of(&config.topic)
-                && config.guarantee == Guarantee::AtLeastOnce
-            {
-                let known = stored.cursors.into_iter().map(|cursor| cursor.topic).collect();
-                claims.push(Claim { scope, known });
-            }
+            let known = stored.cursors.into_iter().map(|cursor| cursor.topic).collect();
+            found.claims.push(Claim { scope, known });
         }
-        Ok(Self(claims))
+        Ok(found)
+    }
+
+    /// Names of subscriptions whose definitions cannot be read, such as those of a newer version. They claim every topic
+    /// that they have no cursor in.
+    #[must_use]
+    pub fn unread(&self) -> &[String] {
+        &self.unread
     }
 
     /// Whether a topic belongs to a subscription from its first record on.
     #[must_use]
     pub fn has(&self, topic: &Topic) -> bool {
-        self.0.iter().any(|claim| claim.scope.has(topic) && !claim.known.contains(topic))
+        self.claims.iter().any(|claim| {
+            claim.scope.as_ref().is_none_or(|scope| scope.has(topic)) && !claim.known.contains(topic)
+        })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch_actors::bus::{Bus, Verdict};
-use dispatch_core::log::{LogError, Offset, Retention, TopicLog};
+use dispatch_core::log::{Cursor, LogError, Offset, Retention, StoredSubscription, TopicLog};
 use dispatch_core::{Envelope, Topic};
 use dispatch_tests::support::{Asked, ToldLog, paused};
 use tokio::time::sleep;
@@ -90,5 +90,28 @@ fn a_trim_that_takes_longer_than_its_interval_is_not_started_beside_itself() {
         publish(&bus, 10).await;
         sleep(Duration::from_secs(31)).await;
         assert_eq!((told.count(Asked::Trim), oldest(&log).await), (2, Offset::new(18)));
+    });
+}
+
+#[test]
+fn a_subscription_whose_definition_cannot_be_read_keeps_topics_that_it_has_no_cursor_in() {
+    paused(async {
+        const KNOWN: &str = "shop.known.events";
+        let log = log();
+        let bus = trimming(&log);
+        let definition = serde_json::json!({ "of": "a version to come" });
+        let cursors = vec![Cursor::at(KNOWN.parse().unwrap(), Offset::new(5))];
+        log.save(&StoredSubscription { name: "newer".into(), definition, cursors }).await.unwrap();
+        publish(&bus, 10).await;
+        bus.publish_batch(KNOWN, (0..10).map(|_| Envelope::empty("OrderPlaced"))).await.unwrap();
+        let oldest = async || {
+            let of = async |topic: &str| log.bounds(&topic.parse().unwrap()).await.unwrap().oldest.get();
+            (of(TOPIC).await, of(KNOWN).await)
+        };
+        sleep(Duration::from_secs(31)).await;
+        assert_eq!(oldest().await, (0, 5));
+        log.remove("newer").await.unwrap();
+        sleep(Duration::from_secs(31)).await;
+        assert_eq!(oldest().await, (8, 8));
     });
 }

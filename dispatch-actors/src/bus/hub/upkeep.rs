@@ -151,6 +151,13 @@ impl Hub {
                     return Done::Trimmed;
                 }
             };
+            for subscription in claims.unread() {
+                tracing::warn!(
+                    target: TARGET,
+                    subscription = subscription.as_str(),
+                    "its definition cannot be read, so topics that it has no cursor in are kept: open it with the version that stored it, or unsubscribe it"
+                );
+            }
             for topic in topics {
                 match retention.apply_beside(&claims, &*log, &topic, now).await {
                     Ok(0) => {}
