@@ -13,7 +13,13 @@
 //! file, and on PostgreSQL if `DISPATCH_POSTGRES_URL` names a server. A failure prints `DISPATCH_STOPS_SEED`, which chooses the same points again, as far as the scheduler allows it.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is how a test fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "this is how a test fails"
+)]
 #![allow(clippy::print_stdout, reason = "figures of the slow lane are printed on purpose")]
 
 mod judge;
