@@ -76,6 +76,7 @@ fn read_option(
 ///
 /// # Errors
 /// What is wrong with the name.
+#[cfg(feature = "webhook")]
 pub(crate) fn is_free(name: &str) -> Result<(), String> {
     let header = read_name(name)?;
     let is_taken = ["content-type", "host"].iter().chain(&FRAMING).any(|taken| header.as_str() == *taken);

@@ -1,7 +1,6 @@
 //! The queues of the built-in types, from their options.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use dispatch_actors::Engine;
 use dispatch_actors::messenger::InlineQueue;
@@ -72,12 +71,13 @@ pub(super) use embedded::Files;
 mod embedded {
     use std::collections::HashMap;
     use std::path::PathBuf;
+    use std::time::Duration;
 
     use dispatch_core::log::SyncPolicy;
     use serde::Deserialize;
     use tokio::sync::Mutex;
 
-    use super::{Arc, Duration, ErrorCode, Fields, Opening, at_least_one};
+    use super::{Arc, ErrorCode, Fields, Opening, at_least_one};
     use crate::sqlite_queue::{SqliteQueue, SqliteQueueOptions};
 
     #[derive(Default, Deserialize)]
