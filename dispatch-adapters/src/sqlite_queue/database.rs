@@ -74,7 +74,7 @@ pub(super) fn open(options: &SqliteQueueOptions) -> Result<Connection, QueueErro
 }
 
 /// Has changes written ahead. Another process that does the same at the same time makes this one fail at once, without the
-/// wait for a lock that everything else has.
+/// wait for a lock that everything else has. It waits on the thread that writes, like everything here.
 fn write_ahead(connection: &Connection) -> rusqlite::Result<String> {
     let mut times = 0;
     loop {

@@ -125,7 +125,8 @@ impl Worker {
     /// Ends it: it claims nothing any more, hands back what nobody has begun with, waits for what is being handled, at
     /// most until the deadline, and hands back the rest.
     ///
-    /// One that has ended already answers with its report.
+    /// Transports are given a few seconds more to answer. What was handed back at the deadline is given to other workers,
+    /// though its handler may go on here: the process should end then. One that has ended already answers with its report.
     ///
     /// # Errors
     /// If it has died, and there is no report.
