@@ -7,7 +7,7 @@ use dispatch_actors::bus::{BusError, SeekTo};
 use dispatch_core::log::{LogEntry, LogError, Offset, TopicLog};
 use dispatch_core::subscription::SubscriptionType;
 use dispatch_core::{Envelope, Topic};
-use dispatch_tests::support::{Asked, ToldLog, paused};
+use dispatch_tests::support::{Asked, Logs, ToldLog, paused};
 use tokio::time::{Instant, sleep};
 
 use crate::support::{Seen, TOPIC, bus, log, publish, settle};
@@ -105,9 +105,13 @@ fn a_message_that_waits_for_its_time_is_not_passed_when_its_record_cannot_be_rea
             }
             settle().await;
             told.fail(Asked::Read, failure.repeat());
+            let before = told.count(Asked::Read);
             sleep(Duration::from_secs(90)).await;
             let info = subscription.info().await.unwrap();
             assert!(info.lag() > 0, "some cannot be read");
+            // They were due half a minute ago: as many as may be at a time were read, then one a second.
+            let reads = told.count(Asked::Read) - before;
+            assert!((30..=64 + 31).contains(&reads), "{reads} reads");
             assert_eq!(info.status.counters.gap, 0);
             told.go(Asked::Read);
             sleep(Duration::from_secs(5)).await;
@@ -118,6 +122,34 @@ fn a_message_that_waits_for_its_time_is_not_passed_when_its_record_cannot_be_rea
             assert_eq!(log.bounds(&topic).await.unwrap().len(), MANY as u64);
         });
     }
+}
+
+#[test]
+fn a_log_that_is_away_is_told_once_a_minute_and_not_each_time_it_is_asked() {
+    let logs = Logs::new();
+    tracing::subscriber::with_default(logs.clone(), || {
+        paused(async {
+            let told = ToldLog::new(log());
+            let log: Arc<dyn TopicLog> = Arc::clone(&told) as _;
+            let bus = bus(&log);
+            let subscription = bus.reliable_exclusive("s", TOPIC).open().await.unwrap();
+            publish(&bus, 1).await;
+            told.fail(Asked::Read, LogError::unavailable("for now", "a test"));
+            Seen::default().connect(&subscription, "a").await;
+            sleep(Duration::from_secs(150)).await;
+            assert!(told.count(Asked::Read) > 100);
+            told.fail(Asked::Read, LogError::unavailable("for another reason", "a test"));
+            sleep(Duration::from_secs(30)).await;
+        });
+    });
+    let lines = logs.of("the log cannot be read; it is tried again, and told again after a minute");
+    let reasons: Vec<_> = lines.iter().filter_map(|line| line.get("error")).collect();
+    assert_eq!(reasons.iter().filter(|reason| reason.contains("for now")).count(), 3, "{reasons:?}");
+    assert_eq!(
+        reasons.iter().filter(|reason| reason.contains("for another reason")).count(),
+        1,
+        "{reasons:?}"
+    );
 }
 
 #[test]

@@ -118,6 +118,45 @@ fn a_record_that_cannot_be_read_again_is_waited_for_and_not_passed() {
 }
 
 #[test]
+fn few_records_are_read_again_at_a_time_and_one_while_the_log_fails() {
+    let mut config = config(Shared, 256);
+    config.retry = config.retry.with_max_retries(0);
+    let mut simulation = Simulation::new(config, 0).keeping_records(0);
+    simulation.add("A");
+    simulation.publish(vec![Published::delayed(ms(1_000)); 200]);
+    let mut simulation = simulation.by_hand();
+    let loads = |simulation: &mut Simulation| {
+        let is_load = |asked: &Effect<Published>| matches!(asked, Effect::Load(_));
+        let (loads, others) = simulation.open.drain(..).partition(is_load);
+        simulation.open = others;
+        let loads: Vec<Effect<Published>> = loads;
+        loads.into_iter().filter_map(|asked| if let Effect::Load(load) = asked { Some(load) } else { None })
+    };
+    simulation.advance(ms(1_000));
+    let first: Vec<_> = loads(&mut simulation).collect();
+    assert_eq!(first.len(), 64);
+    for load in first {
+        simulation.step(Event::LoadFailed { load, retry_in: ms(700) });
+    }
+    assert_eq!(loads(&mut simulation).count(), 0, "its time has not come");
+    simulation.advance(ms(700));
+    let second: Vec<_> = loads(&mut simulation).collect();
+    assert_eq!(second.len(), 1, "one asks whether the log is there again");
+    let loaded = simulation.answer(Effect::Load(second[0])).unwrap();
+    simulation.step(loaded);
+    let third: Vec<_> = loads(&mut simulation).collect();
+    assert_eq!(third.len(), 64, "it is");
+    simulation.open.extend(third.into_iter().map(Effect::Load));
+    while !simulation.open.is_empty() {
+        let asked = simulation.open.remove(0);
+        if let Some(event) = simulation.answer(asked) {
+            simulation.step(event);
+        }
+    }
+    assert_eq!(simulation.status().in_flight, 200);
+}
+
+#[test]
 fn a_topic_without_a_stored_cursor_is_saved_at_once() {
     let mut simulation = reliable(Exclusive, 1, &["A"]).by_hand();
     let (next, settled) = (at(0), OffsetRanges::default());

@@ -28,7 +28,7 @@ pub(super) fn exhausted(
 }
 
 pub(super) fn failed(subscription: &str, what: &str, error: &str) {
-    tracing::error!(target: TARGET, subscription, error, "{what}; it will be tried again");
+    tracing::error!(target: TARGET, subscription, error, "{what}; it is tried again, and told again after a minute");
 }
 
 pub(in crate::bus) fn consumer_gone(subscription: &str, consumer: &str, reason: &str) {

@@ -18,20 +18,20 @@ enum Taken {
 
 impl<R: Clone> SubscriptionState<R> {
     /// A message that nothing has to be waited for but its key.
-    pub(super) fn admit(&mut self, place: u32, effects: &mut Vec<Effect<R>>) {
+    pub(super) fn admit(&mut self, place: u32) {
         match self.key_of(place).map(MessageKey::hash) {
             Some(hash) if !self.keys.may_go(hash, place) => {
                 self.set_phase(place, Phase::Waiting);
                 self.lighten(place);
             }
-            _ => self.go(place, effects),
+            _ => self.go(place),
         }
     }
 
     /// A message whose turn it is in its key: it is delivered when a consumer has room.
-    pub(super) fn go(&mut self, place: u32, effects: &mut Vec<Effect<R>>) {
+    pub(super) fn go(&mut self, place: u32) {
         if self.entries.get(place).is_some_and(|entry| entry.record.is_none()) {
-            self.load(place, effects);
+            self.load(place);
             return;
         }
         self.set_phase(place, Phase::Fresh);
@@ -71,7 +71,7 @@ impl<R: Clone> SubscriptionState<R> {
     }
 
     /// Moves queued messages into lanes that have room; `false` if there is nothing to move.
-    pub(super) fn refill(&mut self, effects: &mut Vec<Effect<R>>) -> bool {
+    pub(super) fn refill(&mut self) -> bool {
         if !self.keyed() {
             return false;
         }
@@ -86,7 +86,7 @@ impl<R: Clone> SubscriptionState<R> {
             }
         }
         for place in &next {
-            self.go(*place, effects);
+            self.go(*place);
         }
         !next.is_empty()
     }
@@ -233,7 +233,7 @@ impl<R: Clone> SubscriptionState<R> {
     }
 
     /// After messages were forgotten: takes them out of lanes and keys, and lets others of their keys go.
-    pub(super) fn purge(&mut self, effects: &mut Vec<Effect<R>>) {
+    pub(super) fn purge(&mut self) {
         let entries = &self.entries;
         let there = |place: u32| entries.get(place).is_some();
         self.common.retain(there);
@@ -243,6 +243,7 @@ impl<R: Clone> SubscriptionState<R> {
             member.beside.loading = 0;
         }
         self.keys.retain(there);
+        self.loads.retain(there);
         for (_, entry) in entries.iter().filter(|(_, entry)| entry.phase == Phase::Loading) {
             if let Some(owner) = entry.key.as_ref().and_then(|key| self.members.owner(key))
                 && let Some(member) = self.members.get_mut(owner)
@@ -259,7 +260,7 @@ impl<R: Clone> SubscriptionState<R> {
             if !held.contains(&hash)
                 && let Some(place) = self.keys.next(hash)
             {
-                self.go(place, effects);
+                self.go(place);
             }
         }
     }

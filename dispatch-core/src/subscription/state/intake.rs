@@ -44,13 +44,7 @@ impl<R: Clone> SubscriptionState<R> {
         }
     }
 
-    pub(super) fn appended(
-        &mut self,
-        topic: TopicSlot,
-        messages: Vec<Message<R>>,
-        now: Duration,
-        effects: &mut Vec<Effect<R>>,
-    ) {
+    pub(super) fn appended(&mut self, topic: TopicSlot, messages: Vec<Message<R>>, now: Duration) {
         let (Some(first), Some(last)) = (messages.first(), messages.last()) else { return };
         let (first, head) = (first.offset, last.offset.next());
         let room = self.room().saturating_sub(self.asked);
@@ -59,7 +53,7 @@ impl<R: Clone> SubscriptionState<R> {
         progress.head = progress.head.max(head);
         if wanted && progress.fetch == first && !progress.fetching {
             for message in messages.into_iter().take(room) {
-                self.take(topic, message, now, effects);
+                self.take(topic, message, now);
             }
         }
         self.list(topic);
@@ -71,7 +65,6 @@ impl<R: Clone> SubscriptionState<R> {
         messages: Vec<Message<R>>,
         bounds: LogBounds,
         now: Duration,
-        effects: &mut Vec<Effect<R>>,
     ) {
         let head = bounds.head;
         if let Some(progress) = self.progress(request.topic) {
@@ -98,7 +91,7 @@ impl<R: Clone> SubscriptionState<R> {
             }
         }
         for message in messages {
-            self.take(request.topic, message, now, effects);
+            self.take(request.topic, message, now);
         }
         self.list(request.topic);
     }
@@ -158,14 +151,14 @@ impl<R: Clone> SubscriptionState<R> {
         }
     }
 
-    pub(super) fn seek(&mut self, topic: TopicSlot, to: Offset, effects: &mut Vec<Effect<R>>) {
+    pub(super) fn seek(&mut self, topic: TopicSlot, to: Offset) {
         if self.progress(topic).is_none() {
             return;
         }
         for place in self.entries.places(|entry| entry.topic == topic && entry.parked.is_none()) {
             self.forget(place);
         }
-        self.purge(effects);
+        self.purge();
         if let Some(progress) = self.progress(topic) {
             progress.seek(to);
         }
@@ -175,7 +168,7 @@ impl<R: Clone> SubscriptionState<R> {
     }
 
     /// A record has been read.
-    fn take(&mut self, topic: TopicSlot, message: Message<R>, now: Duration, effects: &mut Vec<Effect<R>>) {
+    fn take(&mut self, topic: TopicSlot, message: Message<R>, now: Duration) {
         let offset = message.offset;
         let Some(progress) = self.progress(topic) else { return };
         if offset < progress.fetch {
@@ -198,7 +191,7 @@ impl<R: Clone> SubscriptionState<R> {
         let place = self.enter(topic, message, Phase::Loading);
         match due {
             Some(due) => self.delay(place, due),
-            None => self.admit(place, effects),
+            None => self.admit(place),
         }
     }
 

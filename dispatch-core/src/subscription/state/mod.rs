@@ -26,6 +26,7 @@
 //! - A cursor passes an offset only when its message is settled; settled means acknowledged, skipped and counted, or
 //!   kept somewhere by then.
 //! - A token counts once, and only while its delivery is the last of its message.
+//! - Few records are read again at a time, and after a failure one, once in a while, until one comes.
 //! - A consumer that leaves too many deliveries unanswered gets nothing more until it answers one: what it has is bounded.
 
 mod asides;
@@ -35,6 +36,7 @@ mod flow;
 mod intake;
 mod keys;
 mod lane;
+mod loads;
 mod save;
 mod settle;
 mod timers;
@@ -49,6 +51,7 @@ use self::consumers::Beside;
 use self::entries::Entries;
 use self::keys::Keys;
 use self::lane::Lane;
+use self::loads::Loads;
 use self::save::Saving;
 use self::timers::Timers;
 use super::members::Members;
@@ -107,6 +110,7 @@ pub struct SubscriptionState<R> {
     /// Until when the pace holds up what could be delivered.
     paced: Option<Duration>,
     timers: Timers,
+    loads: Loads,
     saving: Saving,
     counters: Counters,
     rng: SmallRng,
@@ -144,6 +148,7 @@ impl<R: Clone> SubscriptionState<R> {
             pace: Pace::of(config),
             paced: None,
             timers: Timers::default(),
+            loads: Loads::default(),
             saving: Saving::new(config.cursor_interval, now),
             counters: Counters::default(),
             rng: SmallRng::seed_from_u64(seed),
@@ -163,9 +168,9 @@ impl<R: Clone> SubscriptionState<R> {
         match event {
             Event::TopicAdded { next, settled, head, stored } => self.add_topic(next, settled, head, stored),
             Event::HeadMoved { topic, head } => self.head_moved(topic, head),
-            Event::Appended { topic, messages } => self.appended(topic, messages, now, effects),
+            Event::Appended { topic, messages } => self.appended(topic, messages, now),
             Event::Fetched { request, messages, bounds } => {
-                self.fetched(request, messages, bounds, now, effects);
+                self.fetched(request, messages, bounds, now);
             }
             Event::FetchFailed { request, retry_in } => {
                 self.fetch_failed(request, now.saturating_add(retry_in));
@@ -188,8 +193,8 @@ impl<R: Clone> SubscriptionState<R> {
             Event::Saved => self.saving.saved(),
             Event::NotSaved { retry_in } => self.not_saved(now.saturating_add(retry_in)),
             Event::Resolved { topic, offset, resolution } => self.resolve(topic, offset, resolution, effects),
-            Event::Replayed { topic, message, parked } => self.replay(topic, message, parked, now, effects),
-            Event::Seek { topic, to } => self.seek(topic, to, effects),
+            Event::Replayed { topic, message, parked } => self.replay(topic, message, parked, now),
+            Event::Seek { topic, to } => self.seek(topic, to),
             Event::Paused(paused) => self.paused = paused,
             Event::Window(window) => self.window = window.max(1),
             Event::Flush => self.saving.flush(),
@@ -198,9 +203,10 @@ impl<R: Clone> SubscriptionState<R> {
         self.timers_due(now, effects);
         self.skip_outcasts(effects);
         self.deliver(now, effects);
-        while self.refill(effects) {
+        while self.refill() {
             self.deliver(now, effects);
         }
+        self.read_again(now, effects);
         self.ask(effects);
         self.save(now, effects);
     }
@@ -210,7 +216,7 @@ impl<R: Clone> SubscriptionState<R> {
     pub fn next_deadline(&mut self) -> Option<Duration> {
         let timer = self.timers.soonest(&self.entries, self.held);
         let save = self.saving.due();
-        [timer, save, self.paced].into_iter().flatten().min()
+        [timer, save, self.paced, self.loads.due()].into_iter().flatten().min()
     }
 
     /// Whether everything that was settled is saved.

@@ -188,7 +188,7 @@ impl<R: Clone> SubscriptionState<R> {
                         entry.failures = None;
                     }
                     // With keys it has given its place in the window away, and waits for one like a new message.
-                    if self.keyed() { self.go(place, effects) } else { self.again(place) }
+                    if self.keyed() { self.go(place) } else { self.again(place) }
                 }
                 Resolution::Skip => self.put(place, Exhausted::Drop, effects),
                 Resolution::Park => self.put(place, Exhausted::Park, effects),
@@ -196,14 +196,7 @@ impl<R: Clone> SubscriptionState<R> {
         }
     }
 
-    pub(super) fn replay(
-        &mut self,
-        topic: TopicSlot,
-        message: Message<R>,
-        parked: Uuid,
-        now: Duration,
-        effects: &mut Vec<Effect<R>>,
-    ) {
+    pub(super) fn replay(&mut self, topic: TopicSlot, message: Message<R>, parked: Uuid, now: Duration) {
         let known = self.entries.iter().any(|(_, entry)| entry.parked == Some(parked));
         if known || self.topics.get(topic.0 as usize).is_none() {
             return;
@@ -215,7 +208,7 @@ impl<R: Clone> SubscriptionState<R> {
         }
         match due {
             Some(due) => self.delay(place, due),
-            None => self.admit(place, effects),
+            None => self.admit(place),
         }
     }
 
@@ -235,7 +228,7 @@ impl<R: Clone> SubscriptionState<R> {
         if let Some(key) = entry.key
             && let Some(next) = self.keys.next(key.hash())
         {
-            self.go(next, effects);
+            self.go(next);
         }
     }
 

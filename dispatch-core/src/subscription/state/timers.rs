@@ -97,10 +97,9 @@ impl<R: Clone> SubscriptionState<R> {
         while let Some((place, stamp)) = self.timers.pop_wake(now) {
             let Some(entry) = self.entries.get(place).filter(|entry| entry.stamp == stamp) else { continue };
             match entry.phase {
-                Phase::Delayed => self.admit(place, effects),
+                Phase::Delayed => self.admit(place),
                 Phase::Backoff => self.again(place),
                 Phase::Keeping => self.keep_again(place, effects),
-                Phase::Loading => self.load(place, effects),
                 _ => {}
             }
         }

@@ -1,5 +1,6 @@
 //! What consumers get, and what they answer.
 
+use std::collections::HashSet;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -85,12 +86,23 @@ impl Reliable {
         self.push(event);
     }
 
-    /// A delivery was not answered in time: a function that works on it is dropped where it stands.
-    pub(super) fn timed_out(&mut self, token: DeliveryToken) {
-        self.running.retain(|running| running.delivery() != Some(token));
-        let consumer = self.consumers.get(token.consumer);
-        if consumer.is_some_and(|it| matches!(it.handle, Handle::Function(_))) {
-            self.push(Event::GaveUp(token));
+    /// Deliveries that were not answered in time: a function that works on one is dropped where it stands, before the
+    /// message goes to another.
+    pub(super) fn time_out(&mut self, effects: &[Effect<LogRecord>]) {
+        let timed_out = |effect: &Effect<LogRecord>| match effect {
+            Effect::TimedOut(token) => Some(*token),
+            _ => None,
+        };
+        let tokens: HashSet<_> = effects.iter().filter_map(timed_out).collect();
+        if tokens.is_empty() {
+            return;
+        }
+        self.running.retain(|running| running.delivery().is_none_or(|token| !tokens.contains(&token)));
+        for token in tokens {
+            let consumer = self.consumers.get(token.consumer);
+            if consumer.is_some_and(|it| matches!(it.handle, Handle::Function(_))) {
+                self.push(Event::GaveUp(token));
+            }
         }
     }
 

@@ -50,8 +50,9 @@ impl Reliable {
     pub(super) fn done(&mut self, done: Done) {
         if let Some((what, error)) = done.failed {
             let error = self.parts.shared.sanitizer.sanitize_text(&error);
-            logging::failed(&self.parts.config.name, what, &error);
-            self.last_error = Some(error);
+            if self.troubles.add(what, error.clone(), self.parts.shared.clock.now()) {
+                logging::failed(&self.parts.config.name, what, &error);
+            }
         }
         if let Some(error) = done.unsaved {
             self.flushes.failed(&error);

@@ -165,7 +165,7 @@ impl Reliable {
             oldest_unacknowledged: oldest.map(|record| {
                 self.parts.shared.clock.wall().duration_since(record.appended_at).unwrap_or_default()
             }),
-            last_error: self.last_error.clone(),
+            last_error: self.troubles.last().map(str::to_owned),
         }
     }
 }

@@ -3,6 +3,7 @@ mod flushes;
 mod intake;
 mod io;
 mod mailbox;
+mod troubles;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use self::consumers::Answers;
 use self::flushes::Flushes;
 pub(in crate::bus) use self::io::Done;
 pub(in crate::bus) use self::mailbox::place;
+use self::troubles::Troubles;
 use super::actor::Parts;
 use super::{Connect, SubscriptionInfo};
 use crate::bus::consumer::{Consumers, Running};
@@ -48,7 +50,7 @@ pub(super) struct Reliable {
     worked_off: u64,
     /// Who wants to know how it is, once so many events have been worked off: those that came before.
     infos: Vec<(u64, oneshot::Sender<SubscriptionInfo>)>,
-    last_error: Option<String>,
+    troubles: Troubles,
     stopping: bool,
 }
 
@@ -68,7 +70,7 @@ impl Reliable {
             pushed: 0,
             worked_off: 0,
             infos: Vec::new(),
-            last_error: None,
+            troubles: Troubles::default(),
             stopping: false,
         }
     }
@@ -184,14 +186,11 @@ impl Reliable {
     }
 
     fn apply(&mut self, effects: &mut Vec<Effect<LogRecord>>, cx: &mut Context<'_>) {
+        self.time_out(effects);
         for effect in effects.drain(..) {
             let work = match effect {
                 Effect::Deliver { token, record } => {
                     self.deliver(token, record, cx);
-                    continue;
-                }
-                Effect::TimedOut(token) => {
-                    self.timed_out(token);
                     continue;
                 }
                 Effect::Fetch(request) => self.read(request),
