@@ -93,7 +93,7 @@ impl Consumers {
     /// Connects another consumer, of any form; `None` if it is refused.
     pub(super) async fn connect(&self, subscription: &Subscription, mood: Mood) -> Option<Consumer> {
         let (all, consumer) = (self.clone(), subscription.consumer("any"));
-        let connected = match self.chance(3) {
+        let connected = match self.chance(4) {
             0 => {
                 let run = move |delivery| {
                     let answer = all.answer(delivery, mood);
@@ -113,7 +113,12 @@ impl Consumers {
                 };
                 consumer.run_manual(run).await
             }
-            _ => consumer.actor(Handles { all, mood, left: self.chance(30) }.start().recipient()).await,
+            2 => consumer.actor(Handles { all, mood, left: self.chance(30) }.start().recipient()).await,
+            _ => {
+                // Each of its lives is as long as chance has it.
+                let life = move || Handles { left: all.chance(30), all: all.clone(), mood };
+                consumer.supervised(life).await
+            }
         };
         connected.ok()
     }
