@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::cluster::Cluster;
 use super::support::{Place, claim, claims, message, proof, put};
 use crate::support::{Proxy, address, soon, unique};
 
@@ -161,6 +162,20 @@ async fn nothing_is_lost_when_the_server_ends_connections_under_load() {
                 assert!(ended > 0);
             })
             .await;
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_when_the_server_itself_is_stopped_or_killed_under_load() {
+    for _ in 0..proof() {
+        let Some(mut cluster) = Cluster::start().await else { return };
+        let options = PostgresQueueOptions::new(cluster.url()).with_transport("jobs").migrating();
+        let mut signals = ["INT", "QUIT", "KILL"].iter().cycle();
+        load(options.with_timeout(Duration::from_secs(10)), async || {
+            cluster.down(signals.next().unwrap());
+            cluster.up().await;
         })
         .await;
     }
