@@ -188,6 +188,22 @@ impl Messenger {
         Worker::start(self.clone(), engine.clone(), self.complete(config))
     }
 
+    /// Starts a worker of the configuration on this thread, by its name there.
+    ///
+    /// # Errors
+    /// That there is none of this name.
+    pub fn work_as(&self, engine: &Engine, name: &str) -> Result<Worker, MessengerError> {
+        let active = self.active();
+        let Some(config) = active.config.worker(name) else {
+            let known: Vec<_> = active.config.workers.keys().map(String::as_str).collect();
+            let known = if known.is_empty() { "none is configured".to_owned() } else { known.join(", ") };
+            let problem =
+                format!("'{name}' is no worker of the configuration: use one of its workers ({known})");
+            return Err(MessengerError::new(MessengerErrorCode::Configuration, problem));
+        };
+        self.work(engine, config)
+    }
+
     fn complete(&self, mut config: WorkerConfig) -> WorkerConfig {
         if config.transports.is_empty() {
             let default = self.active().config.default_transport.clone();

@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 
 use super::name::shown;
 use super::options::one_or_many;
-use super::{Duplicates, MessageType, MessengerError, MessengerErrorCode, Name, Priority, Routing};
+use super::{
+    Duplicates, MessageType, MessengerError, MessengerErrorCode, Name, Priority, Routing, WorkerConfig, staff,
+};
 use crate::config::millis;
 use crate::policy::RetryPolicy;
 
@@ -60,6 +62,9 @@ pub struct MessengerConfig {
     pub idempotency: Idempotency,
     /// What happens to a message whose key is stored already.
     pub duplicates: Duplicates,
+    /// Workers by name, wherever they run. If there are any, each transport needs one of them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub workers: BTreeMap<String, WorkerConfig>,
 }
 
 /// One transport.
@@ -109,6 +114,7 @@ impl Default for MessengerConfig {
             dedup_window: Duration::from_secs(24 * 3600),
             idempotency: Idempotency::Explicit,
             duplicates: Duplicates::ReturnExisting,
+            workers: BTreeMap::new(),
         }
     }
 }
@@ -196,7 +202,14 @@ impl MessengerConfig {
         if self.dedup_window.is_zero() {
             problems.push("dedup_window is 0: use at least 1 ms".to_owned());
         }
+        problems.extend(staff::problems(self));
         problems
+    }
+
+    /// The worker of a name, with the transports that it takes from: all of them, the default one first, if it names none.
+    #[must_use]
+    pub fn worker(&self, name: &str) -> Option<WorkerConfig> {
+        self.workers.get(name).map(|worker| staff::all_transports(worker, self))
     }
 
     /// This configuration with another over it: members that are given win, transports, routes and retries by name.

@@ -22,6 +22,7 @@ mod options;
 mod queued;
 mod routing;
 mod schedule;
+mod staff;
 #[cfg(test)]
 mod tests;
 mod worker;

@@ -207,3 +207,34 @@ fn it_works_without_a_configuration() {
     assert_eq!(routing.transports().map(Name::as_str).collect::<Vec<_>>(), ["default", "sync"]);
     assert_eq!(routing.transports_of(&MessageType::new("constructor").unwrap())[0].as_str(), "default");
 }
+
+#[test]
+fn with_workers_each_transport_needs_one_that_takes_its_queue() {
+    let text = r#"
+        default_transport = "main"
+        transports.main.type = "embedded"
+        transports.mail = { type = "embedded", queue = "mail" }
+        transports.now.type = "sync"
+    "#;
+    let problems = |workers: &str| {
+        let config = MessengerConfig::from_toml(&format!("{text}\n{workers}")).unwrap();
+        config.problems().join("\n")
+    };
+    assert_eq!(problems(""), "", "workers may be elsewhere");
+    assert_eq!(problems("[workers.all]"), "", "it takes from all");
+    assert_eq!(problems("workers.a.transports = ['main']\nworkers.b.transports = ['mail']"), "");
+    insta::assert_snapshot!(
+        problems("[workers.a]\ntransports = ['main', 'nope']\nconcurrency = 0"),
+        @r"
+    worker 'a': concurrency is 0: use 1 to 100000
+    worker 'a': 'nope' is no transport: use one of mail, main, now
+    transport 'mail' has no worker: add it to the transports of one, or leave workers out if they are elsewhere
+    "
+    );
+    insta::assert_snapshot!(
+        problems("[workers.a]\nqueues = ['default']"),
+        @"transport 'mail' puts messages into its queue 'mail', which no worker takes: add it to the queues of one"
+    );
+    let config = MessengerConfig::from_toml(&format!("{text}\n[workers.all]")).unwrap();
+    assert_eq!(config.worker("all").unwrap().transports, ["main", "mail", "now"]);
+}

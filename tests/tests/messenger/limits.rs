@@ -126,3 +126,26 @@ fn the_first_transport_has_precedence_unless_they_take_turns() {
         });
     }
 }
+
+#[test]
+fn a_worker_of_the_configuration_is_started_by_its_name() {
+    paused(async {
+        let config = config(
+            "default_transport = 'a'\ntransports.a.type = 'memory'\ntransports.b.type = 'memory'\n\
+             [workers.first]\ntransports = ['a']\nmax_messages = 1\n[workers.all]\nmax_messages = 2",
+        );
+        let messenger = Messenger::builder().config(config).clock(Arc::new(clock()));
+        let messenger = messenger.transport("a", queue("a")).transport("b", queue("b")).build().unwrap();
+        for (number, transport) in [(1, "b"), (2, "a"), (3, "a")] {
+            messenger.dispatch_to(message(number), [transport]).await.unwrap().all().unwrap();
+        }
+        let seen = Seen::new();
+        let engine = engine([("mail", seen.fine("mail"))]);
+        messenger.work_as(&engine, "first").unwrap().ended().await.unwrap();
+        assert_eq!(seen.numbers(), [2]);
+        messenger.work_as(&engine, "all").unwrap().ended().await.unwrap();
+        assert_eq!(seen.numbers(), [2, 3, 1]);
+        let refused = messenger.work_as(&engine, "mails").unwrap_err().to_string();
+        assert!(refused.contains("'mails'") && refused.contains("all, first"), "{refused}");
+    });
+}

@@ -64,6 +64,12 @@ impl WorkerConfig {
     /// # Errors
     /// Every problem at once.
     pub fn check(&self) -> Result<(), MessengerError> {
+        MessengerError::check(MessengerErrorCode::Configuration, self.problems())
+    }
+
+    /// Everything that is wrong with it.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
         const MOST: usize = 100_000;
         let mut problems = Vec::new();
         if self.transports.is_empty() {
@@ -102,6 +108,6 @@ impl WorkerConfig {
         if self.max_time == Some(Duration::ZERO) {
             problems.push("max_time is 0, so nothing would be done: use more, or leave it out".to_owned());
         }
-        MessengerError::check(MessengerErrorCode::Configuration, problems)
+        problems
     }
 }
