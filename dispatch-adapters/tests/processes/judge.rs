@@ -105,6 +105,7 @@ impl Judge {
     /// Looks into the log: what was acknowledged has to be there by now, and no cursor may be too far.
     pub(crate) fn look(&mut self) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _alone = super::trial::while_nobody_forks();
         let looked = runtime.block_on(async {
             let log = self.place.open().await?;
             self.read(&log).await?;

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -159,13 +160,13 @@ impl Running<'_> {
         if role.consume {
             self.judge.consumers_start();
         }
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
             .args(["--exact", "worker::worker", "--nocapture", "--test-threads=1"])
             .env(ORDER, serde_json::to_string(&order).unwrap())
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stdout(Stdio::piped());
+        let mut child = spawn(&mut command);
         self.started += 1;
         let (id, output, says) = (self.started, child.stdout.take().unwrap(), self.says.clone());
         // It ends with the process.
@@ -239,7 +240,7 @@ impl Running<'_> {
             Stop::Kill => process.child.kill().unwrap(),
             Stop::Ask => {
                 let id = process.child.id().to_string();
-                assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+                assert!(spawn(Command::new("kill").args(["-TERM", &id])).wait().unwrap().success());
             }
         }
         self.judge.stops += 1;
@@ -275,4 +276,18 @@ impl Running<'_> {
             }
         }
     }
+}
+
+/// Until it runs its own program, a child has everything open that this process has, the lock of a folder too: while
+/// somebody looks into a log here, nobody makes one.
+static FORKING: Mutex<()> = Mutex::new(());
+
+pub(crate) fn while_nobody_forks() -> MutexGuard<'static, ()> {
+    FORKING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn spawn(command: &mut Command) -> Child {
+    let _alone = while_nobody_forks();
+    // It returns once the child runs its own program.
+    command.spawn().unwrap()
 }
