@@ -10,20 +10,21 @@ use tokio_postgres::types::Type;
 use super::error::Step;
 use super::store::Store;
 
-/// Makes the front of lanes right: those that have begun, and before all others those that are due first.
+/// Makes the front of lanes right: those that have begun or are held back since a time, and before all others those that
+/// are due first.
 ///
 /// The front is locked first: a claim that took one of it meanwhile has made it one that has begun.
 const REBALANCE: &str = "
     WITH front AS MATERIALIZED (
-        SELECT id, lane, due, attempts FROM {s}dispatch_message
+        SELECT id, lane, due, attempts > 0 OR since IS NOT NULL AS stays FROM {s}dispatch_message
         WHERE transport = $1 AND lane = ANY($3) AND lane IS NOT NULL AND state < 3 AND state > 0 FOR UPDATE
     ), room AS MATERIALIZED (
-        SELECT l.lane, greatest($4 - count(*) FILTER (WHERE f.attempts > 0), 0) AS room
+        SELECT l.lane, greatest($4 - count(*) FILTER (WHERE f.stays), 0) AS room
         FROM unnest($3) l (lane) LEFT JOIN front f ON f.lane = l.lane GROUP BY l.lane
     ), wanted AS MATERIALIZED (
         SELECT c.id FROM room r CROSS JOIN LATERAL (
             SELECT id, due FROM (
-                SELECT f.id, f.due FROM front f WHERE f.lane = r.lane AND f.attempts = 0
+                SELECT f.id, f.due FROM front f WHERE f.lane = r.lane AND NOT f.stays
                 UNION ALL
                 (SELECT m.id, m.due FROM {s}dispatch_message m
                  WHERE m.transport = $1 AND m.lane = r.lane AND m.lane IS NOT NULL AND m.state < 3 AND m.state = 0
@@ -32,7 +33,7 @@ const REBALANCE: &str = "
         ) c
     ), back AS (
         UPDATE {s}dispatch_message m SET state = 0 WHERE m.transport = $1 AND m.id = ANY(ARRAY(
-            SELECT f.id FROM front f WHERE f.attempts = 0 AND NOT EXISTS (SELECT FROM wanted w WHERE w.id = f.id)
+            SELECT f.id FROM front f WHERE NOT f.stays AND NOT EXISTS (SELECT FROM wanted w WHERE w.id = f.id)
         ))
     ), forward AS (
         UPDATE {s}dispatch_message m SET state = 1

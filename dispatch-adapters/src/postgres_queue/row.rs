@@ -51,6 +51,7 @@ pub(super) fn read(row: &Row, first: usize) -> Step<Found> {
         attempts: u32::try_from(row.try_get::<_, i32>(at(5))?).unwrap_or_default(),
         claim: u64::try_from(row.try_get::<_, i64>(at(6))?).unwrap_or_default(),
         due_at: time(row.try_get(at(3))?),
+        held_back: state == MessageState::Ready && since.is_some(),
         lease: lease.filter(|_| state == MessageState::Leased),
         history: history.unwrap_or_default(),
         succeeded: succeeded.unwrap_or_default(),

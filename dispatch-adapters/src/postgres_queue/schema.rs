@@ -10,7 +10,8 @@ use super::store::Store;
 /// Every version of the tables: what makes it of the one before.
 ///
 /// States as they are stored, which partial indexes name: waiting 0, ready 1, leased 2, done 3, expired 4, failed 5.
-/// Times are milliseconds since 1970. A lane is the sum of a transport and an ordering key. What is looked up comes first
+/// Times are milliseconds since 1970. A lane is the sum of a transport and an ordering key.
+/// `since` is when a lease has begun; of a ready message, since when it is held back in front of its lane. What is looked up comes first
 /// in an index, so that no plan, however old, goes through all of a transport instead. A queue may stand in its table
 /// twice: whoever stores the first message of one waits for nobody else who does, in a long transaction perhaps.
 const VERSIONS: &[&str] = &["

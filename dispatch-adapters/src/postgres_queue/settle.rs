@@ -83,6 +83,7 @@ struct Changes {
     states: Vec<i16>,
     due: Vec<i64>,
     attempts: Vec<i32>,
+    held_back: Vec<bool>,
     groups: Vec<Option<String>>,
     histories: Vec<Option<String>>,
     succeeded: Vec<Option<String>>,
@@ -139,6 +140,7 @@ impl Changes {
             succeeded.clone_into(&mut stored.succeeded);
         };
         let (mut due, mut group) = (queue_row::millis(stored.due_at), None);
+        stored.held_back = false;
         let failed = match outcome {
             Outcome::Done => return self.done.push(stored.id),
             Outcome::Retry { at, attempt, succeeded } => {
@@ -153,16 +155,18 @@ impl Changes {
             }
             Outcome::Release { at } => {
                 stored.attempts = stored.attempts.saturating_sub(1);
+                stored.held_back = at.is_some();
                 due = at.map_or(due, queue_row::millis);
                 false
             }
         };
-        // One that has not begun waits in its lane, if it has one, until it is in front of it.
-        let ready = lane.is_none() || stored.attempts > 0;
+        // One that does not stay in front waits in its lane, if it has one, until it is in front of it.
+        let ready = lane.is_none() || stored.is_in_front();
         self.ids.push(stored.id);
         self.states.push(if failed { 5 } else { i16::from(ready) });
         self.due.push(due);
         self.attempts.push(i32::try_from(stored.attempts).unwrap_or(i32::MAX));
+        self.held_back.push(stored.held_back);
         self.groups.push(group);
         self.histories.push(queue_row::history(&stored.history));
         self.succeeded.push(queue_row::succeeded(&stored.succeeded));
@@ -181,12 +185,12 @@ impl Changes {
         if !self.ids.is_empty() {
             let text = "
                 UPDATE {s}dispatch_message m SET state = c.state, due = c.due, attempts = c.attempts, worker = NULL,
-                    since = NULL, until = NULL, settled = CASE WHEN c.state = 5 THEN {now} END,
+                    since = CASE WHEN c.held_back THEN {now} END, until = NULL, settled = CASE WHEN c.state = 5 THEN {now} END,
                     error_group = c.error_group, history = c.history, succeeded = c.succeeded
-                FROM unnest($3, $4, $5, $6, $7, $8, $9)
-                    c (id, state, due, attempts, error_group, history, succeeded)
+                FROM unnest($3, $4, $5, $6, $7, $8, $9, $10)
+                    c (id, state, due, attempts, error_group, history, succeeded, held_back)
                 WHERE m.transport = $1 AND m.id = ANY($3) AND m.id = c.id";
-            let values: [Value<'_>; 7] = [
+            let values: [Value<'_>; 8] = [
                 (&self.ids, Type::UUID_ARRAY),
                 (&self.states, Type::INT2_ARRAY),
                 (&self.due, Type::INT8_ARRAY),
@@ -194,6 +198,7 @@ impl Changes {
                 (&self.groups, Type::TEXT_ARRAY),
                 (&self.histories, Type::TEXT_ARRAY),
                 (&self.succeeded, Type::TEXT_ARRAY),
+                (&self.held_back, Type::BOOL_ARRAY),
             ];
             store.rows(text, &values).await?;
             store.woken |= self.states.contains(&1);

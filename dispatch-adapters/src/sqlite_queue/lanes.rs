@@ -46,10 +46,10 @@ impl Store<'_> {
         self.first(sql, [lane], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
     }
 
-    /// The one in front that comes last of those that have not begun.
+    /// The one in front that comes last of those that have not begun and were not handed back until a time.
     fn last_fresh(&self, lane: &str) -> Result<Option<Place>, QueueError> {
         let sql = "SELECT due, id, seq FROM dispatch_message WHERE lane = ? AND state = 1 AND attempts = 0 \
-                   ORDER BY due DESC, id DESC LIMIT 1";
+                   AND since IS NULL ORDER BY due DESC, id DESC LIMIT 1";
         self.first(sql, [lane], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
     }
 

@@ -43,6 +43,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
         attempts: row.get(6)?,
         claim: u64::try_from(row.get::<_, i64>(7)?).unwrap_or_default(),
         due_at: time(row.get(4)?),
+        held_back: state == MessageState::Ready && since.is_some(),
         lease: lease.filter(|_| state == MessageState::Leased),
         history: text(row, 13)?,
         succeeded: text(row, 14)?,

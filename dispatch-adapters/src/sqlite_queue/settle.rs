@@ -17,7 +17,7 @@ impl Store<'_> {
             Outcome::Done => self.finish(seq, 3).map(drop)?,
             Outcome::Retry { at, attempt, succeeded } => {
                 self.record(seq, attempt, succeeded)?;
-                self.again(seq, row::millis(*at), 0)?;
+                self.again(seq, row::millis(*at), 0, None)?;
             }
             Outcome::Failed { attempt, succeeded } => {
                 self.record(seq, attempt, succeeded)?;
@@ -35,7 +35,7 @@ impl Store<'_> {
                         .first("SELECT due FROM dispatch_message WHERE seq = ?", [seq], |row| row.get(0))?
                         .unwrap_or(self.now),
                 };
-                self.again(seq, due, 1)?;
+                self.again(seq, due, 1, at.map(|_| self.now))?;
             }
         }
         Ok(Ok(()))
@@ -56,20 +56,28 @@ impl Store<'_> {
         self.run(sql, (row::history(&stored.history), row::succeeded(succeeded), seq)).map(drop)
     }
 
-    /// A message is to be handled once more; so many attempts are taken back.
-    fn again(&mut self, seq: i64, due: i64, taken_back: i64) -> Result<(), QueueError> {
+    /// A message is to be handled once more; so many attempts are taken back. One that is held back since a time keeps its
+    /// place.
+    fn again(
+        &mut self,
+        seq: i64,
+        due: i64,
+        taken_back: i64,
+        held_back: Option<i64>,
+    ) -> Result<(), QueueError> {
         self.run(
-            "UPDATE dispatch_message SET state = 1, worker = NULL, since = NULL, until = NULL, due = ?, \
+            "UPDATE dispatch_message SET state = 1, worker = NULL, since = ?, until = NULL, due = ?, \
              attempts = max(0, attempts - ?) WHERE seq = ?",
-            (due, taken_back, seq),
+            (held_back, due, taken_back, seq),
         )?;
         self.woken = true;
         self.join_lane(seq)
     }
 
-    /// A message that is to be handled takes its place in its lane: behind the others, unless it has begun.
+    /// A message that is to be handled takes its place in its lane: behind the others, unless it has begun or is
+    /// held back.
     pub(super) fn join_lane(&mut self, seq: i64) -> Result<(), QueueError> {
-        let sql = "UPDATE dispatch_message SET state = CASE WHEN attempts = 0 THEN 0 ELSE 1 END \
+        let sql = "UPDATE dispatch_message SET state = CASE WHEN attempts = 0 AND since IS NULL THEN 0 ELSE 1 END \
                    WHERE seq = ? AND lane IS NOT NULL RETURNING lane";
         let lane: Option<String> = self.first(sql, [seq], |row| row.get(0))?;
         lane.map_or(Ok(()), |lane| self.rebalance(&lane))

@@ -150,7 +150,7 @@ pub enum Outcome {
     },
     /// Nobody has begun with it: it is handed back, and no attempt is counted.
     Release {
-        /// Not before this time; at once if absent.
+        /// Not before this time, and nothing else of its ordering key before it. If absent, as if it had not been claimed.
         at: Option<SystemTime>,
     },
 }

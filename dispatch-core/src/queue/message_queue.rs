@@ -22,6 +22,7 @@ use crate::messenger::Name;
 ///   at which they are due, then by id. A message whose lease ran out is ready again, and the attempt counts.
 /// - Of messages with one ordering key at most as many as the queue was made for (one, unless said otherwise) have begun
 ///   and are not settled; the others wait. Among those that wait the one that is due first is next, then the lowest id.
+///   One that is retried, or handed back until a time, keeps its place before them, however late it is due.
 /// - At most one claim of a message is valid: `extend` and `settle` with the token of another one change nothing and
 ///   say [`QueueError::LeaseLost`]. A lease that ran out is valid until somebody claims anything from the store.
 /// - `settle` moves a message in one step, and is as durable as `enqueue`.

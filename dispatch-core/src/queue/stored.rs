@@ -71,6 +71,9 @@ pub struct StoredMessage {
     /// When it is due, or was; a retry has a later time than the message began with.
     #[serde(with = "crate::time::rfc3339_millis")]
     pub due_at: SystemTime,
+    /// It was handed back until it is due, and is in front of its ordering key meanwhile.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub held_back: bool,
     /// Who works on it, and until when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
@@ -122,6 +125,7 @@ impl StoredMessage {
             series: 0,
             attempts: 0,
             claim: 0,
+            held_back: false,
             lease: None,
             history: AttemptHistory::default(),
             succeeded: Vec::new(),
@@ -139,10 +143,11 @@ impl StoredMessage {
         }
     }
 
-    /// Whether it may be handled only while nothing else of its ordering key is: it has begun, and is not settled.
+    /// Whether others of its ordering key wait for it, however early they are due: it has begun, or was handed back until
+    /// a time, and is not settled.
     #[must_use]
-    pub const fn has_begun(&self) -> bool {
-        self.attempts > 0
+    pub const fn is_in_front(&self) -> bool {
+        self.attempts > 0 || self.held_back
     }
 
     /// Whether its time to live was over before anybody began with it.

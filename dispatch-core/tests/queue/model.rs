@@ -22,6 +22,8 @@ pub(crate) struct Message {
     pub(crate) state: MessageState,
     lease: Option<(WorkerId, SystemTime)>,
     pub(crate) attempts: u32,
+    /// It was handed back until it is due.
+    held_back: bool,
     pub(crate) claim: u64,
     pub(crate) series: u32,
     /// Attempts that came to nothing.
@@ -95,6 +97,7 @@ impl Model {
                 state: MessageState::Ready,
                 lease: None,
                 attempts: 0,
+                held_back: false,
                 claim: 0,
                 series: 0,
                 failures: 0,
@@ -112,12 +115,13 @@ impl Model {
             .values()
             .filter(|it| it.lane.as_ref() == Some(lane) && it.state.is_open())
             .collect();
-        let begun = of_lane.iter().filter(|it| it.attempts > 0).count();
+        let keeps_place = |it: &Message| it.attempts > 0 || it.held_back;
+        let begun = of_lane.iter().filter(|it| keeps_place(it)).count();
         let mut fresh: Vec<_> =
-            of_lane.iter().filter(|it| it.attempts == 0).map(|it| (it.due, it.id)).collect();
+            of_lane.iter().filter(|it| !keeps_place(it)).map(|it| (it.due, it.id)).collect();
         fresh.sort_unstable();
         let room = self.limits.per_key.max(1).saturating_sub(begun);
-        message.attempts > 0 || fresh.iter().take(room).any(|(_, id)| *id == message.id)
+        keeps_place(message) || fresh.iter().take(room).any(|(_, id)| *id == message.id)
     }
 
     /// The state as people see it.
@@ -155,6 +159,7 @@ impl Model {
                 continue;
             }
             message.attempts += 1;
+            message.held_back = false;
             self.claims += 1;
             message.claim = self.claims;
             message.state = MessageState::Leased;
@@ -199,6 +204,7 @@ impl Model {
             }
             Outcome::Release { at } => {
                 message.attempts -= 1;
+                message.held_back = at.is_some();
                 message.due = at.unwrap_or(message.due);
                 message.state = MessageState::Ready;
             }

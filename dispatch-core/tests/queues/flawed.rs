@@ -12,8 +12,9 @@ use dispatch_core::log::SyncPolicy;
 use dispatch_core::messenger::{Duplicates, Name, Priority};
 use dispatch_core::queue::conformance::SuiteClock;
 use dispatch_core::queue::{
-    AttemptHistory, Claim, Claimed, Depth, Enqueued, Filter, LeaseToken, Leased, MessageQueue, Outcome, Page,
-    QueueError, QueueLimits, QueueState, Settlement, StoredMessage, Submission, Wakeup, Wakeups,
+    Attempt, AttemptHistory, Claim, Claimed, Depth, Enqueued, Filter, LeaseToken, Leased, MessageQueue,
+    Outcome, Page, QueueError, QueueLimits, QueueState, Settlement, StoredMessage, Submission, Wakeup,
+    Wakeups,
 };
 use dispatch_core::time::Clock;
 use serde_json::{Map, Value};
@@ -42,6 +43,7 @@ pub(crate) enum Fault {
     IgnoresOrder,
     OneLane,
     RetriesLosePlace,
+    ReleasesLosePlace,
     FirstComesFirst,
     FailuresBlock,
     LeasesForGood,
@@ -99,6 +101,10 @@ impl Fault {
         (F::IgnoresOrder, "of one ordering key one message at a time is handled, in order"),
         (F::OneLane, "messages of other keys do not wait"),
         (F::RetriesLosePlace, "a retry keeps its place before the others of its key"),
+        (
+            F::ReleasesLosePlace,
+            "what is handed back until a time keeps its place before the others of its key",
+        ),
         (F::FirstComesFirst, "what is due first of a key comes first"),
         (F::FailuresBlock, "a failed or cancelled message lets the next of its key go on"),
         (F::LeasesForGood, "a message whose lease ran out is claimed again, and the attempt counts"),
@@ -247,9 +253,29 @@ impl Flawed {
             settlement.token = LeaseToken { id, worker: lease.worker, claim: stored.claim };
         }
         let far = now + Duration::from_secs(1_000_000);
+        let attempt = Attempt {
+            series: 0,
+            number: 1,
+            worker: settlement.token.worker.clone(),
+            started_at: now,
+            waited: Duration::ZERO,
+            ran: None,
+            error: String::new(),
+        };
+        let loses_place = match (self.fault, &settlement.outcome) {
+            (Some(F::RetriesLosePlace), Outcome::Retry { at, .. }) => Some(*at),
+            (Some(F::ReleasesLosePlace), Outcome::Release { at }) => *at,
+            _ => None,
+        };
+        if let Some(at) = loses_place {
+            // As if it were a new message.
+            settlement.outcome = Outcome::Failed { attempt, succeeded: Vec::new() };
+            store.state.settle(settlement, now)?;
+            store.state.replay(id, None, Some(at), now);
+            return Ok(());
+        }
         settlement.outcome = match (self.fault, settlement.outcome) {
             (Some(F::DoneComesAgain), Outcome::Done) => Outcome::Release { at: None },
-            (Some(F::RetriesLosePlace), Outcome::Retry { at, .. }) => Outcome::Release { at: Some(at) },
             (Some(F::RetriesAtOnce), Outcome::Retry { attempt, succeeded, .. }) => {
                 Outcome::Retry { at: now, attempt, succeeded }
             }
@@ -260,15 +286,6 @@ impl Flawed {
                 Outcome::Retry { at: now, attempt, succeeded }
             }
             (Some(F::CountsReleases), Outcome::Release { at }) => {
-                let attempt = dispatch_core::queue::Attempt {
-                    series: 0,
-                    number: 1,
-                    worker: settlement.token.worker.clone(),
-                    started_at: now,
-                    waited: Duration::ZERO,
-                    ran: None,
-                    error: String::new(),
-                };
                 Outcome::Retry { at: at.unwrap_or(now), attempt, succeeded: Vec::new() }
             }
             (_, outcome) => outcome,

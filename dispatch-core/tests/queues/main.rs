@@ -106,6 +106,7 @@ fn a_life_finds_what_is_wrong() {
         Fault::NeverExpires,
         Fault::IgnoresOrder,
         Fault::RetriesLosePlace,
+        Fault::ReleasesLosePlace,
         Fault::LeasesForGood,
         Fault::NeverExtends,
         Fault::NoFencing,

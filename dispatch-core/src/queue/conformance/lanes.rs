@@ -58,6 +58,26 @@ pub(super) async fn retried(talk: &Talk, found: &mut Findings) -> Checked {
     Ok(())
 }
 
+pub(super) async fn held_back(talk: &Talk, found: &mut Findings) -> Checked {
+    let first = talk.put("lane-held", keyed("held-back")).await?;
+    let second = talk.put("lane-held", keyed("held-back")).await?;
+    let leased = talk.claim_one("one", "lane-held").await?;
+    let later = talk.now() + Duration::from_secs(3_600);
+    talk.settle(&leased.token, crate::queue::Outcome::Release { at: Some(later) }).await?;
+    found.expect(ids(&talk.claim("one", "lane-held", 10).await?).is_empty(), || {
+        "it, or another one of its key, was claimed before its time".to_owned()
+    });
+    let states = (talk.find(first).await?.state, talk.find(second).await?.state);
+    found.expect(states == (MessageState::Ready, MessageState::Waiting), || {
+        format!("it and the next are {states:?}, not ready and waiting")
+    });
+    talk.queue.cancel(&[first]).await?;
+    found.expect(ids(&talk.claim("one", "lane-held", 10).await?) == [second], || {
+        "the next does not go on".to_owned()
+    });
+    Ok(())
+}
+
 pub(super) async fn earlier(talk: &Talk, found: &mut Findings) -> Checked {
     let tomorrow = talk.now() + Duration::from_secs(86_400);
     let late = talk.put("lane-earlier", keyed("earlier").at(tomorrow)).await?;

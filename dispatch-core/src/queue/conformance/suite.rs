@@ -154,6 +154,10 @@ impl Suite {
         check!("of one ordering key one message at a time is handled, in order", lanes::one_by_one);
         check!("messages of other keys do not wait", lanes::apart);
         check!("a retry keeps its place before the others of its key", lanes::retried);
+        check!(
+            "what is handed back until a time keeps its place before the others of its key",
+            lanes::held_back
+        );
         check!("what is due first of a key comes first", lanes::earlier);
         check!("a failed or cancelled message lets the next of its key go on", lanes::failed);
         check!(timed: "a message whose lease ran out is claimed again, and the attempt counts", leases::ran_out);

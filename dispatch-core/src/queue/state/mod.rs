@@ -3,7 +3,7 @@
 //! - A message is in one state, and in the index of that state: `shelf` for ready ones, `leases` for leased ones,
 //!   the lane of its ordering key for those that wait, `kept` for those that are done or expired.
 //! - Of a lane at most `per_key` messages are in front, that is ready or leased; one that has begun stays in front
-//!   until it is settled. No message waits while there is room in front, and none waits that is due before one in
+//!   until it is settled, and so does one that was handed back until a time. No message waits while there is room in front, and none waits that is due before one in
 //!   front that has not begun.
 //! - No two claims have one number, so a token never becomes valid again, even if a message of the same id is
 //!   stored once more.
@@ -263,6 +263,7 @@ impl QueueState {
         self.put(id, MessageState::Leased, |stored| {
             stored.attempts += 1;
             stored.claim = number;
+            stored.held_back = false;
             let until = after(now, claim.lease);
             stored.lease = Some(Lease { worker: claim.worker.clone(), since: now, until });
         });

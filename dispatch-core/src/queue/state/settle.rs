@@ -28,6 +28,7 @@ impl QueueState {
             }),
             Outcome::Release { at } => self.again(id, |stored| {
                 stored.attempts = stored.attempts.saturating_sub(1);
+                stored.held_back = at.is_some();
                 stored.due_at = at.unwrap_or(stored.due_at);
             }),
             Outcome::Failed { attempt, succeeded } => {
@@ -52,6 +53,7 @@ impl QueueState {
         if !self.limits.keep_done.is_zero() {
             stored.state = state;
             stored.settled_at = Some(now);
+            stored.held_back = false;
             stored.lease = None;
             self.kept.insert((now, id));
             self.index(&stored);
@@ -71,15 +73,16 @@ impl QueueState {
     pub(super) fn insert(&mut self, mut stored: StoredMessage) {
         let id = stored.id;
         let due = (stored.due_at, id);
-        let has_begun = stored.has_begun();
+        let is_in_front = stored.is_in_front();
         let key = stored.message().and_then(|message| message.ordering_key.clone());
-        stored.state = if key.is_some() && !has_begun { MessageState::Waiting } else { MessageState::Ready };
+        stored.state =
+            if key.is_some() && !is_in_front { MessageState::Waiting } else { MessageState::Ready };
         self.woken |= stored.state == MessageState::Ready;
         self.index(&stored);
         self.messages.insert(id, stored);
         if let Some(key) = key {
             self.lanes.join(&key, due);
-            if has_begun {
+            if is_in_front {
                 // It has kept its place.
                 self.lanes.begin(&key, due);
             }
