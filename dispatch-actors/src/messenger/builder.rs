@@ -59,7 +59,7 @@ impl MessengerBuilder {
             .into_iter()
             .map(|name| format!("transport '{name}' was given two queues: leave one out"))
             .collect();
-        problems.extend(Messenger::missing(&config, &queues));
+        problems.extend(Messenger::unfit(&config, &queues));
         let unknown = queues.keys().filter(|name| !config.transports.contains_key(*name));
         problems.extend(unknown.map(|name| {
             format!(

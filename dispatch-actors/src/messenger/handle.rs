@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use dispatch_core::messenger::{
     DispatchOptions, Message, MessageType, MessengerConfig, MessengerError, MessengerErrorCode, Name,
-    QueuedMessage, Routing, WorkerConfig,
+    QueuedMessage, Rates, Routing, TransportConfig, WorkerConfig,
 };
 use dispatch_core::policy::RetryPolicy;
 use dispatch_core::queue::{Enqueued, MessageQueue, QueueError, Remember, Submission};
@@ -13,7 +14,7 @@ use dispatch_core::time::Clock;
 use futures_util::future::join_all;
 use uuid::Uuid;
 
-use super::{BatchResult, Dispatched, MessengerBuilder, Sent, Worker};
+use super::{BatchResult, Dispatched, MessengerBuilder, Sent, Worker, WorkerOptions};
 use crate::Engine;
 
 /// Messages of one call to a queue, at most.
@@ -30,6 +31,8 @@ pub struct Messenger {
 pub(super) struct Shared {
     /// Replaced whole; held for as long as it takes to copy a pointer.
     active: RwLock<Arc<Active>>,
+    /// How often it was replaced.
+    revision: AtomicU64,
     pub(super) queues: BTreeMap<String, Arc<dyn MessageQueue>>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -53,7 +56,7 @@ impl Messenger {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let active = RwLock::new(Arc::new(Active { config, routing }));
-        Self { shared: Arc::new(Shared { active, queues, clock }) }
+        Self { shared: Arc::new(Shared { active, revision: AtomicU64::new(0), queues, clock }) }
     }
 
     /// Sends a message where its type goes.
@@ -185,7 +188,20 @@ impl Messenger {
     /// # Errors
     /// Every problem of the configuration, and transports that are not there.
     pub fn work(&self, engine: &Engine, config: WorkerConfig) -> Result<Worker, MessengerError> {
-        Worker::start(self.clone(), engine.clone(), self.complete(config))
+        self.work_with(engine, config, WorkerOptions::default())
+    }
+
+    /// Starts a worker with what is code, not configuration.
+    ///
+    /// # Errors
+    /// As for [`work`](Self::work).
+    pub fn work_with(
+        &self,
+        engine: &Engine,
+        config: WorkerConfig,
+        options: WorkerOptions,
+    ) -> Result<Worker, MessengerError> {
+        Worker::start(self.clone(), engine.clone(), self.complete(config), options)
     }
 
     /// Starts a worker of the configuration on this thread, by its name there.
@@ -219,18 +235,22 @@ impl Messenger {
         self.active().config.clone()
     }
 
-    /// Replaces the configuration, at once and as a whole. Queues stay those that the messenger was built with.
+    /// Replaces the configuration, at once and as a whole. Queues stay those that the messenger was built with. Workers keep
+    /// to changed rates within their `poll`; a changed rate begins anew.
     ///
     /// # Errors
     /// Every problem at once, and then nothing has changed.
     pub fn replace(&self, config: MessengerConfig) -> Result<(), MessengerError> {
-        let missing = Self::missing(&config, &self.shared.queues);
-        if !missing.is_empty() {
-            return Err(MessengerError::new(MessengerErrorCode::Configuration, missing.join("; ")));
+        let mut problems = Self::unfit(&config, &self.shared.queues);
+        problems.extend(config.problems());
+        if !problems.is_empty() {
+            problems.sort();
+            return Err(MessengerError::new(MessengerErrorCode::Configuration, problems.join("; ")));
         }
         let routing = config.check()?;
         let active = Arc::new(Active { config, routing });
         *self.shared.active.write().unwrap_or_else(PoisonError::into_inner) = active;
+        self.shared.revision.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
@@ -310,15 +330,36 @@ impl Messenger {
         }
     }
 
-    /// Which transports of a configuration have no queue.
-    pub(super) fn missing(
+    /// Which transports of a configuration have no queue, or one that no worker takes anything from, and rates.
+    pub(super) fn unfit(
         config: &MessengerConfig,
         queues: &BTreeMap<String, Arc<dyn MessageQueue>>,
     ) -> Vec<String> {
-        let missing = config.transports.keys().filter(|name| !queues.contains_key(*name));
-        missing
-            .map(|name| format!("transport '{name}' has no queue: give it one, or remove it from transports"))
-            .collect()
+        let unfit = |(name, transport): (&String, &TransportConfig)| match queues.get(name) {
+            None => {
+                Some(format!("transport '{name}' has no queue: give it one, or remove it from transports"))
+            }
+            Some(queue) => {
+                let is_limited = transport.rate_limit.is_some() || transport.key_rate_limit.is_some();
+                (is_limited && !queue.keeps()).then(|| {
+                    format!(
+                        "transport '{name}' handles messages at once, so no rate holds them back: remove rate_limit \
+                         and key_rate_limit, or use another type"
+                    )
+                })
+            }
+        };
+        config.transports.iter().filter_map(unfit).collect()
+    }
+
+    /// How often the configuration was replaced.
+    pub(super) fn revision(&self) -> u64 {
+        self.shared.revision.load(Ordering::Acquire)
+    }
+
+    /// How fast each worker begins with messages of a transport.
+    pub(super) fn rates_of(&self, transport: &str) -> Rates {
+        self.active().routing.rates_of(transport)
     }
 
     fn active(&self) -> Arc<Active> {

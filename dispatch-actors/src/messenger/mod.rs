@@ -54,4 +54,4 @@ pub use inline::InlineQueue;
 pub use people::{Replay, TransportStats};
 pub use scheduler::Scheduler;
 pub use sent::{BatchResult, Dispatched, Sent};
-pub use worker::{Worker, WorkerInfo, WorkerReport, WorkerStopped};
+pub use worker::{Worker, WorkerInfo, WorkerOptions, WorkerReport, WorkerStopped};

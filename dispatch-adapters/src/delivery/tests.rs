@@ -301,7 +301,7 @@ fn every_problem_is_named_at_once_and_nothing_starts() {
       INVALID_PARAMETER: batch: max_size is 0: use 1 to 100000
       INVALID_PARAMETER: circuit breaker: failure_threshold is 0: use 1 to 4095
       INVALID_PARAMETER: max_in_flight is 0: use 1 to 1000000
-      INVALID_PARAMETER: rate limit: events is 0: use at least 1, or turn the destination off
+      INVALID_PARAMETER: rate limit: events is 0: use at least 1, or turn off what it limits
       INVALID_PARAMETER: retry: multiplier is 0: use a number of at least 1
       INVALID_PARAMETER: the queue takes 0 and works on 0: use at least 1 for each
       INVALID_PARAMETER: timeout is 0ns: use 1 ms to 1 h

@@ -10,6 +10,24 @@
 //! | `postgres` | `PostgresQueue` (feature `postgres`): for several processes on several machines | `url` (or `env:NAME`), `tls`, `schema`, `per_key`, `keep_done_ms`, `max_message_bytes`, `connections`, `timeout_ms`, `migrate` (whether the tables are made at the start; no) |
 //! | `sync` | [`InlineQueue`]: handled before the dispatch returns; schedules and keys are ignored | none |
 //!
+//! `per_key` is how many messages of one ordering key are handled at a time, by all workers together; 1 unless given. Keep
+//! it below the `concurrency` of workers: then there is always room for other keys, however many messages wait of one.
+//! `rate_limit` and `key_rate_limit` are options of every type but `sync`: how many messages each worker begins with, in
+//! all and of each ordering key, as a [`RateLimit`](dispatch_core::policy::RateLimit). With several workers, give each of
+//! them its part.
+//!
+//! ```
+//! # let config = dispatch_adapters::messenger::MessengerConfig::from_toml(r#"
+//! [transports.default]
+//! type = "memory"
+//! per_key = 2
+//! rate_limit = { events = 50, burst = 10 }              # a second
+//! key_rate_limit = { events = 100, per_ms = 60_000 }
+//! # "#)?;
+//! # config.check()?;
+//! # Ok::<(), dispatch_adapters::messenger::MessengerError>(())
+//! ```
+//!
 //! A type of your own is one more [`queue_type`](Opener::queue_type).
 //!
 //! ```
@@ -51,8 +69,8 @@ use std::path::PathBuf;
 pub use dispatch_actors::messenger::*;
 pub use dispatch_core::messenger::{
     DispatchOptions, Duplicates, Idempotency, IdempotencyKey, Judgement, Message, MessageType,
-    MessengerConfig, MessengerError, MessengerErrorCode, Missed, Name, Priority, QueuedMessage, Schedule,
-    StopReason, TransportConfig, WorkerConfig,
+    MessengerConfig, MessengerError, MessengerErrorCode, Missed, Name, Priority, QueuedMessage, Rates,
+    Schedule, StopReason, TransportConfig, WorkerConfig,
 };
 pub use dispatch_core::queue::{
     Attempt, Depth, ErrorGroup, Filter, MemoryQueue, MessageQueue, MessageState, Page, QueueError,

@@ -10,7 +10,7 @@ use super::{
     Duplicates, MessageType, MessengerError, MessengerErrorCode, Name, Priority, Routing, WorkerConfig, staff,
 };
 use crate::config::millis;
-use crate::policy::RetryPolicy;
+use crate::policy::{RateLimit, RetryPolicy};
 
 /// Transports, and which messages go where, as data: from code, TOML or JSON.
 ///
@@ -83,6 +83,14 @@ pub struct TransportConfig {
     /// Where keys come from, unless it is as everywhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idempotency: Option<Idempotency>,
+    /// Most messages that each worker begins with; as many as it can if absent. Beyond some hundred a second give it a
+    /// burst of what comes in 10 ms, since a worker does not wake up more often.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
+    /// Most messages of each ordering key that each worker begins with. One that is over it is handed back until its time,
+    /// without an attempt, and stays in front of its key; others go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_rate_limit: Option<RateLimit>,
     /// Options of its type.
     #[serde(flatten)]
     pub options: Map<String, Value>,
@@ -171,6 +179,13 @@ impl MessengerConfig {
                     .map(|text| whose(format!("queue: {text}"))),
             );
             problems.extend(transport.priority.and_then(Priority::problem).map(whose));
+            let limits = [("rate_limit", transport.rate_limit), ("key_rate_limit", transport.key_rate_limit)];
+            for (member, limit) in limits {
+                let found = limit.iter().flat_map(RateLimit::problems).collect::<Vec<_>>();
+                problems.extend(found.iter().map(|problem| {
+                    whose(format!("{member}: {}", problem.message().trim_start_matches("rate limit: ")))
+                }));
+            }
         }
         for (message_type, route) in &self.routing {
             let whose = |text| format!("route of '{}': {text}", shown(message_type));

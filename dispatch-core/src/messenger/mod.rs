@@ -35,6 +35,6 @@ pub use message::Message;
 pub use name::{MessageType, Name, Priority};
 pub use options::{DispatchOptions, Duplicates};
 pub use queued::QueuedMessage;
-pub use routing::{Placement, Routing};
+pub use routing::{Placement, Rates, Routing};
 pub use schedule::{Missed, Schedule};
 pub use worker::{Step as WorkerStep, StopReason, WorkerConfig, WorkerState};

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use super::{
     DispatchOptions, Duplicates, Idempotency, IdempotencyKey, Message, MessageType, MessengerConfig,
     MessengerError, MessengerErrorCode, Name, Priority, QueuedMessage,
 };
-use crate::policy::RetryPolicy;
+use crate::policy::{RateLimit, RetryPolicy};
 
 /// A configuration that was checked: where a message goes.
 #[derive(Debug, Clone)]
@@ -28,6 +28,27 @@ struct Settings {
     queue: Name,
     priority: Priority,
     idempotency: Idempotency,
+    rates: Rates,
+}
+
+/// How fast each worker begins with messages of a transport; as fast as it can where nothing is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// All of them together.
+    pub all: Option<RateLimit>,
+    /// Those of each ordering key.
+    pub per_key: Option<RateLimit>,
+}
+
+impl fmt::Display for Rates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.all, self.per_key) {
+            (None, None) => f.write_str("-"),
+            (Some(all), None) => write!(f, "{all}"),
+            (None, Some(per_key)) => write!(f, "a key {per_key}"),
+            (Some(all), Some(per_key)) => write!(f, "{all}; a key {per_key}"),
+        }
+    }
 }
 
 /// One place that a message goes to.
@@ -54,6 +75,7 @@ impl Routing {
                 queue: transport.queue.as_ref().map_or(Ok(queue.clone()), Name::new)?,
                 priority: transport.priority.map_or(Ok(priority), Priority::try_from)?,
                 idempotency: transport.idempotency.unwrap_or(config.idempotency),
+                rates: Rates { all: transport.rate_limit, per_key: transport.key_rate_limit },
             };
             Ok((Name::new(name)?, settings))
         });
@@ -91,6 +113,12 @@ impl Routing {
     pub fn retry_of(&self, message_type: &MessageType) -> RetryPolicy {
         let policy = self.retry.get(message_type).or_else(|| self.retry.get(Self::DEFAULT));
         policy.cloned().unwrap_or_default()
+    }
+
+    /// How fast each worker begins with messages of a transport.
+    #[must_use]
+    pub fn rates_of(&self, transport: &str) -> Rates {
+        self.transports.get(transport).map_or(Rates::default(), |settings| settings.rates)
     }
 
     /// How long a key is remembered.
@@ -184,7 +212,7 @@ impl Routing {
     /// Where every type goes, as a table for people.
     #[must_use]
     pub fn describe(&self) -> String {
-        let header = ["type", "transport", "queue", "priority", "retries"].map(str::to_owned);
+        let header = ["type", "transport", "queue", "priority", "retries", "rate"].map(str::to_owned);
         let mut rows = vec![header];
         let routes =
             self.routes.iter().map(|(message_type, route)| (message_type.as_str(), route.as_slice()));
@@ -200,6 +228,7 @@ impl Routing {
                     settings.queue.to_string(),
                     settings.priority.to_string(),
                     retries.to_string(),
+                    settings.rates.to_string(),
                 ]
             }));
         }

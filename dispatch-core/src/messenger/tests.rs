@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::*;
+use crate::policy::RateLimit;
 
 const NOW: Duration = Duration::from_millis(1_768_472_430_500);
 
@@ -189,6 +190,30 @@ fn what_is_configured_can_be_read_by_people() {
     insta::assert_snapshot!("explain", [explained("OrderPlaced"), explained("Ping")].join("\n"));
     assert_eq!(routing.retry_of(&MessageType::new("SendMail").unwrap()).max_retries, 8);
     assert_eq!(routing.retry_of(&MessageType::new("Ping").unwrap()).max_retries, 3);
+}
+
+#[test]
+fn rates_are_read_and_shown_and_every_bad_one_is_named() {
+    let mut config = config();
+    let over = json!({"transports": {
+        "main": {"type": "memory", "rate_limit": {"events": 50, "burst": 10}},
+        "mail": {"type": "memory", "key_rate_limit": {"events": 1, "per_ms": 60_000}, "per_key": 2},
+    }});
+    config = config.set(&over).unwrap();
+    assert_eq!(config.transports["mail"].options.len(), 1, "the rest is for its type");
+    let routing = config.check().unwrap();
+    insta::assert_snapshot!("rates", routing.describe());
+    let limit = RateLimit::per_second(50).with_burst(10);
+    assert_eq!(routing.rates_of("main"), Rates { all: Some(limit), per_key: None });
+    assert_eq!(routing.rates_of("nope"), Rates::default());
+    let again = MessengerConfig::from_json(&serde_json::to_string(&config).unwrap()).unwrap();
+    assert_eq!(again, config);
+
+    let bad = RateLimit { events: 0, per: Duration::ZERO, burst: 0 };
+    for transport in config.transports.values_mut() {
+        (transport.rate_limit, transport.key_rate_limit) = (Some(bad), Some(bad));
+    }
+    insta::assert_snapshot!("bad_rates", config.check().unwrap_err().problems().join("\n"));
 }
 
 #[test]

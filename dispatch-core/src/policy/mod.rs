@@ -13,7 +13,7 @@ pub use batch::{Batch, BatchPolicy};
 pub use breaker::{BreakerConfig, BreakerPhase, BreakerState, Passage, Verdict};
 pub use deadlines::Deadlines;
 pub use dedup::DedupWindow;
-pub use rate::{RateCell, RateLimit};
+pub use rate::{KeyRates, RateCell, RateLimit};
 pub use refusal::{Failure, History, Refusal, RefusedBy};
 pub use restart::{RestartDecision, RestartPolicy, RestartState};
 pub use retry::{Backoff, BudgetConfig, Jitter, RetryBudget, RetryPolicy};

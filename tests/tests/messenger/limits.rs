@@ -1,18 +1,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dispatch_actors::messenger::Messenger;
+use dispatch_actors::messenger::{Messenger, WorkerOptions};
 use dispatch_core::DispatcherError;
-use dispatch_core::messenger::StopReason;
+use dispatch_core::messenger::{StopReason, WorkerConfig};
 use dispatch_tests::support::paused;
 
 use crate::support::{Seen, clock, config, depth, engine, message, messenger, pass, queue, send, work};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// G2: neither the concurrency nor the number of messages is overshot.
+/// Neither the concurrency nor the number of messages is overshot.
 #[test]
-fn a_limit_of_messages_is_kept_and_so_is_the_concurrency() {
+fn g2_a_limit_of_messages_is_kept_and_so_is_the_concurrency() {
     paused(async {
         let (messenger, seen) = (messenger(), Seen::new());
         for number in 0..25 {
@@ -30,9 +30,9 @@ fn a_limit_of_messages_is_kept_and_so_is_the_concurrency() {
     });
 }
 
-/// G4: failures are not overshot, however many are handled at a time.
+/// Failures are not overshot, however many are handled at a time.
 #[test]
-fn a_limit_of_failures_is_kept() {
+fn g4_a_limit_of_failures_is_kept() {
     paused(async {
         let (messenger, seen) = (messenger(), Seen::new());
         for number in 0..25 {
@@ -50,9 +50,9 @@ fn a_limit_of_failures_is_kept() {
     });
 }
 
-/// G3: it stops when its time is over, also with nothing to do.
+/// It stops when its time is over, also with nothing to do.
 #[test]
-fn a_limit_of_time_is_kept() {
+fn g3_a_limit_of_time_is_kept() {
     paused(async {
         let (messenger, begun) = (messenger(), tokio::time::Instant::now());
         let engine = engine([]);
@@ -60,6 +60,51 @@ fn a_limit_of_time_is_kept() {
         let report = worker.ended().await.unwrap();
         assert_eq!(report.reason, Some(StopReason::Time));
         assert_eq!(begun.elapsed().as_millis(), 100);
+    });
+}
+
+#[test]
+fn a_limit_of_memory_is_kept_and_what_is_in_hand_is_ended() {
+    paused(async {
+        let (messenger, seen) = (messenger(), Seen::new());
+        for number in 0..25 {
+            send(&messenger, number).await;
+        }
+        // Each message that has begun costs a hundred bytes.
+        let kept = seen.clone();
+        let options =
+            WorkerOptions::default().with_memory(move || Ok(1_000 + 100 * kept.numbers().len() as u64));
+        let engine = engine([("mail", seen.handler("mail", SECOND, |_| Ok::<_, DispatcherError>(())))]);
+        let config = WorkerConfig { concurrency: 2, max_memory: Some(1_500), ..WorkerConfig::default() };
+        let worker = messenger.work_with(&engine, config, options).unwrap();
+        let report = worker.ended().await.unwrap();
+        assert_eq!((report.reason, report.done), (Some(StopReason::Memory), 6));
+        assert!(report.is_clean());
+        assert_eq!(depth(&messenger).await.ready, 19);
+    });
+}
+
+#[test]
+fn memory_that_cannot_be_measured_is_said_at_the_start_and_later_stops_nothing() {
+    paused(async {
+        let (messenger, seen) = (messenger(), Seen::new());
+        let engine = engine([("mail", seen.fine("mail"))]);
+        let config = WorkerConfig { max_memory: Some(1), ..WorkerConfig::default() };
+        let never = WorkerOptions::default().with_memory(|| Err(std::io::ErrorKind::Unsupported.into()));
+        let error = messenger.work_with(&engine, config.clone(), never.clone()).unwrap_err().to_string();
+        assert!(error.contains("cannot be said (unsupported)") && error.contains("with_memory"), "{error}");
+        assert!(messenger.work_with(&engine, WorkerConfig::default(), never).is_ok(), "nobody asks it");
+
+        let first = std::sync::atomic::AtomicBool::new(true);
+        let once = WorkerOptions::default().with_memory(move || {
+            let is_first = first.swap(false, std::sync::atomic::Ordering::Relaxed);
+            if is_first { Ok(0) } else { Err(std::io::ErrorKind::Unsupported.into()) }
+        });
+        let worker = messenger.work_with(&engine, config, once).unwrap();
+        send(&messenger, 1).await;
+        pass(10_000).await;
+        assert_eq!(seen.numbers(), [1]);
+        assert!(worker.info().await.is_ok(), "it goes on");
     });
 }
 

@@ -66,9 +66,9 @@ fn an_error_may_say_whether_trying_again_helps() {
     });
 }
 
-/// G6: all handlers run, and those that have succeeded do not run again.
+/// All handlers run, and those that have succeeded do not run again.
 #[test]
-fn handlers_that_have_succeeded_are_skipped_on_a_retry() {
+fn g6_handlers_that_have_succeeded_are_skipped_on_a_retry() {
     paused(async {
         let (messenger, seen) = (messenger(), Seen::new());
         let tries = Arc::new(AtomicU64::new(0));
@@ -90,9 +90,9 @@ fn handlers_that_have_succeeded_are_skipped_on_a_retry() {
     });
 }
 
-/// G5: nobody handles it, and nobody will.
+/// Nobody handles it, and nobody will.
 #[test]
-fn a_type_that_nobody_handles_has_failed_at_once() {
+fn g5_a_type_that_nobody_handles_has_failed_at_once() {
     paused(async {
         let messenger = messenger();
         let engine = engine([]);

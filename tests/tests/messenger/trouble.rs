@@ -148,9 +148,9 @@ fn a_transport_that_is_down_is_asked_again_now_and_then() {
     });
 }
 
-/// G7: what was done is never failed because it could not be written.
+/// What was done is never failed because it could not be written.
 #[test]
-fn a_done_message_whose_word_is_not_taken_is_told_again() {
+fn g7_a_done_message_whose_word_is_not_taken_is_told_again() {
     paused(async {
         let flaky = Flaky::new();
         let (messenger, seen) = (messenger_on(Arc::clone(&flaky) as _), Seen::new());

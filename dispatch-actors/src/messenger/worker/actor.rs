@@ -2,19 +2,20 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use actix::prelude::*;
-use dispatch_core::DispatcherId;
-use dispatch_core::messenger::{Judgement, Name, QueuedMessage, WorkerConfig, WorkerState, WorkerStep};
+use dispatch_core::messenger::{Judgement, Name, WorkerConfig, WorkerState, WorkerStep};
 use dispatch_core::queue::{
     Attempt, Claim, LeaseToken, Leased, MessageQueue, Outcome, QueueError, Settlement, WorkerId,
 };
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::WorkerReport;
 use super::hand::{Hand, Held};
-use super::protocol::{ClaimAnswered, ExtendAnswered, Handled, NotDispatched, SettleAnswered, Woken};
+use super::memory::Probe;
+use super::protocol::{ClaimAnswered, ExtendAnswered, SettleAnswered, Woken};
 use super::settling::Settling;
 use crate::Engine;
 use crate::messenger::Messenger;
@@ -24,11 +25,12 @@ const LONGEST_RETRY: Duration = Duration::from_secs(366 * 24 * 3_600);
 /// How often transports forget what is over.
 const SWEEP: Duration = Duration::from_secs(60);
 /// How long after the deadline of a drain answers of transports are waited for.
-const GRACE: Duration = Duration::from_secs(5);
+pub(in crate::messenger) const GRACE: Duration = Duration::from_secs(5);
 
 /// What an attempt is said to have failed with that was not ended at the deadline.
 const ABANDONED: &str = "the worker was stopped before the handlers had ended";
 
+mod begin;
 mod mailbox;
 
 /// Takes messages, has them handled, and tells what became of them.
@@ -43,6 +45,9 @@ pub(super) struct WorkerActor {
     random: SmallRng,
     started: Instant,
     alarm: Option<SpawnHandle>,
+    /// The configuration of the messenger that is kept to; `None` before the first look at it.
+    revision: Option<u64>,
+    probe: Probe,
     report: WorkerReport,
     ended: watch::Sender<Option<WorkerReport>>,
 }
@@ -57,7 +62,7 @@ struct Source {
     /// When they were looked up.
     looked_up: Duration,
     /// Somebody waits to be woken by it.
-    listening: bool,
+    listening: Option<AbortHandle>,
     settling: Settling,
 }
 
@@ -68,6 +73,7 @@ impl WorkerActor {
         engine: Engine,
         config: WorkerConfig,
         queues: Vec<Arc<dyn MessageQueue>>,
+        probe: Probe,
         ended: watch::Sender<Option<WorkerReport>>,
     ) -> Self {
         let source = |queue| Source {
@@ -75,7 +81,7 @@ impl WorkerActor {
             names: Vec::new(),
             stale: true,
             looked_up: Duration::ZERO,
-            listening: false,
+            listening: None,
             settling: Settling::default(),
         };
         Self {
@@ -89,6 +95,8 @@ impl WorkerActor {
             random: SmallRng::from_os_rng(),
             started: Instant::now(),
             alarm: None,
+            revision: None,
+            probe,
             report: WorkerReport::default(),
             ended,
         }
@@ -104,6 +112,7 @@ impl WorkerActor {
 
     /// Does whatever there is to do by now.
     fn drive(&mut self, ctx: &mut Context<Self>) {
+        self.look_at_rates();
         self.begin_some(ctx);
         if let Some(alarm) = self.alarm.take() {
             ctx.cancel_future(alarm);
@@ -111,6 +120,7 @@ impl WorkerActor {
         loop {
             match self.state.step(self.now()) {
                 WorkerStep::Claim { source, max } => self.claim(source, max, ctx),
+                WorkerStep::Measure => self.measure(),
                 WorkerStep::Wait { until } => {
                     let wait = until.map(|until| until.saturating_sub(self.now()));
                     self.alarm = wait.map(|wait| ctx.run_later(wait, Self::drive));
@@ -126,6 +136,15 @@ impl WorkerActor {
                 }
             }
         }
+    }
+
+    /// How much memory the process has.
+    fn measure(&mut self) {
+        let found = self.probe.measure();
+        if let Err(error) = &found {
+            tracing::warn!(worker = %self.id, %error, "how much memory the process has cannot be said; the worker goes on");
+        }
+        self.state.measured(found.ok(), self.now());
     }
 
     fn claim(&mut self, place: usize, max: usize, ctx: &mut Context<Self>) {
@@ -156,43 +175,10 @@ impl WorkerActor {
         });
     }
 
-    /// Begins with messages, as many as may be handled at a time.
-    fn begin_some(&mut self, ctx: &mut Context<Self>) {
-        while self.hand.running() < self.state.concurrency() {
-            let Some((token, leased)) = self.hand.begin() else { return };
-            let policy = self.messenger.retry_of(&leased.message.message_type);
-            if let Some(judgement) = Judgement::before(leased, &policy) {
-                self.judge(&token, judgement, Duration::ZERO, ctx);
-                continue;
-            }
-            let (message, handled) = (Arc::clone(&leased.message), leased.succeeded.clone());
-            let (attempt, claim) = (leased.attempt.to_string(), leased.token.claim.to_string());
-            let (engine, address) = (self.engine.clone(), ctx.address());
-            actix::spawn(async move {
-                let begun = Instant::now();
-                let handled: Vec<_> = handled.into_iter().map(DispatcherId::new).collect();
-                let envelope = message
-                    .to_envelope()
-                    .with_header(QueuedMessage::ATTEMPT_HEADER, attempt)
-                    .with_header(QueuedMessage::CLAIM_HEADER, claim);
-                let result = match message.topic() {
-                    Err(error) => Err(NotDispatched::NoTopic(error.to_string())),
-                    Ok(topic) if handled.is_empty() => {
-                        engine.dispatch(topic, envelope).await.map_err(NotDispatched::Refused)
-                    }
-                    Ok(topic) => {
-                        let rest = engine.dispatch_rest(topic, envelope, handled);
-                        rest.await.map_err(NotDispatched::Refused)
-                    }
-                };
-                address.do_send(Handled { token, result, ran: begun.elapsed() });
-            });
-        }
-    }
-
     /// A message is out of hand, and this is what becomes of it.
     fn judge(&mut self, token: &LeaseToken, judgement: Judgement, ran: Duration, ctx: &mut Context<Self>) {
-        let Some(Held { source, leased, .. }) = self.hand.put_down(token) else { return };
+        let Some(held) = self.put_down(token) else { return };
+        let Held { source, leased, .. } = held;
         self.state.finished(!matches!(judgement, Judgement::Done));
         let attempt = |error| self.attempt(&leased, error, ran);
         let outcome = match judgement {
@@ -254,11 +240,30 @@ impl WorkerActor {
         });
     }
 
+    /// A message is out of hand.
+    fn put_down(&mut self, token: &LeaseToken) -> Option<Held> {
+        let held = self.hand.put_down(token)?;
+        if !held.begun {
+            self.state.not_begun(held.source);
+        }
+        Some(held)
+    }
+
     /// Hands a message back that nobody has begun with.
     fn hand_back(&mut self, held: &Held, ctx: &mut Context<Self>) {
         self.report.handed_back += 1;
         self.state.handed_back();
-        self.settle(held.source, &held.leased, Outcome::Release { at: None }, ctx);
+        // Of an ordering key it stays the first, also if it was handed back until a time before and others are due earlier.
+        let at = held.leased.message.ordering_key.as_ref().map(|_| held.leased.due_at);
+        self.settle(held.source, &held.leased, Outcome::Release { at }, ctx);
+    }
+
+    /// Hands back all that nobody has begun with.
+    fn hand_back_waiting(&mut self, ctx: &mut Context<Self>) {
+        for held in self.hand.put_down_waiting() {
+            self.state.not_begun(held.source);
+            self.hand_back(&held, ctx);
+        }
     }
 
     /// Lets leases run on.
@@ -272,10 +277,15 @@ impl WorkerActor {
             actix::spawn(async move {
                 match queue.extend(&tokens, lease).await {
                     Ok(answers) => {
-                        let both = tokens.into_iter().zip(answers);
-                        let lost =
-                            both.filter(|(_, answer)| matches!(answer, Err(QueueError::LeaseLost { .. })));
-                        address.do_send(ExtendAnswered { lost: lost.map(|(token, _)| token).collect() });
+                        let (mut extended, mut lost) = (Vec::new(), Vec::new());
+                        for (token, answer) in tokens.into_iter().zip(answers) {
+                            match answer {
+                                Ok(until) => extended.push((token, until)),
+                                Err(QueueError::LeaseLost { .. }) => lost.push(token),
+                                Err(_) => {}
+                            }
+                        }
+                        address.do_send(ExtendAnswered { extended, lost });
                     }
                     Err(error) => {
                         tracing::warn!(transport = queue.name(), %error, "leases could not be extended; it will be tried again");
@@ -306,10 +316,11 @@ impl WorkerActor {
 
     /// Waits until a transport has something, unless somebody does already.
     fn listen(&mut self, place: usize, seen: dispatch_core::queue::Wakeup, ctx: &mut Context<Self>) {
-        let Some(source) = self.sources.get_mut(place).filter(|source| !source.listening) else { return };
-        source.listening = true;
+        let Some(source) = self.sources.get_mut(place).filter(|source| source.listening.is_none()) else {
+            return;
+        };
         let (queue, address) = (Arc::clone(&source.queue), ctx.address().downgrade());
-        actix::spawn(async move {
+        let listening = actix::spawn(async move {
             // A queue that was closed wakes nobody any more; claims will say so.
             if queue.wait(seen).await.is_ok()
                 && let Some(address) = address.upgrade()
@@ -317,6 +328,7 @@ impl WorkerActor {
                 address.do_send(Woken { source: place });
             }
         });
+        source.listening = Some(listening.abort_handle());
     }
 }
 
@@ -331,6 +343,8 @@ impl Actor for WorkerActor {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
+        // Whoever listens has the queue, which would be open until it wakes somebody.
+        self.sources.iter().filter_map(|source| source.listening.as_ref()).for_each(AbortHandle::abort);
         // Nothing is left, unless the whole system was stopped.
         self.give_up();
         self.ended.send_replace(Some(self.report.clone()));

@@ -1,6 +1,7 @@
 //! What a worker has in hand.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::SystemTime;
 
 use dispatch_core::queue::{LeaseToken, Leased};
 
@@ -27,17 +28,30 @@ impl Hand {
         self.held.insert(token, Held { source, leased, begun: false });
     }
 
-    /// The next message that nobody has begun with.
-    pub(super) fn begin(&mut self) -> Option<(LeaseToken, &Leased)> {
+    /// The next message that nobody has begun with. It does not wait any more, and is to be begun with or put down.
+    pub(super) fn next(&mut self) -> Option<(LeaseToken, &Held)> {
         loop {
             let token = self.waiting.pop_front()?;
             // One whose lease was lost is not here any more.
             if self.held.contains_key(&token) {
-                self.running += 1;
-                let held = self.held.get_mut(&token)?;
-                held.begun = true;
-                return Some((token, &held.leased));
+                let held = self.held.get(&token)?;
+                return Some((token, held));
             }
+        }
+    }
+
+    /// Somebody begins with a message.
+    pub(super) fn begin(&mut self, token: &LeaseToken) {
+        if let Some(held) = self.held.get_mut(token).filter(|held| !held.begun) {
+            held.begun = true;
+            self.running += 1;
+        }
+    }
+
+    /// Its lease runs on.
+    pub(super) fn extended(&mut self, token: &LeaseToken, until: SystemTime) {
+        if let Some(held) = self.held.get_mut(token) {
+            held.leased.leased_until = until;
         }
     }
 

@@ -6,6 +6,7 @@ use dispatch_core::queue::WorkerId;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::WorkerOptions;
 use super::actor::WorkerActor;
 use super::protocol::{AskInfo, Drain, Scale, SetPaused};
 use crate::Engine;
@@ -60,13 +61,15 @@ pub struct WorkerReport {
     pub expired: u64,
     /// Messages that could not be read.
     pub unreadable: u64,
-    /// Messages that were handed back before anybody had begun with them.
+    /// Messages that were handed back before anybody had begun with them, since the worker was to end.
     pub handed_back: u64,
+    /// How often a message was handed back until its rate lets it begin.
+    pub held_back: u64,
     /// Leases that were lost while a message was in hand: somebody else handles it, too.
     pub lost: u64,
     /// What could not be written of messages that were handled: they are handled once more.
     pub unwritten: u64,
-    /// Messages that were still being handled at the deadline; they were handed back.
+    /// Messages that were still being handled at the deadline; they are tried again once their lease is over.
     pub abandoned: Vec<Uuid>,
 }
 
@@ -83,13 +86,15 @@ impl Worker {
         messenger: Messenger,
         engine: Engine,
         config: WorkerConfig,
+        options: WorkerOptions,
     ) -> Result<Self, MessengerError> {
         config.check()?;
+        let probe = options.probe(&config)?;
         let names = config.transports.iter();
         let queues = names.map(|name| messenger.queue(name)).collect::<Result<Vec<_>, _>>()?;
         let id = WorkerId::new(format!("{}-{}", std::process::id(), Uuid::new_v4().simple()));
         let (report, ended) = watch::channel(None);
-        let address = WorkerActor::new(id.clone(), messenger, engine, config, queues, report).start();
+        let address = WorkerActor::new(id.clone(), messenger, engine, config, queues, probe, report).start();
         Ok(Self { id, address, ended })
     }
 
@@ -123,10 +128,14 @@ impl Worker {
     }
 
     /// Ends it: it claims nothing any more, hands back what nobody has begun with, waits for what is being handled, at
-    /// most until the deadline, and hands back the rest.
+    /// most until the deadline, and leaves the rest to others.
     ///
-    /// Transports are given a few seconds more to answer. What was handed back at the deadline is given to other workers,
-    /// though its handler may go on here: the process should end then. One that has ended already answers with its report.
+    /// What is still being handled at the deadline is abandoned: the attempt counts, is recorded in the history of the
+    /// message, and what its handler says is not listened to any more. It is tried again when the lease is over that it had
+    /// at the deadline, and not before, so until then its handler is alone with it, though it is not waited for. A handler
+    /// that may take longer than that has to end with its process, or to bear that another one begins meanwhile.
+    ///
+    /// Transports are given a few seconds more to answer. One that has ended already answers with its report.
     ///
     /// # Errors
     /// If it has died, and there is no report.

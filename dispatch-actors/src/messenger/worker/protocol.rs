@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use actix::prelude::*;
 use dispatch_core::DispatchResult;
@@ -58,6 +58,8 @@ pub(super) struct SettleAnswered {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct ExtendAnswered {
+    /// Those that run on, and until when.
+    pub(super) extended: Vec<(LeaseToken, SystemTime)>,
     /// Those that somebody else has by now.
     pub(super) lost: Vec<LeaseToken>,
 }

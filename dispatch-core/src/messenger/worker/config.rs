@@ -38,6 +38,10 @@ pub struct WorkerConfig {
     /// It claims nothing any more after this time. In milliseconds where it is serialised.
     #[serde(rename = "max_time_ms", skip_serializing_if = "Option::is_none", with = "optional_millis")]
     pub max_time: Option<Duration>,
+    /// It claims nothing any more once the process has more memory than this. In bytes; on Linux it is the resident memory,
+    /// elsewhere a probe has to be given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_memory: Option<u64>,
 }
 
 impl Default for WorkerConfig {
@@ -54,6 +58,7 @@ impl Default for WorkerConfig {
             max_messages: None,
             max_failures: None,
             max_time: None,
+            max_memory: None,
         }
     }
 }
@@ -99,7 +104,11 @@ impl WorkerConfig {
         if self.poll < Duration::from_millis(1) {
             problems.push("poll is 0: use at least 1 ms".to_owned());
         }
-        for (what, limit) in [("max_messages", self.max_messages), ("max_failures", self.max_failures)] {
+        for (what, limit) in [
+            ("max_messages", self.max_messages),
+            ("max_failures", self.max_failures),
+            ("max_memory", self.max_memory),
+        ] {
             if limit == Some(0) {
                 problems
                     .push(format!("{what} is 0, so nothing would be done: use at least 1, or leave it out"));

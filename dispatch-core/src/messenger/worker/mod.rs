@@ -4,10 +4,15 @@
 //!   might still fail than `max_failures` allows.
 //! - One claim at a time. The first transport with something to give is asked, in the order given; with `fair` they take
 //!   turns.
+//! - Messages of a transport, and of each of its ordering keys, begin no faster than their rates. No more are claimed than
+//!   may begin at that moment; of an ordering key it is not known what will be claimed, so one that is over its rate is
+//!   handed back until its time.
 //! - A transport that gave less than it was asked for is left alone until it wakes the worker, its next message is due,
 //!   or it is time to look by itself.
+//! - Memory is measured before a claim, at most ten times a second.
 
 mod config;
+mod source;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::WorkerConfig;
+use super::source::Source;
+use crate::messenger::Rates;
 
 /// Longest pause after claims that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -11,6 +13,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const SHORTEST: Duration = Duration::from_millis(10);
 /// The pause after the first claim that failed.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// How long a measurement of memory is believed.
+const MEASURED_FOR: Duration = Duration::from_millis(100);
 
 /// What a worker does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +26,8 @@ pub enum Step {
         /// Most messages.
         max: usize,
     },
+    /// It measures the memory of the process, says so by [`measured`](WorkerState::measured), and asks again.
+    Measure,
     /// It waits: for what happens, or until this time.
     Wait {
         /// On the clock that the steps are told.
@@ -44,6 +50,8 @@ pub enum StopReason {
     Failures,
     /// Its time is over.
     Time,
+    /// The process has more memory than it may.
+    Memory,
 }
 
 impl StopReason {
@@ -55,6 +63,7 @@ impl StopReason {
             Self::Messages => "messages",
             Self::Failures => "failures",
             Self::Time => "time",
+            Self::Memory => "memory",
         }
     }
 }
@@ -75,6 +84,9 @@ pub struct WorkerState {
     max_messages: Option<u64>,
     max_failures: Option<u64>,
     max_time: Option<Duration>,
+    max_memory: Option<u64>,
+    /// When memory was measured last.
+    measured_at: Option<Duration>,
     sources: Vec<Source>,
     /// Who is asked first.
     first: usize,
@@ -84,16 +96,6 @@ pub struct WorkerState {
     taken: u64,
     failures: u64,
     stopping: Option<StopReason>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Source {
-    /// Not asked before.
-    look_at: Duration,
-    /// Claims in a row that failed.
-    failed: u32,
-    /// It was woken while it was being asked.
-    woken: bool,
 }
 
 impl WorkerState {
@@ -108,6 +110,8 @@ impl WorkerState {
             max_messages: config.max_messages,
             max_failures: config.max_failures,
             max_time: config.max_time,
+            max_memory: config.max_memory,
+            measured_at: None,
             sources: vec![Source::default(); config.transports.len()],
             first: 0,
             claiming: false,
@@ -136,17 +140,34 @@ impl WorkerState {
         let mut soonest = self.max_time;
         for place in order {
             let Some(source) = self.sources.get_mut(place) else { continue };
-            if source.look_at <= now {
+            let allowed = source.allowed(now);
+            if source.look_at <= now && allowed > 0 {
+                let is_known = |at| now < MEASURED_FOR.saturating_add(at);
+                if self.max_memory.is_some() && !self.measured_at.is_some_and(is_known) {
+                    return Step::Measure;
+                }
                 self.claiming = true;
                 source.woken = false;
                 if self.fair {
                     self.first = (place + 1) % count;
                 }
-                return Step::Claim { source: place, max: room };
+                return Step::Claim { source: place, max: room.min(allowed) };
             }
-            soonest = Some(soonest.map_or(source.look_at, |soonest| soonest.min(source.look_at)));
+            // Its rate may have been changed by then.
+            let look_again = now.saturating_add(self.poll);
+            let allowed_at = source.allowed_at(now).map_or(look_again, |at| at.min(look_again));
+            let next = source.look_at.max(allowed_at);
+            soonest = Some(soonest.map_or(next, |soonest| soonest.min(next)));
         }
         Step::Wait { until: soonest }
+    }
+
+    /// The process has so many bytes of memory; `None` if it cannot be said, and then it goes on.
+    pub fn measured(&mut self, bytes: Option<u64>, now: Duration) {
+        self.measured_at = Some(now);
+        if self.max_memory.zip(bytes).is_some_and(|(max, bytes)| bytes > max) {
+            self.stopping.get_or_insert(StopReason::Memory);
+        }
     }
 
     /// A transport gave so many messages of those it was asked for, and has the next one due after this time.
@@ -162,6 +183,7 @@ impl WorkerState {
         self.in_hand += count;
         self.taken += count as u64;
         if let Some(source) = self.sources.get_mut(source) {
+            source.waiting += count as u64;
             source.failed = 0;
             // One that was woken meanwhile may have more than it has told.
             let wait = if count >= asked || source.woken {
@@ -189,6 +211,28 @@ impl WorkerState {
         if let Some(source) = self.sources.get_mut(source).filter(|source| source.failed == 0) {
             source.woken = true;
             source.look_at = source.look_at.min(now);
+        }
+    }
+
+    /// One that waits begins, unless the rate of its transport or of its ordering key is against it.
+    ///
+    /// # Errors
+    /// How long until it may begin. It is to be handed back.
+    pub fn begin(&mut self, source: usize, key: Option<&str>, now: Duration) -> Result<(), Duration> {
+        self.sources.get_mut(source).map_or(Ok(()), |source| source.begin(key, now))
+    }
+
+    /// One that waits will not begin; what becomes of it is told besides.
+    pub fn not_begun(&mut self, source: usize) {
+        if let Some(source) = self.sources.get_mut(source) {
+            source.waiting = source.waiting.saturating_sub(1);
+        }
+    }
+
+    /// Sets how fast messages of a transport may begin; it may be told again and again.
+    pub fn set_rates(&mut self, source: usize, rates: Rates) {
+        if let Some(source) = self.sources.get_mut(source).filter(|source| source.rates != rates) {
+            source.set_rates(rates);
         }
     }
 

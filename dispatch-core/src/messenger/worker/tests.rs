@@ -3,6 +3,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::messenger::Rates;
+use crate::policy::RateLimit;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -100,13 +102,179 @@ fn every_problem_of_a_configuration_is_named() {
         poll: Duration::ZERO,
         max_messages: Some(0),
         max_failures: Some(0),
+        max_memory: Some(0),
         max_time: Some(Duration::ZERO),
         ..WorkerConfig::default()
     };
     insta::assert_snapshot!(config.check().unwrap_err().to_string().replace("; ", "\n"));
 }
 
+#[test]
+fn memory_is_measured_before_a_claim_now_and_then_and_too_much_ends_it() {
+    let mut state = WorkerState::new(&WorkerConfig { max_memory: Some(1_000), ..config(&["a"]) });
+    assert_eq!(state.step(Duration::ZERO), Step::Measure);
+    state.measured(Some(1_000), Duration::ZERO);
+    assert_eq!(state.step(Duration::ZERO), Step::Claim { source: 0, max: 5 }, "as much as it may have");
+    state.claimed(0, 5, 2, None, Duration::ZERO);
+    state.woken(0, SECOND / 20);
+    assert_eq!(state.step(SECOND / 20), Step::Claim { source: 0, max: 3 }, "it is known well enough");
+    state.claimed(0, 3, 0, None, SECOND / 20);
+    state.woken(0, SECOND / 10);
+    assert_eq!(state.step(SECOND / 10), Step::Measure);
+    state.measured(None, SECOND / 10);
+    assert_eq!(state.step(SECOND / 10), Step::Claim { source: 0, max: 3 }, "nobody knows, so it goes on");
+    state.claimed(0, 3, 0, None, SECOND / 10);
+    assert_eq!(state.step(SECOND * 2), Step::Measure);
+    state.measured(Some(1_001), SECOND * 2);
+    assert_eq!(state.step(SECOND * 2), Step::Wait { until: None }, "what is in hand goes on");
+    state.finished(false);
+    state.finished(false);
+    assert_eq!(state.step(SECOND * 2), Step::Stop(StopReason::Memory));
+}
+
+fn at_most(limit: RateLimit) -> Rates {
+    Rates { all: Some(limit), per_key: None }
+}
+
+#[test]
+fn a_claim_asks_for_no_more_than_may_begin_and_the_next_waits_for_its_permit() {
+    let mut state = WorkerState::new(&config(&["a", "b"]));
+    state.set_rates(0, at_most(RateLimit::per_second(4).with_burst(3)));
+    assert_eq!(state.step(Duration::ZERO), Step::Claim { source: 0, max: 3 });
+    state.claimed(0, 3, 3, None, Duration::ZERO);
+    assert_eq!(state.step(Duration::ZERO), Step::Claim { source: 1, max: 2 }, "the other one goes on");
+    state.claimed(1, 2, 0, None, Duration::ZERO);
+    for _ in 0..3 {
+        assert_eq!(state.begin(0, None, Duration::ZERO), Ok(()));
+        state.finished(false);
+    }
+    assert_eq!(state.begin(0, None, Duration::ZERO), Err(SECOND / 4));
+    assert_eq!(state.step(Duration::ZERO), Step::Wait { until: Some(SECOND / 4) });
+    assert_eq!(state.step(SECOND / 4), Step::Claim { source: 0, max: 1 });
+    state.claimed(0, 1, 1, None, SECOND / 4);
+    assert_eq!(
+        state.step(SECOND / 2),
+        Step::Claim { source: 0, max: 1 },
+        "the first has not begun: it counts"
+    );
+}
+
+#[test]
+fn a_changed_rate_holds_within_a_poll_and_begins_anew() {
+    let mut state = WorkerState::new(&config(&["a"]));
+    let hourly = RateLimit { per: SECOND * 3_600, ..RateLimit::per_second(1) };
+    state.set_rates(0, at_most(hourly));
+    assert_eq!(state.step(Duration::ZERO), Step::Claim { source: 0, max: 1 });
+    state.claimed(0, 1, 1, None, Duration::ZERO);
+    assert_eq!(state.begin(0, None, Duration::ZERO), Ok(()));
+    state.finished(false);
+    assert_eq!(state.step(Duration::ZERO), Step::Wait { until: Some(SECOND) }, "a poll, not an hour");
+    state.set_rates(0, at_most(hourly));
+    assert_eq!(state.step(SECOND), Step::Wait { until: Some(SECOND * 2) }, "nothing has changed");
+    state.set_rates(0, Rates::default());
+    assert_eq!(state.step(SECOND * 2), Step::Claim { source: 0, max: 5 });
+}
+
+#[test]
+fn a_key_over_its_rate_is_refused_and_others_begin() {
+    let mut state = WorkerState::new(&config(&["a"]));
+    state.set_rates(0, Rates { all: None, per_key: Some(RateLimit::per_second(2)) });
+    assert!(matches!(state.step(Duration::ZERO), Step::Claim { .. }));
+    state.claimed(0, 5, 4, None, Duration::ZERO);
+    assert_eq!(state.begin(0, Some("ann"), Duration::ZERO), Ok(()));
+    assert_eq!(state.begin(0, Some("ann"), SECOND / 10), Err(SECOND * 4 / 10));
+    state.not_begun(0);
+    state.handed_back();
+    assert_eq!(state.begin(0, Some("bob"), SECOND / 10), Ok(()));
+    assert_eq!(state.begin(0, None, SECOND / 10), Ok(()), "without a key there is no rate of a key");
+    assert_eq!(state.taken(), 3);
+}
+
+#[test]
+fn one_that_its_key_keeps_back_costs_its_transport_nothing() {
+    let mut state = WorkerState::new(&config(&["a"]));
+    let limit = RateLimit::per_second(1);
+    state.set_rates(0, Rates { all: Some(limit.with_burst(2)), per_key: Some(limit) });
+    assert_eq!(state.step(Duration::ZERO), Step::Claim { source: 0, max: 2 });
+    state.claimed(0, 2, 2, None, Duration::ZERO);
+    assert_eq!(state.begin(0, Some("ann"), Duration::ZERO), Ok(()));
+    assert!(state.begin(0, Some("ann"), Duration::ZERO).is_err());
+    state.not_begun(0);
+    state.handed_back();
+    assert_eq!(state.step(Duration::ZERO), Step::Claim { source: 0, max: 1 });
+}
+
 proptest! {
+    /// Whatever is claimed, begun and handed back, and whenever: what is claimed may begin at once, what begins keeps to the
+    /// rates, and whoever waits until it is told may claim then.
+    #[test]
+    fn rates_are_kept_and_every_permit_is_used(
+        rate in 1u32..20, burst in 1u32..5, key_rate in 1u32..6, prefetch in 0usize..4,
+        events in prop::collection::vec((0u8..6, 0u64..400), 1..200),
+    ) {
+        let config = WorkerConfig { prefetch, poll: SECOND * 1_000, ..config(&["a"]) };
+        let mut state = WorkerState::new(&config);
+        let limit = RateLimit::per_second(rate).with_burst(burst);
+        let per_key = RateLimit::per_second(key_rate);
+        state.set_rates(0, Rates { all: Some(limit), per_key: Some(per_key) });
+        let (mut now, mut waiting, mut running) = (Duration::ZERO, 0usize, 0usize);
+        let mut begun: Vec<(Duration, u64)> = Vec::new();
+        for (event, number) in events {
+            match event {
+                0 | 1 => now += Duration::from_millis(number),
+                2 if running > 0 => {
+                    state.finished(number % 2 == 0);
+                    running -= 1;
+                }
+                _ if waiting > 0 => {
+                    let key = number % 3;
+                    waiting -= 1;
+                    if state.begin(0, Some(&key.to_string()), now).is_ok() {
+                        begun.push((now, key));
+                        running += 1;
+                    } else {
+                        let last = begun.iter().rev().find(|(_, other)| *other == key);
+                        let is_over = last.is_some_and(|(at, _)| now < *at + SECOND / key_rate + Duration::from_nanos(1));
+                        prop_assert!(is_over, "only its key keeps one back that was claimed");
+                        state.not_begun(0);
+                        state.handed_back();
+                    }
+                }
+                _ => {}
+            }
+            match state.step(now) {
+                Step::Claim { source, max } => {
+                    let count = max.min(number as usize % 4 + 1);
+                    state.claimed(source, max, count, None, now);
+                    waiting += count;
+                    // What is asked for again is asked for by the next event.
+                    state.woken(source, now);
+                }
+                Step::Wait { until: Some(until) } if waiting == 0 => {
+                    prop_assert!(until > now);
+                    let mut then = state.clone();
+                    let is_claim = matches!(then.step(until), Step::Claim { .. });
+                    prop_assert!(is_claim, "the permit is there");
+                    let mut earlier = state.clone();
+                    let too_early = matches!(earlier.step(until - Duration::from_nanos(1)), Step::Claim { .. });
+                    prop_assert!(!too_early);
+                }
+                _ => {}
+            }
+        }
+        let keys = (0..3).map(|key| (begun.iter().filter(|(_, it)| *it == key).map(|(at, _)| *at).collect(), per_key));
+        let all = (begun.iter().map(|(at, _)| *at).collect::<Vec<_>>(), limit);
+        for (times, limit) in keys.chain([all]) {
+            for (from, start) in times.iter().enumerate() {
+                for (count, end) in times[from..].iter().enumerate() {
+                    let interval = SECOND.as_nanos().div_ceil(u128::from(limit.events));
+                    let most = u128::from(limit.burst) + (*end - *start).as_nanos() / interval;
+                    prop_assert!((count as u128) < most, "{count} more than one in {:?}", *end - *start);
+                }
+            }
+        }
+    }
+
     /// Whatever happens: never more in hand than it may have, never more begun or failed than it may.
     #[test]
     fn limits_are_never_overshot(

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,7 @@ impl RateLimit {
             problems.push(Problem::new(ErrorCode::InvalidParameter, format!("rate limit: {text}")));
         };
         if self.events == 0 {
-            add("events is 0: use at least 1, or turn the destination off".to_owned());
+            add("events is 0: use at least 1, or turn off what it limits".to_owned());
         }
         if self.per.is_zero() || self.per > Duration::from_secs(24 * 3600) {
             add(format!("per is {:?}: use 1 ms to 24 h", self.per));
@@ -69,6 +70,13 @@ impl RateLimit {
     /// How far ahead of its time an event may pass, in nanoseconds.
     fn tolerance(&self) -> u64 {
         self.interval().saturating_mul(u64::from(self.burst.max(1)) - 1)
+    }
+}
+
+impl fmt::Display for RateLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {:?}", self.events, self.per)?;
+        if self.burst > 1 { write!(f, ", {} at once", self.burst) } else { Ok(()) }
     }
 }
 
@@ -109,6 +117,26 @@ impl RateCell {
         let empty_at = self.empty_at.max(now);
         self.empty_at = empty_at.saturating_add(limit.interval());
         Duration::from_nanos(empty_at.saturating_sub(limit.tolerance()).saturating_sub(now))
+    }
+
+    /// How many events would pass at once now.
+    #[must_use]
+    pub fn available(self, limit: &RateLimit, now: Duration) -> u64 {
+        let now = nanos(now);
+        let ahead = now.saturating_add(limit.tolerance()).checked_sub(self.empty_at.max(now));
+        ahead.map_or(0, |ahead| ahead / limit.interval() + 1)
+    }
+
+    /// How long until so many events would pass at once; `None` if they never will.
+    #[must_use]
+    pub fn wait_for(self, limit: &RateLimit, count: u64, now: Duration) -> Option<Duration> {
+        if count > u64::from(limit.burst.max(1)) {
+            return None;
+        }
+        let now = nanos(now);
+        let behind = limit.interval().saturating_mul(count.saturating_sub(1));
+        let last = self.empty_at.max(now).saturating_add(behind);
+        Some(Duration::from_nanos(last.saturating_sub(limit.tolerance()).saturating_sub(now)))
     }
 
     /// Whether it is as good as new at `now`.

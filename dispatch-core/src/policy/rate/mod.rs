@@ -6,7 +6,9 @@
 //! - The state is one word: the time at which the cell will be empty.
 
 mod gcra;
+mod keys;
 #[cfg(test)]
 mod tests;
 
 pub use gcra::{RateCell, RateLimit};
+pub use keys::KeyRates;

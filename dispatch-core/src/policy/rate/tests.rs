@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -23,7 +24,59 @@ fn impossible_values_are_named() {
     assert_eq!(serde_json::from_str::<RateLimit>(r#"{"events": 5}"#).unwrap(), RateLimit::per_second(5));
 }
 
+#[test]
+fn beyond_the_bound_an_unknown_key_waits_until_another_is_forgotten() {
+    let (limit, mut keys) = (RateLimit::per_second(1), KeyRates::bounded(2));
+    assert_eq!(keys.pass(&limit, "a", ms(0)), Ok(()));
+    assert_eq!(keys.pass(&limit, "b", ms(400)), Ok(()));
+    assert_eq!(keys.pass(&limit, "c", ms(600)), Err(ms(400)), "a is as good as new then");
+    assert_eq!(keys.pass(&limit, "c", ms(1_000)), Ok(()));
+    assert_eq!(keys.len(), 2);
+}
+
 proptest! {
+    /// To forget a key changes no answer, and none is known that is as good as new.
+    #[test]
+    fn keys_are_limited_apart_and_forgotten_when_that_changes_nothing(
+        events in prop::collection::vec((0u64..3_000, 0usize..6), 1..150),
+        rate in 1u32..8, burst in 1u32..4,
+    ) {
+        let limit = RateLimit::per_second(rate).with_burst(burst);
+        let (mut keys, mut model, mut now) = (KeyRates::default(), HashMap::new(), Duration::ZERO);
+        for (gap, key) in events {
+            now += ms(gap / 8);
+            let key = format!("key-{key}");
+            let wanted = model.entry(key.clone()).or_insert_with(RateCell::default).pass(&limit, now);
+            prop_assert_eq!(keys.pass(&limit, &key, now), wanted);
+            prop_assert_eq!(keys.len(), model.values().filter(|cell| !cell.is_idle(now)).count());
+        }
+    }
+
+    /// What is said to be available passes, and no more; and after the wait it is available.
+    #[test]
+    fn what_is_available_passes(
+        gaps in prop::collection::vec(0u64..700, 1..40), rate in 1u32..9, burst in 1u32..6, wanted in 1u64..8,
+    ) {
+        let limit = RateLimit::per_second(rate).with_burst(burst);
+        let (mut cell, mut now) = (RateCell::default(), Duration::ZERO);
+        for gap in gaps {
+            now += ms(gap);
+            let _ = cell.pass(&limit, now);
+            let available = cell.available(&limit, now);
+            let mut copy = cell;
+            let passed = (0..20).take_while(|_| copy.pass(&limit, now).is_ok()).count();
+            prop_assert_eq!(available, passed as u64);
+            match cell.wait_for(&limit, wanted, now) {
+                None => prop_assert!(wanted > u64::from(burst)),
+                Some(wait) => {
+                    prop_assert!(cell.available(&limit, now + wait) >= wanted);
+                    let earlier = wait.checked_sub(Duration::from_nanos(1));
+                    prop_assert!(earlier.is_none_or(|wait| cell.available(&limit, now + wait) < wanted));
+                }
+            }
+        }
+    }
+
     #[test]
     fn no_window_holds_more_than_the_limit_allows(
         gaps in prop::collection::vec(0u64..400_000_000, 1..120),

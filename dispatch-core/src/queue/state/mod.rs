@@ -39,7 +39,8 @@ const MOST_EXPIRED: usize = 1_000;
 /// What a queue was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueLimits {
-    /// Most messages of one ordering key that have begun and are not settled; at least one.
+    /// Most messages of one ordering key that have begun and are not settled; at least one. While workers handle more at a
+    /// time, no key keeps others waiting, however many messages it has.
     pub per_key: usize,
     /// How long messages are kept that are done or have expired; with zero they are not kept.
     pub keep_done: Duration,

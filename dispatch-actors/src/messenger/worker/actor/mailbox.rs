@@ -40,9 +40,7 @@ impl Handler<ClaimAnswered> for WorkerActor {
                     self.hand.take(place, leased);
                 }
                 if self.state.is_stopping() {
-                    for held in self.hand.put_down_waiting() {
-                        self.hand_back(&held, ctx);
-                    }
+                    self.hand_back_waiting(ctx);
                 } else if count < asked {
                     self.listen(place, claimed.seen, ctx);
                 }
@@ -67,7 +65,7 @@ impl Handler<Woken> for WorkerActor {
 
     fn handle(&mut self, Woken { source: place }: Woken, ctx: &mut Self::Context) {
         if let Some(source) = self.sources.get_mut(place) {
-            source.listening = false;
+            source.listening = None;
             source.stale = true;
         }
         self.state.woken(place, self.now());
@@ -90,7 +88,7 @@ impl Handler<Handled> for WorkerActor {
             Err(NotDispatched::Refused(Refused::InvalidState)) => {
                 tracing::warn!(worker = %self.id, "the engine has ended, and so does the worker");
                 self.state.stop();
-                if let Some(held) = self.hand.put_down(&token) {
+                if let Some(held) = self.put_down(&token) {
                     self.hand_back(&held, ctx);
                 }
                 return self.drive(ctx);
@@ -129,9 +127,13 @@ impl Handler<SettleAnswered> for WorkerActor {
 impl Handler<ExtendAnswered> for WorkerActor {
     type Result = ();
 
-    fn handle(&mut self, ExtendAnswered { lost }: ExtendAnswered, ctx: &mut Self::Context) {
+    fn handle(&mut self, answered: ExtendAnswered, ctx: &mut Self::Context) {
+        let ExtendAnswered { extended, lost } = answered;
+        for (token, until) in extended {
+            self.hand.extended(&token, until);
+        }
         for token in lost {
-            if self.hand.put_down(&token).is_some() {
+            if self.put_down(&token).is_some() {
                 tracing::warn!(message_id = %token.id, "the lease on a message is lost: somebody else handles it, too");
                 self.report.lost += 1;
                 self.state.finished(false);
@@ -164,9 +166,7 @@ impl Handler<Drain> for WorkerActor {
 
     fn handle(&mut self, Drain { deadline }: Drain, ctx: &mut Self::Context) {
         self.state.stop();
-        for held in self.hand.put_down_waiting() {
-            self.hand_back(&held, ctx);
-        }
+        self.hand_back_waiting(ctx);
         ctx.run_later(deadline, |worker, ctx| {
             for Held { source, leased, .. } in worker.hand.put_down_all() {
                 tracing::error!(message_id = %leased.token.id, "a message was still being handled at the deadline");
@@ -174,8 +174,9 @@ impl Handler<Drain> for WorkerActor {
                 worker.state.finished(true);
                 let ran = worker.wall().duration_since(leased.claimed_at).unwrap_or_default();
                 let attempt = worker.attempt(&leased, ABANDONED.to_owned(), ran);
+                // Its handler may still be at it: nobody else begins while the lease lasts that it was begun under.
                 let outcome =
-                    Outcome::Retry { at: worker.wall(), attempt, succeeded: leased.succeeded.clone() };
+                    Outcome::Retry { at: leased.leased_until, attempt, succeeded: leased.succeeded.clone() };
                 worker.settle(source, &leased, outcome, ctx);
             }
             worker.drive(ctx);
