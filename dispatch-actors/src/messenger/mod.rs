@@ -10,6 +10,7 @@
 //! - A [`Worker`] is an actor. It takes messages from transports and dispatches each into an engine, so that handlers are
 //!   ordinary dispatchers. What comes of it is judged by [`Judgement`](dispatch_core::messenger::Judgement), when to claim
 //!   by [`WorkerState`](dispatch_core::messenger::WorkerState).
+//! - [`Workers`] runs the workers of a program until a signal, drains them, and says with which status to end.
 //! - [`Messenger::schedule`] sends messages again and again: the next occurrence is stored ahead, once.
 //! - Each message is handled at least once. A worker that dies is not asked: its leases run out, and others go on.
 //!
@@ -47,6 +48,7 @@ mod people;
 mod scheduler;
 mod sent;
 mod worker;
+mod workers;
 
 pub use builder::MessengerBuilder;
 pub use handle::Messenger;
@@ -55,3 +57,4 @@ pub use people::{Replay, TransportStats};
 pub use scheduler::Scheduler;
 pub use sent::{BatchResult, Dispatched, Sent};
 pub use worker::{Worker, WorkerInfo, WorkerOptions, WorkerReport, WorkerStopped};
+pub use workers::{Workers, WorkersReport};

@@ -22,6 +22,7 @@
 )]
 #![allow(clippy::print_stdout, reason = "figures of the slow lane are printed on purpose")]
 
+mod asked;
 mod judge;
 #[cfg(feature = "postgres")]
 #[path = "../brokers/support/mod.rs"]

@@ -6,11 +6,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dispatch_adapters::messenger::{self, WorkerConfig};
+use dispatch_adapters::messenger::{self, WorkerConfig, Workers};
 use dispatch_adapters::model::queue::Attempt;
 use dispatch_adapters::prelude::*;
 use serde::{Deserialize, Serialize};
-use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 /// The variable that makes this binary a worker.
@@ -62,7 +61,6 @@ fn worker() {
 }
 
 async fn work(order: Order) -> bool {
-    let mut asked_to_stop = signal(SignalKind::terminate()).unwrap();
     let messenger =
         messenger::builder(&order.folder).config(super::trial::config(&order.config)).open().await.unwrap();
     let too_early = order.too_early;
@@ -89,8 +87,7 @@ async fn work(order: Order) -> bool {
     let config = WorkerConfig { lease: LEASE, concurrency: 8, prefetch: 4, ..WorkerConfig::default() };
     let worker = messenger.work(&engine, config).unwrap();
     Said::Ready.say();
-    asked_to_stop.recv().await;
-    let report = worker.drain(Duration::from_secs(10)).await.unwrap();
+    let report = Workers::new().with(worker).run_until_signal(Duration::from_secs(10)).await.unwrap();
     messenger.close().await.unwrap();
     report.is_clean()
 }

@@ -1,11 +1,14 @@
 //! Mails in the background: on disk before the sign-up returns, sent by a worker, tried again, looked after by people,
-//! and a report on a schedule. The queue is a file in a folder; nothing has to be running beside the program.
+//! and a report on a schedule. The queue is a file in a folder; nothing has to be running beside the program. Ctrl-C ends
+//! it at any time: what has begun is ended, and the rest stays in the file.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
+use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use dispatch_adapters::messenger::{
-    self, DispatchOptions, Filter, Message, MessengerConfig, Page, Replay, Schedule, WorkerConfig,
+    self, DispatchOptions, Filter, Message, Messenger, MessengerConfig, MessengerError, Page, Replay,
+    Schedule, Worker, WorkerConfig, Workers,
 };
 use dispatch_adapters::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -17,6 +20,7 @@ const CONFIG: &str = r#"
 
     [transports.mail]
     type = "embedded"
+    rate_limit = { events = 100, burst = 20 } # a second, as much as the mail server takes
 
     [retry.default]
     max_retries = 2
@@ -43,7 +47,7 @@ async fn send(mail: Envelope<Welcome>) -> Result<(), DispatcherError> {
 }
 
 #[actix::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?; // or any folder that is to stay
     let config = MessengerConfig::from_toml(CONFIG)?;
     let messenger = messenger::builder(folder.path()).config(config).open().await?;
@@ -72,8 +76,32 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route(Route::new("mails", "messenger.**", Category::Command, "send").with_message_type("Welcome"))
         .route(Route::new("reports", "messenger.**", Category::Command, "report").with_message_type("Report"))
         .freeze()?;
-    let worker = messenger.work(&engine, WorkerConfig::default())?;
-    until_idle(&messenger).await?;
+    let config =
+        WorkerConfig { max_memory: cfg!(target_os = "linux").then_some(1 << 30), ..WorkerConfig::default() };
+    let worker = messenger.work(&engine, config)?;
+    let workers = Workers::new().with(worker.clone()).with_scheduler(scheduler);
+    let people = actix::spawn(look_after(messenger.clone(), worker.clone()));
+    let ended = workers.run_until_signal(Duration::from_secs(5)).await?;
+    if !ended.asked {
+        people.await??;
+    }
+    let report = worker.ended().await?;
+    println!("{} done, {} tried again, {} failed at first", report.done, report.retried, report.failed);
+    messenger.close().await?;
+    Ok(ended.exit_code()) // 0, or 75 if something was left to others
+}
+
+/// Ends the worker, and so the program, when there is nothing more to do. One that nobody ends works until a signal comes.
+async fn look_after(messenger: Messenger, worker: Worker) -> Result<(), MessengerError> {
+    let done = repair(&messenger).await;
+    // The program hears from it how it has ended.
+    let _ = worker.drain(Duration::from_secs(5)).await;
+    done
+}
+
+/// What people do.
+async fn repair(messenger: &Messenger) -> Result<(), MessengerError> {
+    until_idle(messenger).await?;
 
     println!("one of them has failed");
     for failed in messenger.list("mail", &Filter::failed(), Page::first(10)).await? {
@@ -81,19 +109,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let repaired = json!({ "to": "carl@example.com" }).as_object().cloned();
         messenger.retry("mail", failed.id, repaired).await?;
     }
-    until_idle(&messenger).await?;
+    until_idle(messenger).await?;
     let left = messenger.retry_all("mail", &Filter::failed(), Replay::at_once().dry()).await?;
     println!("{left} messages have failed");
-
-    scheduler.stop();
-    let report = worker.drain(Duration::from_secs(5)).await?;
-    println!("{} done, {} tried again, {} failed at first", report.done, report.retried, report.failed);
-    messenger.close().await?;
     Ok(())
 }
 
 /// Waits until nothing is to be handled any more.
-async fn until_idle(messenger: &messenger::Messenger) -> Result<(), messenger::MessengerError> {
+async fn until_idle(messenger: &Messenger) -> Result<(), MessengerError> {
     while messenger.stats().await?.iter().any(|transport| transport.total().open() > 0) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -9,6 +9,7 @@ mod limits;
 mod people;
 mod rates;
 mod retries;
+mod running;
 mod schedules;
 mod starting;
 mod stopping;

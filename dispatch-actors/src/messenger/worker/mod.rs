@@ -16,5 +16,6 @@ mod options;
 mod protocol;
 mod settling;
 
+pub(super) use actor::GRACE;
 pub use handle::{Worker, WorkerInfo, WorkerReport, WorkerStopped};
 pub use options::WorkerOptions;
