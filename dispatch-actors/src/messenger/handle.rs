@@ -1,14 +1,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use dispatch_core::messenger::{
-    DispatchOptions, Message, MessageType, MessengerConfig, MessengerError, MessengerErrorCode, Name,
-    QueuedMessage, Rates, Routing, TransportConfig, WorkerConfig,
+    DispatchOptions, Message, MessengerConfig, MessengerError, MessengerErrorCode, Name, QueuedMessage,
+    Routing, WorkerConfig,
 };
-use dispatch_core::policy::RetryPolicy;
 use dispatch_core::queue::{Enqueued, MessageQueue, QueueError, Remember, Submission};
 use dispatch_core::time::Clock;
 use futures_util::future::join_all;
@@ -30,17 +29,17 @@ pub struct Messenger {
 
 pub(super) struct Shared {
     /// Replaced whole; held for as long as it takes to copy a pointer.
-    active: RwLock<Arc<Active>>,
+    pub(super) active: RwLock<Arc<Active>>,
     /// How often it was replaced.
-    revision: AtomicU64,
+    pub(super) revision: AtomicU64,
     pub(super) queues: BTreeMap<String, Arc<dyn MessageQueue>>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 /// The configuration that is in force.
-struct Active {
-    config: MessengerConfig,
-    routing: Routing,
+pub(super) struct Active {
+    pub(super) config: MessengerConfig,
+    pub(super) routing: Routing,
 }
 
 impl Messenger {
@@ -229,78 +228,6 @@ impl Messenger {
         config
     }
 
-    /// The configuration that is in force.
-    #[must_use]
-    pub fn config(&self) -> MessengerConfig {
-        self.active().config.clone()
-    }
-
-    /// Replaces the configuration, at once and as a whole. Queues stay those that the messenger was built with. Workers keep
-    /// to changed rates within their `poll`; a changed rate begins anew.
-    ///
-    /// # Errors
-    /// Every problem at once, and then nothing has changed.
-    pub fn replace(&self, config: MessengerConfig) -> Result<(), MessengerError> {
-        let mut problems = Self::unfit(&config, &self.shared.queues);
-        problems.extend(config.problems());
-        if !problems.is_empty() {
-            problems.sort();
-            return Err(MessengerError::new(MessengerErrorCode::Configuration, problems.join("; ")));
-        }
-        let routing = config.check()?;
-        let active = Arc::new(Active { config, routing });
-        *self.shared.active.write().unwrap_or_else(PoisonError::into_inner) = active;
-        self.shared.revision.fetch_add(1, Ordering::Release);
-        Ok(())
-    }
-
-    /// Changes the configuration, at once and as a whole: a copy is changed, checked, and put in its place.
-    ///
-    /// # Errors
-    /// As for [`replace`](Self::replace).
-    pub fn update(&self, change: impl FnOnce(&mut MessengerConfig)) -> Result<(), MessengerError> {
-        let mut config = self.config();
-        change(&mut config);
-        self.replace(config)
-    }
-
-    /// Where every type goes, as a table for people.
-    #[must_use]
-    pub fn describe(&self) -> String {
-        self.active().routing.describe()
-    }
-
-    /// Where a message would go, and why, for people.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the options.
-    pub fn explain(
-        &self,
-        message_type: &MessageType,
-        options: &DispatchOptions,
-    ) -> Result<String, MessengerError> {
-        self.active().routing.explain(message_type, options)
-    }
-
-    /// The transports of a message, in order.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the options.
-    pub fn transports_of(
-        &self,
-        message_type: &MessageType,
-        options: &DispatchOptions,
-    ) -> Result<Vec<Name>, MessengerError> {
-        let places = self.active().routing.place(message_type, options)?;
-        Ok(places.into_iter().map(|place| place.transport).collect())
-    }
-
-    /// The retries of a type.
-    #[must_use]
-    pub fn retry_of(&self, message_type: &MessageType) -> RetryPolicy {
-        self.active().routing.retry_of(message_type)
-    }
-
     /// The queue behind a transport.
     ///
     /// # Errors
@@ -330,39 +257,7 @@ impl Messenger {
         }
     }
 
-    /// Which transports of a configuration have no queue, or one that no worker takes anything from, and rates.
-    pub(super) fn unfit(
-        config: &MessengerConfig,
-        queues: &BTreeMap<String, Arc<dyn MessageQueue>>,
-    ) -> Vec<String> {
-        let unfit = |(name, transport): (&String, &TransportConfig)| match queues.get(name) {
-            None => {
-                Some(format!("transport '{name}' has no queue: give it one, or remove it from transports"))
-            }
-            Some(queue) => {
-                let is_limited = transport.rate_limit.is_some() || transport.key_rate_limit.is_some();
-                (is_limited && !queue.keeps()).then(|| {
-                    format!(
-                        "transport '{name}' handles messages at once, so no rate holds them back: remove rate_limit \
-                         and key_rate_limit, or use another type"
-                    )
-                })
-            }
-        };
-        config.transports.iter().filter_map(unfit).collect()
-    }
-
-    /// How often the configuration was replaced.
-    pub(super) fn revision(&self) -> u64 {
-        self.shared.revision.load(Ordering::Acquire)
-    }
-
-    /// How fast each worker begins with messages of a transport.
-    pub(super) fn rates_of(&self, transport: &str) -> Rates {
-        self.active().routing.rates_of(transport)
-    }
-
-    fn active(&self) -> Arc<Active> {
+    pub(super) fn active(&self) -> Arc<Active> {
         Arc::clone(&self.shared.active.read().unwrap_or_else(PoisonError::into_inner))
     }
 }

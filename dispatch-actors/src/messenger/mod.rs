@@ -42,6 +42,7 @@
 //! ```
 
 mod builder;
+mod configured;
 mod handle;
 mod inline;
 mod people;
