@@ -2,6 +2,9 @@
 
 mod support;
 
+#[cfg(feature = "postgres")]
+use std::io::Write as _;
+
 use support::{run, stdout_of, text};
 
 #[test]
@@ -71,6 +74,23 @@ fn custom_adapter() {
 #[test]
 fn background_mails() {
     insta::assert_snapshot!(stdout_of(env!("CARGO_BIN_EXE_background_mails"), &[]));
+}
+
+/// The same on a server, by one line. The schema stays there: `DROP SCHEMA dispatch_example_mails CASCADE` after a run that
+/// was ended in the middle.
+#[cfg(feature = "postgres")]
+#[test]
+fn background_mails_on_postgres() {
+    let Some(url) = std::env::var("DISPATCH_POSTGRES_URL").ok().filter(|url| !url.is_empty()) else {
+        let required = std::env::var("DISPATCH_REQUIRE_SERVERS").is_ok_and(|value| value == "1");
+        assert!(!required, "DISPATCH_POSTGRES_URL is not set: give the URL of a server");
+        writeln!(std::io::stderr(), "background_mails_on_postgres skipped: set DISPATCH_POSTGRES_URL to run")
+            .unwrap();
+        return;
+    };
+    let store =
+        format!("type = 'postgres', url = '{url}', schema = 'dispatch_example_mails', migrate = true");
+    insta::assert_snapshot!("background_mails", stdout_of(env!("CARGO_BIN_EXE_background_mails"), &[&store]));
 }
 
 #[test]

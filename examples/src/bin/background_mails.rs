@@ -1,6 +1,13 @@
 //! Mails in the background: on disk before the sign-up returns, sent by a worker, tried again, looked after by people,
 //! and a report on a schedule. The queue is a file in a folder; nothing has to be running beside the program. Ctrl-C ends
 //! it at any time: what has begun is ended, and the rest stays in the file.
+//!
+//! On PostgreSQL it is the same program with one line of its configuration changed:
+//!
+//! ```text
+//! cargo run -p dispatch-examples --features postgres --bin background_mails -- \
+//!     'type = "postgres", url = "postgres://user@localhost/database", migrate = true'
+//! ```
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::process::ExitCode;
@@ -14,18 +21,24 @@ use dispatch_adapters::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// Where messages go and how often they are tried. `type = "memory"` would be another line.
-const CONFIG: &str = r#"
-    default_transport = "mail"
+/// The line that says where messages are stored, unless another one is given. `type = "memory"` would be one, too.
+const STORE: &str = r#"type = "embedded""#;
 
-    [transports.mail]
-    type = "embedded"
-    rate_limit = { events = 100, burst = 20 } # a second, as much as the mail server takes
+/// Where messages go, and how often they are tried.
+fn config(store: &str) -> Result<MessengerConfig, MessengerError> {
+    MessengerConfig::from_toml(&format!(
+        r#"
+            default_transport = "mail"
 
-    [retry.default]
-    max_retries = 2
-    base_ms = 50
-"#;
+            [transports]
+            mail = {{ {store}, rate_limit = {{ events = 100, burst = 20 }} }} # a second, as much as the mail server takes
+
+            [retry.default]
+            max_retries = 2
+            base_ms = 50
+        "#
+    ))
+}
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Welcome {
@@ -49,14 +62,15 @@ async fn send(mail: Envelope<Welcome>) -> Result<(), DispatcherError> {
 #[actix::main]
 async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?; // or any folder that is to stay
-    let config = MessengerConfig::from_toml(CONFIG)?;
-    let messenger = messenger::builder(folder.path()).config(config).open().await?;
+    let store = std::env::args().nth(1).unwrap_or_else(|| STORE.to_owned());
+    let messenger = messenger::builder(folder.path()).config(config(&store)?).open().await?;
+    let run = uuid::Uuid::now_v7(); // a server remembers the keys of earlier runs
 
     println!("three people sign up, one of them twice");
     for (to, key) in
         [("ann@example.com", "ann"), ("bob@example.com", "bob"), ("carl", "carl"), ("ann@example.com", "ann")]
     {
-        let options = DispatchOptions::default().with_idempotency_key(key);
+        let options = DispatchOptions::default().with_idempotency_key(format!("{run}-{key}"));
         let sent =
             messenger.dispatch_with(Message::new("Welcome", &Welcome { to: to.into() })?, &options).await?;
         println!("  {to}: {}", if sent[0].duplicate_of.is_some() { "has one already" } else { "stored" });
