@@ -12,6 +12,9 @@ use super::{
 use crate::config::millis;
 use crate::policy::RetryPolicy;
 
+/// Whatever is remembered for longer is remembered for good; and no time that ends such a window is beyond all clocks.
+const LONGEST_WINDOW: Duration = Duration::from_secs(100 * 366 * 24 * 3_600);
+
 /// Transports, and which messages go where, as data: from code, TOML or JSON.
 ///
 /// Values are as they were given until [`check`](Self::check) makes a [`Routing`] of them. Without any there are the
@@ -203,6 +206,9 @@ impl MessengerConfig {
             problems.push("dedup_window is 0: use at least 1 ms".to_owned());
         }
         problems.extend(staff::problems(self));
+        if self.dedup_window > LONGEST_WINDOW {
+            problems.push(format!("dedup_window is {:?}: use at most 100 years", self.dedup_window));
+        }
         problems
     }
 

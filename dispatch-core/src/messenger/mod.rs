@@ -10,6 +10,8 @@
 //!   once, and nothing that was not checked routes anything.
 //! - Transports: those of the options, else those of the type's route, else the default one. A message goes to all of
 //!   them. Queue and priority: those of the options, else of the transport, else the general ones.
+//! - What could be stored and not be read back is refused: times after the year 9999, and payloads that are nested too
+//!   deep.
 //! - No text of an error holds a key or a payload.
 
 mod config;
@@ -18,6 +20,7 @@ mod judge;
 mod key;
 mod message;
 mod name;
+mod nesting;
 mod options;
 mod queued;
 mod routing;

@@ -2,15 +2,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::name::shown;
+use super::nesting;
 use super::{
     DispatchOptions, Duplicates, Idempotency, IdempotencyKey, Message, MessageType, MessengerConfig,
     MessengerError, MessengerErrorCode, Name, Priority, QueuedMessage,
 };
 use crate::policy::RetryPolicy;
+use crate::time::is_writable;
 
 /// A configuration that was checked: where a message goes.
 #[derive(Debug, Clone)]
@@ -138,7 +139,8 @@ impl Routing {
     /// What is stored of a message, for each transport that it goes to, if it is sent at `now`.
     ///
     /// # Errors
-    /// Like [`place`](Self::place).
+    /// Like [`place`](Self::place); also for times after the year 9999, and for a payload or metadata that are nested too
+    /// [deep](QueuedMessage::DEEPEST).
     pub fn plan(
         &self,
         message: &Message,
@@ -146,12 +148,23 @@ impl Routing {
         now: SystemTime,
         mut new_id: impl FnMut() -> Uuid,
     ) -> Result<Vec<QueuedMessage>, MessengerError> {
+        let mut problems = problems(options);
+        let due = options.delay.map(|delay| later(now, delay, "delay"));
+        let due = due.map(|due| due.map_err(|problem| problems.push(problem)).ok());
+        let scheduled_at = options.scheduled_at.or(due.flatten());
+        let available_at = scheduled_at.map_or(now, |at| at.max(now));
+        let expires_at = options.ttl.map(|ttl| later(available_at, ttl, "ttl"));
+        let expires_at = expires_at.and_then(|end| end.map_err(|problem| problems.push(problem)).ok());
+        let nested =
+            [(&message.payload, "payload"), (&options.metadata, "metadata"), (&message.metadata, "metadata")];
+        let nested = nested.into_iter().filter_map(|(members, part)| nesting::check(members, part).err());
+        problems.extend(nested.map(|error| error.to_string()));
+        MessengerError::check(MessengerErrorCode::MessageValidation, problems)?;
+
         let places = self.place(&message.message_type, options)?;
         let key = options.idempotency_key.as_ref().map(IdempotencyKey::new).transpose()?;
         let mut metadata = message.metadata.clone();
         metadata.extend(options.metadata.clone());
-        let scheduled_at = options.scheduled_at.or_else(|| now.checked_add(options.delay?));
-        let available_at = scheduled_at.map_or(now, |at| at.max(now));
         let correlation_id = new_id();
         let queue_up = |Placement { transport, queue, priority }| {
             let id = new_id();
@@ -174,7 +187,7 @@ impl Routing {
                 priority,
                 scheduled_at,
                 available_at,
-                expires_at: options.ttl.and_then(|ttl| available_at.checked_add(ttl)),
+                expires_at,
                 ordering_key: options.ordering_key.clone(),
             }
         };
@@ -235,6 +248,12 @@ impl Routing {
     }
 }
 
+/// A time that much later, if it can be written down.
+fn later(from: SystemTime, by: Duration, what: &str) -> Result<SystemTime, String> {
+    let later = from.checked_add(by).filter(|at| is_writable(*at));
+    later.ok_or_else(|| format!("{what} is {by:?}, which is over after the year 9999: use less"))
+}
+
 /// What is wrong with options, whatever the configuration.
 fn problems(options: &DispatchOptions) -> Vec<String> {
     let mut problems = Vec::new();
@@ -257,7 +276,7 @@ fn problems(options: &DispatchOptions) -> Vec<String> {
     if options.scheduled_at.is_some() && options.delay.is_some() {
         problems.push("scheduled_at and delay exclude each other: give one of them".to_owned());
     }
-    if options.scheduled_at.is_some_and(|at| Timestamp::try_from(at).is_err()) {
+    if options.scheduled_at.is_some_and(|at| !is_writable(at)) {
         problems.push("scheduled_at is outside the years -9999 to 9999: use another time".to_owned());
     }
     if options.ttl.is_some_and(|ttl| ttl.is_zero()) {

@@ -6,6 +6,8 @@ use uuid::Uuid;
 
 use super::*;
 
+mod edges;
+
 const NOW: Duration = Duration::from_millis(1_768_472_430_500);
 
 fn now() -> SystemTime {
