@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::name::shown;
 use super::nesting;
+use super::tiers::{Tier, Tiers};
 use super::{
     DispatchOptions, Duplicates, Idempotency, IdempotencyKey, Message, MessageType, MessengerConfig,
     MessengerError, MessengerErrorCode, Name, Priority, QueuedMessage,
@@ -17,6 +18,8 @@ use crate::time::is_writable;
 #[derive(Debug, Clone)]
 pub struct Routing {
     default_transport: Name,
+    default_priority: Priority,
+    tiers: Option<Tiers>,
     transports: BTreeMap<Name, Settings>,
     routes: BTreeMap<MessageType, Vec<Name>>,
     retry: BTreeMap<MessageType, RetryPolicy>,
@@ -44,7 +47,7 @@ pub struct Placement {
 
 impl Routing {
     /// The route or retry policy of types that have none of their own.
-    const DEFAULT: &str = "default";
+    pub(super) const DEFAULT: &str = "default";
 
     /// What a configuration without problems says.
     pub(super) fn of(config: &MessengerConfig) -> Result<Self, MessengerError> {
@@ -68,6 +71,8 @@ impl Routing {
             .map(|(message_type, policy)| Ok((MessageType::new(message_type)?, policy.clone())));
         Ok(Self {
             default_transport: Name::new(&config.default_transport)?,
+            default_priority: priority,
+            tiers: config.priority_tiers.as_ref().map(Tiers::of).transpose()?,
             transports: transports.collect::<Result<_, MessengerError>>()?,
             routes: routes.collect::<Result<_, MessengerError>>()?,
             retry: retry.collect::<Result<_, MessengerError>>()?,
@@ -81,10 +86,18 @@ impl Routing {
         self.transports.keys()
     }
 
-    /// The transports of a message type, in the order of its route.
+    /// The transports of a message type, in the order of its route, if no options say otherwise.
     #[must_use]
     pub fn transports_of(&self, message_type: &MessageType) -> &[Name] {
-        self.routes.get(message_type).map_or(std::slice::from_ref(&self.default_transport), Vec::as_slice)
+        self.transports_at(message_type, self.default_priority)
+    }
+
+    /// The transports of a message type: its route, else the tier of a priority, else the default one.
+    fn transports_at(&self, message_type: &MessageType, priority: Priority) -> &[Name] {
+        let route = self.routes.get(message_type).map(Vec::as_slice);
+        route
+            .or_else(|| self.tiers.as_ref().and_then(|tiers| tiers.transport(tiers.tier(priority))))
+            .unwrap_or(std::slice::from_ref(&self.default_transport))
     }
 
     /// The retries of a message type.
@@ -120,7 +133,10 @@ impl Routing {
         let priority = options.priority.map(Priority::try_from).transpose()?;
         let wanted: Vec<&str> = match &options.transports {
             Some(given) => given.iter().map(String::as_str).collect(),
-            None => self.transports_of(message_type).iter().map(Name::as_str).collect(),
+            None => {
+                let priority = priority.unwrap_or(self.default_priority);
+                self.transports_at(message_type, priority).iter().map(Name::as_str).collect()
+            }
         };
         let unknown = wanted.iter().filter(|name| !self.transports.contains_key(**name));
         let known = || self.transports.keys().map(Name::as_str).collect::<Vec<_>>().join(", ");
@@ -200,15 +216,14 @@ impl Routing {
         let header = ["type", "transport", "queue", "priority", "retries"].map(str::to_owned);
         let mut rows = vec![header];
         let routes =
-            self.routes.iter().map(|(message_type, route)| (message_type.as_str(), route.as_slice()));
-        let others = ("(any other)", std::slice::from_ref(&self.default_transport));
-        for (message_type, route) in routes.chain([others]) {
-            let policy = self.retry.get(message_type).or_else(|| self.retry.get(Self::DEFAULT));
+            self.routes.iter().map(|(message_type, route)| (message_type.to_string(), route.as_slice()));
+        for (message_type, route) in routes.chain(self.others()) {
+            let policy = self.retry.get(message_type.as_str()).or_else(|| self.retry.get(Self::DEFAULT));
             let retries = policy.map_or(RetryPolicy::default().max_retries, |policy| policy.max_retries);
             let places = route.iter().filter_map(|name| Some((name, self.transports.get(name)?)));
             rows.extend(places.map(|(name, settings)| {
                 [
-                    message_type.to_owned(),
+                    message_type.clone(),
                     name.to_string(),
                     settings.queue.to_string(),
                     settings.priority.to_string(),
@@ -217,6 +232,17 @@ impl Routing {
             }));
         }
         table(&rows)
+    }
+
+    /// Where types without a route go.
+    fn others(&self) -> Vec<(String, &[Name])> {
+        let default = std::slice::from_ref(&self.default_transport);
+        let Some(tiers) = &self.tiers else { return vec![("(any other)".to_owned(), default)] };
+        let of_tier = |(tier, first, last): (Tier, u8, u8)| {
+            let priorities = if first == last { first.to_string() } else { format!("{first} to {last}") };
+            (format!("(any other, priority {priorities})"), tiers.transport(tier).unwrap_or(default))
+        };
+        tiers.ranges().map(of_tier).collect()
     }
 
     /// Where a message would go, and why, for people.
@@ -231,7 +257,20 @@ impl Routing {
         let why = match (&options.transports, self.routes.contains_key(message_type)) {
             (Some(_), _) => "the options name the transports".to_owned(),
             (None, true) => format!("'{message_type}' has a route"),
-            (None, false) => format!("'{message_type}' has no route, so it goes to the default transport"),
+            (None, false) => {
+                let priority = options.priority.map_or(Ok(self.default_priority), Priority::try_from);
+                let tier = self.tiers.as_ref().zip(priority.ok());
+                let (tier, whose) = match tier {
+                    Some((tiers, priority)) if tiers.transport(tiers.tier(priority)).is_some() => {
+                        (format!(" and {}", tiers.why(priority)), "transport of that tier")
+                    }
+                    Some((tiers, priority)) => {
+                        (format!(" and {}, which has no transport", tiers.why(priority)), "default transport")
+                    }
+                    None => (String::new(), "default transport"),
+                };
+                format!("'{message_type}' has no route{tier}, so it goes to the {whose}")
+            }
         };
         let of = |given: bool| if given { "the options" } else { "the transport" };
         let mut text = why;

@@ -7,6 +7,8 @@ use uuid::Uuid;
 use super::*;
 
 mod edges;
+mod layers;
+mod tiers;
 
 const NOW: Duration = Duration::from_millis(1_768_472_430_500);
 
