@@ -10,6 +10,9 @@
 //! - A [`Worker`] is an actor. It takes messages from transports and dispatches each into an engine, so that handlers are
 //!   ordinary dispatchers. What comes of it is judged by [`Judgement`](dispatch_core::messenger::Judgement), when to claim
 //!   by [`WorkerState`](dispatch_core::messenger::WorkerState).
+//! - Its configuration is [changed](Messenger::update) while it runs, as a whole or not at all, and whoever
+//!   [watches](Messenger::on_change) is told.
+//! - [`global`] is one messenger for the whole process, for those who want that.
 //! - [`Messenger::schedule`] sends messages again and again: the next occurrence is stored ahead, once.
 //! - Each message is handled at least once. A worker that dies is not asked: its leases run out, and others go on.
 //!
@@ -40,18 +43,24 @@
 //! # }
 //! ```
 
+mod active;
 mod builder;
+mod configuring;
+pub mod global;
 mod handle;
 mod inline;
 mod people;
 mod scheduler;
 mod sent;
+mod watchers;
 mod worker;
 
 pub use builder::MessengerBuilder;
+pub use global::MessageDispatcher;
 pub use handle::Messenger;
 pub use inline::InlineQueue;
 pub use people::{Replay, TransportStats};
 pub use scheduler::Scheduler;
 pub use sent::{BatchResult, Dispatched, Sent};
+pub use watchers::ConfigWatch;
 pub use worker::{Worker, WorkerInfo, WorkerReport, WorkerStopped};
