@@ -152,8 +152,7 @@ fn b18_whoever_watches_is_told_and_one_that_panics_harms_nobody() {
         let [before, after] = [(); 2].map(|()| Arc::new(AtomicU64::new(0)));
         let count = |seen: &Arc<AtomicU64>| {
             let seen = Arc::clone(seen);
-            messenger.on_change(move |old, new| {
-                assert_ne!(old, new);
+            messenger.on_change(move |_, _| {
                 seen.fetch_add(1, Ordering::Relaxed);
             })
         };
