@@ -15,6 +15,7 @@ pub(crate) const UNREADABLE: &str =
 
 /// The bytes of a message.
 pub(crate) fn body(message: &QueuedMessage, limit: usize) -> Result<Vec<u8>, QueueError> {
+    message.check_nesting()?;
     // What serde says may hold a value of the payload.
     let body = serde_json::to_vec(message)
         .map_err(|_| QueueError::NotStorable { what: "it refuses to be written as JSON".to_owned() })?;

@@ -18,6 +18,12 @@ impl Clock for SystemClock {
     }
 }
 
+/// Whether RFC 3339 can say a time: one in the years -9999 to 9999.
+#[must_use]
+pub fn is_writable(time: SystemTime) -> bool {
+    jiff::Timestamp::try_from(time).is_ok()
+}
+
 /// RFC 3339 with as many fraction digits as needed, for `#[serde(with = "rfc3339")]`.
 pub mod rfc3339 {
     use std::time::SystemTime;

@@ -1,18 +1,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::SystemTime;
+use std::sync::Arc;
 
 use dispatch_core::messenger::{
     DispatchOptions, Message, MessengerConfig, MessengerError, MessengerErrorCode, Name, QueuedMessage,
     Routing, WorkerConfig,
 };
-use dispatch_core::queue::{Enqueued, MessageQueue, QueueError, Remember, Submission};
+use dispatch_core::queue::{Enqueued, MessageQueue, QueueError, Submission};
 use dispatch_core::time::Clock;
 use futures_util::future::join_all;
 use uuid::Uuid;
 
+use super::active::{Active, Configured};
 use super::{BatchResult, Dispatched, MessengerBuilder, Sent, Worker, WorkerOptions};
 use crate::Engine;
 
@@ -28,18 +27,9 @@ pub struct Messenger {
 }
 
 pub(super) struct Shared {
-    /// Replaced whole; held for as long as it takes to copy a pointer.
-    pub(super) active: RwLock<Arc<Active>>,
-    /// How often it was replaced.
-    pub(super) revision: AtomicU64,
+    pub(super) configured: Configured,
     pub(super) queues: BTreeMap<String, Arc<dyn MessageQueue>>,
     pub(super) clock: Arc<dyn Clock>,
-}
-
-/// The configuration that is in force.
-pub(super) struct Active {
-    pub(super) config: MessengerConfig,
-    pub(super) routing: Routing,
 }
 
 impl Messenger {
@@ -54,8 +44,7 @@ impl Messenger {
         queues: BTreeMap<String, Arc<dyn MessageQueue>>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let active = RwLock::new(Arc::new(Active { config, routing }));
-        Self { shared: Arc::new(Shared { active, revision: AtomicU64::new(0), queues, clock }) }
+        Self { shared: Arc::new(Shared { configured: Configured::new(config, routing), queues, clock }) }
     }
 
     /// Sends a message where its type goes.
@@ -76,7 +65,7 @@ impl Messenger {
         message: Message,
         options: &DispatchOptions,
     ) -> Result<Vec<Sent>, MessengerError> {
-        self.send(&message, options).await?.all()
+        self.send_one(&message, options).await?.all()
     }
 
     /// Sends a message to these transports side by side, whatever its route; one result per transport.
@@ -88,7 +77,7 @@ impl Messenger {
         message: Message,
         transports: impl IntoIterator<Item = T>,
     ) -> Result<Dispatched, MessengerError> {
-        self.send(&message, &DispatchOptions::default().with_transports(transports)).await
+        self.send_one(&message, &DispatchOptions::default().with_transports(transports)).await
     }
 
     /// Sends messages; one result per message, in their order. Whatever is wrong with one of them, the others are sent.
@@ -125,10 +114,13 @@ impl Messenger {
     }
 
     /// Sends one message to all of its transports side by side.
-    async fn send(&self, message: &Message, options: &DispatchOptions) -> Result<Dispatched, MessengerError> {
+    pub(super) async fn send_one(
+        &self,
+        message: &Message,
+        options: &DispatchOptions,
+    ) -> Result<Dispatched, MessengerError> {
         let active = self.active();
-        let now = self.shared.clock.now();
-        let planned = active.routing.plan(message, options, now, Uuid::now_v7)?;
+        let planned = active.routing.plan(message, options, self.shared.clock.now(), Uuid::now_v7)?;
         let correlation_id = planned.first().map_or_else(Uuid::nil, |message| message.correlation_id);
         let sends = planned.into_iter().map(|message| {
             let transport = message.transport.clone();
@@ -257,19 +249,17 @@ impl Messenger {
         }
     }
 
-    pub(super) fn active(&self) -> Arc<Active> {
-        Arc::clone(&self.shared.active.read().unwrap_or_else(PoisonError::into_inner))
+    /// What would be stored of a message that was sent now.
+    pub(super) fn plan(
+        &self,
+        message: &Message,
+        options: &DispatchOptions,
+    ) -> Result<Vec<QueuedMessage>, MessengerError> {
+        self.active().routing.plan(message, options, self.shared.clock.now(), Uuid::now_v7)
     }
-}
 
-impl Active {
-    /// How the key of a message is remembered that is due at a time: the window begins then, so that a message that is
-    /// scheduled for long after it is not stored twice meanwhile.
-    fn remember(&self, options: &DispatchOptions, due: SystemTime) -> Remember {
-        Remember {
-            until: due.checked_add(self.routing.dedup_window()),
-            duplicates: self.routing.duplicates(options),
-        }
+    pub(super) fn active(&self) -> Arc<Active> {
+        self.shared.configured.get()
     }
 }
 

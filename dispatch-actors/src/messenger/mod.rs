@@ -11,6 +11,9 @@
 //!   ordinary dispatchers. What comes of it is judged by [`Judgement`](dispatch_core::messenger::Judgement), when to claim
 //!   by [`WorkerState`](dispatch_core::messenger::WorkerState).
 //! - [`Workers`] runs the workers of a program until a signal, drains them, and says with which status to end.
+//! - Its configuration is [changed](Messenger::update) while it runs, as a whole or not at all, and whoever
+//!   [watches](Messenger::on_change) is told.
+//! - [`global`] is one messenger for the whole process, for those who want that.
 //! - [`Messenger::schedule`] sends messages again and again: the next occurrence is stored ahead, once.
 //! - Each message is handled at least once. A worker that dies is not asked: its leases run out, and others go on.
 //!
@@ -41,21 +44,26 @@
 //! # }
 //! ```
 
+mod active;
 mod builder;
-mod configured;
+mod configuring;
+pub mod global;
 mod handle;
 mod inline;
 mod people;
 mod scheduler;
 mod sent;
+mod watchers;
 mod worker;
 mod workers;
 
 pub use builder::MessengerBuilder;
+pub use global::MessageDispatcher;
 pub use handle::Messenger;
 pub use inline::InlineQueue;
 pub use people::{Replay, TransportStats};
 pub use scheduler::Scheduler;
 pub use sent::{BatchResult, Dispatched, Sent};
+pub use watchers::ConfigWatch;
 pub use worker::{Worker, WorkerInfo, WorkerOptions, WorkerReport, WorkerStopped};
 pub use workers::{Workers, WorkersReport};

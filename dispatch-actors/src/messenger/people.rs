@@ -1,7 +1,8 @@
 use std::time::{Duration, SystemTime};
 
-use dispatch_core::messenger::{MessengerError, Name};
+use dispatch_core::messenger::{MessengerError, MessengerErrorCode, Name};
 use dispatch_core::queue::{Depth, Filter, Page, StoredMessage};
+use dispatch_core::time::is_writable;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -133,7 +134,8 @@ impl Messenger {
     /// memory at a time, and those that fail again meanwhile are not replayed twice.
     ///
     /// # Errors
-    /// What the transport said, or that it is not there. Some may have been replayed by then.
+    /// What the transport said, or that it is not there; or a pace by which messages would be due after the year 9999. Some
+    /// may have been replayed by then.
     pub async fn retry_all(
         &self,
         transport: &str,
@@ -153,7 +155,7 @@ impl Messenger {
                     return Ok(count);
                 }
                 let replayed = replay.dry_run || {
-                    let at = replay.every.map(|every| due(begun, every, count));
+                    let at = replay.every.map(|every| due(begun, every, count)).transpose()?;
                     match queue.replay(stored.id, None, at).await {
                         // What cannot be read stays where it is.
                         Err(error) if stored.message().is_none() => {
@@ -203,7 +205,12 @@ impl Messenger {
 }
 
 /// When the next of so many is due that are so far apart.
-fn due(begun: SystemTime, every: Duration, count: u64) -> SystemTime {
-    let after = every.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
-    begun.checked_add(after).unwrap_or(begun)
+fn due(begun: SystemTime, every: Duration, count: u64) -> Result<SystemTime, MessengerError> {
+    let after = u32::try_from(count).ok().and_then(|count| every.checked_mul(count));
+    let due = after.and_then(|after| begun.checked_add(after)).filter(|due| is_writable(*due));
+    due.ok_or_else(|| {
+        let problem =
+            format!("with {every:?} between two messages the next one is due after the year 9999: use less");
+        MessengerError::new(MessengerErrorCode::MessageValidation, problem)
+    })
 }

@@ -2,7 +2,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use actix::prelude::*;
-use dispatch_core::messenger::{DispatchOptions, MessageType, MessengerError, MessengerErrorCode, Schedule};
+use dispatch_core::messenger::{
+    DispatchOptions, Message, MessengerError, MessengerErrorCode, QueuedMessage, Schedule,
+};
 use dispatch_core::queue::{Filter, MessageState, Page};
 
 use super::Messenger;
@@ -52,8 +54,9 @@ impl Messenger {
                     schedule.name()
                 ));
             }
-            let options = schedule.options_at(self.shared.clock.now());
-            if let Err(error) = self.can_wait(&schedule.message().message_type, &options) {
+            let now = self.shared.clock.now();
+            let options = schedule.options_at(schedule.planned_after(now).unwrap_or(now));
+            if let Err(error) = self.can_wait(schedule.message(), &options) {
                 problems.extend(
                     error.problems().iter().map(|text| format!("schedule '{}': {text}", schedule.name())),
                 );
@@ -74,9 +77,9 @@ impl Messenger {
 }
 
 impl Messenger {
-    /// Whether every transport of a message keeps it until it is due.
-    fn can_wait(&self, message_type: &MessageType, options: &DispatchOptions) -> Result<(), MessengerError> {
-        for transport in self.transports_of(message_type, options)? {
+    /// Whether a message can be sent, and every transport of it keeps it until it is due.
+    fn can_wait(&self, message: &Message, options: &DispatchOptions) -> Result<(), MessengerError> {
+        for QueuedMessage { transport, .. } in self.plan(message, options)? {
             if !self.queue(transport.as_str())?.keeps() {
                 let problem = format!(
                     "transport '{transport}' handles messages at once, so they cannot wait: use another"
@@ -136,7 +139,7 @@ impl SchedulerActor {
                     let options = schedule.options_at(planned);
                     let message = schedule.message().clone();
                     // The configuration may have been replaced meanwhile.
-                    let stored = match messenger.can_wait(&message.message_type, &options) {
+                    let stored = match messenger.can_wait(&message, &options) {
                         Ok(()) => messenger.dispatch_with(message, &options).await.map(drop),
                         Err(error) => Err(error),
                     };

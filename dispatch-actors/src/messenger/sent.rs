@@ -23,6 +23,22 @@ pub struct Sent {
     pub replaced: Option<Uuid>,
 }
 
+impl Sent {
+    /// A message of the default priority that was stored: for what takes the place of a messenger in tests.
+    #[must_use]
+    pub const fn new(id: Uuid, transport: Name, queue: Name) -> Self {
+        Self {
+            id,
+            transport,
+            queue,
+            priority: Priority::DEFAULT,
+            scheduled_at: None,
+            duplicate_of: None,
+            replaced: None,
+        }
+    }
+}
+
 /// What became of a message in each of its transports, in their order.
 #[derive(Debug)]
 #[must_use = "a transport may have failed"]
@@ -35,6 +51,14 @@ pub struct Dispatched {
 }
 
 impl Dispatched {
+    /// What became of a message: for what takes the place of a messenger in tests.
+    pub fn new(
+        correlation_id: Uuid,
+        transports: impl IntoIterator<Item = (Name, Result<Sent, MessengerError>)>,
+    ) -> Self {
+        Self { correlation_id, transports: transports.into_iter().collect() }
+    }
+
     /// What was sent, if every transport has it.
     ///
     /// # Errors
@@ -67,6 +91,11 @@ pub struct BatchResult {
 }
 
 impl BatchResult {
+    /// What became of messages, in their order.
+    pub const fn new(results: Vec<Result<Vec<Sent>, MessengerError>>) -> Self {
+        Self { results }
+    }
+
     /// How many messages all of their transports have.
     #[must_use]
     pub fn succeeded(&self) -> usize {

@@ -30,6 +30,9 @@
 //!
 //! A type of your own is one more [`queue_type`](Opener::queue_type).
 //!
+//! [`config_from_env`] reads the configuration from variables of the environment; [`ConfigLayers`] puts files, variables and
+//! a [`Profile`] over each other.
+//!
 //! ```
 //! use dispatch_adapters::messenger::{self, Message, WorkerConfig};
 //! use dispatch_adapters::prelude::*;
@@ -61,6 +64,7 @@
 //! }
 //! ```
 
+mod environment;
 mod opener;
 mod options;
 
@@ -68,14 +72,15 @@ use std::path::PathBuf;
 
 pub use dispatch_actors::messenger::*;
 pub use dispatch_core::messenger::{
-    DispatchOptions, Duplicates, Idempotency, IdempotencyKey, Judgement, Message, MessageType,
-    MessengerConfig, MessengerError, MessengerErrorCode, Missed, Name, Priority, QueuedMessage, Rates,
-    Schedule, StopReason, TransportConfig, WorkerConfig,
+    ConfigLayers, DispatchOptions, Duplicates, Idempotency, IdempotencyKey, Judgement, Message, MessageType,
+    MessengerConfig, MessengerError, MessengerErrorCode, Missed, Name, Priority, PriorityTiers, Profile,
+    QueuedMessage, Rates, Schedule, StopReason, TransportConfig, WorkerConfig,
 };
 pub use dispatch_core::queue::{
     Attempt, Depth, ErrorGroup, Filter, MemoryQueue, MessageQueue, MessageState, Page, QueueError,
     QueueLimits, StoredMessage, WorkerId,
 };
+pub use environment::{ENV_PREFIX, config_from_env, env_vars};
 pub use opener::{Opener, Opening};
 
 /// Begins to open a messenger whose files are in this folder.

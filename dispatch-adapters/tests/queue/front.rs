@@ -14,7 +14,7 @@ fn message(number: u64) -> Message {
 }
 
 #[tokio::test]
-async fn without_a_configuration_messages_are_on_disk() {
+async fn b9_without_a_configuration_messages_are_on_disk() {
     let folder = tempfile::tempdir().unwrap();
     let messenger = messenger::open(folder.path().join("new")).await.unwrap();
     let sent = messenger.dispatch(message(1)).await.unwrap();
@@ -68,7 +68,7 @@ async fn transports_of_one_file_are_apart_and_of_their_own_kind() {
 }
 
 #[tokio::test]
-async fn every_problem_is_named_and_nothing_is_opened() {
+async fn h15_every_problem_is_named_and_nothing_is_opened() {
     let folder = tempfile::tempdir().unwrap();
     let text = "
         default_transport = 'nope'
@@ -100,7 +100,7 @@ async fn a_queue_that_cannot_be_opened_is_named_with_its_transport() {
 }
 
 #[actix::test]
-async fn messages_of_a_sync_transport_are_handled_before_the_dispatch_returns() {
+async fn i1_i2_i3_messages_of_a_sync_transport_are_handled_before_the_dispatch_returns() {
     let folder = tempfile::tempdir().unwrap();
     let (sender, mut seen) = tokio::sync::mpsc::unbounded_channel();
     let mail = on_command("mail").run(move |mail: Envelope| {

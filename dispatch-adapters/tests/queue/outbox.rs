@@ -1,5 +1,6 @@
 //! Messages in a transaction of the caller's.
 
+use dispatch_adapters::model::messenger::QueuedMessage;
 use dispatch_adapters::model::queue::{MessageQueue, QueueError, Submission};
 use dispatch_adapters::sqlite_queue::{SqliteQueueOptions, outbox};
 use serde_json::json;
@@ -33,6 +34,24 @@ async fn a_message_is_there_if_the_rest_is_and_never_without_it() {
     let orders: i64 = mine.query_row("SELECT count(*) FROM orders", (), |row| row.get(0)).unwrap();
     assert_eq!((orders, queue.depth(None).await.unwrap().ready), (1, 1));
     assert_eq!(claim(&queue, "one", 1).await.messages[0].message.payload["order"], 7);
+}
+
+#[tokio::test]
+async fn a_message_that_could_not_be_read_back_is_refused_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut mine = file(&folder);
+    mine.execute_batch("PRAGMA journal_mode = WAL").unwrap();
+    outbox::migrate(&mine).unwrap();
+    let options = SqliteQueueOptions::new(folder.path().join("queue.db"));
+    let mut deep = submission();
+    let inner = (0..QueuedMessage::DEEPEST).fold(json!(null), |inner, _| json!({ "in": inner }));
+    deep.message.metadata.insert("in".to_owned(), inner);
+    let transaction = mine.transaction().unwrap();
+    let answers = outbox::enqueue(&transaction, &options, &[deep, submission()]).unwrap();
+    assert!(matches!(answers[0], Err(QueueError::TooDeep { part: "metadata" })), "{answers:?}");
+    assert!(answers[1].is_ok());
+    transaction.commit().unwrap();
+    assert_eq!(open(&folder).await.depth(None).await.unwrap().open(), 1);
 }
 
 #[test]

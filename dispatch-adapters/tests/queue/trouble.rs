@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::support::{claim, file, message, open, options, put};
 
 #[tokio::test]
-async fn what_cannot_be_read_has_failed_and_is_kept_as_it_is() {
+async fn h6_what_cannot_be_read_has_failed_and_is_kept_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let queue = open(&folder).await;
     let changes = [

@@ -7,10 +7,14 @@ use serde_json::{Map, Value};
 use super::name::shown;
 use super::options::one_or_many;
 use super::{
-    Duplicates, MessageType, MessengerError, MessengerErrorCode, Name, Priority, Routing, WorkerConfig, staff,
+    ConfigLayers, Duplicates, MessageType, MessengerError, MessengerErrorCode, Name, Priority, PriorityTiers,
+    Routing, WorkerConfig, layers, staff,
 };
 use crate::config::millis;
 use crate::policy::{RateLimit, RetryPolicy};
+
+/// Whatever is remembered for longer is remembered for good; and no time that ends such a window is beyond all clocks.
+const LONGEST_WINDOW: Duration = Duration::from_secs(100 * 366 * 24 * 3_600);
 
 /// Transports, and which messages go where, as data: from code, TOML or JSON.
 ///
@@ -53,6 +57,9 @@ pub struct MessengerConfig {
     /// The transports of message types; all of them get a message.
     #[serde(deserialize_with = "routes")]
     pub routing: BTreeMap<String, Vec<String>>,
+    /// Which transports have the types without a route, by priority; absent sends them all to the default transport.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority_tiers: Option<PriorityTiers>,
     /// Retries by message type; `default` for the others.
     pub retry: BTreeMap<String, RetryPolicy>,
     /// How long a key is remembered; in milliseconds where it is serialised.
@@ -118,6 +125,7 @@ impl Default for MessengerConfig {
                 .map(|(name, kind)| (name.to_owned(), transport(kind)))
                 .into(),
             routing: BTreeMap::new(),
+            priority_tiers: None,
             retry: BTreeMap::new(),
             dedup_window: Duration::from_secs(24 * 3600),
             idempotency: Idempotency::Explicit,
@@ -128,20 +136,20 @@ impl Default for MessengerConfig {
 }
 
 impl MessengerConfig {
-    /// Reads TOML.
+    /// Reads TOML. A member `profile` names the [`Profile`] that the rest is put over.
     ///
     /// # Errors
     /// Text that is not TOML, an unknown member or a value of the wrong type.
     pub fn from_toml(text: &str) -> Result<Self, MessengerError> {
-        toml::from_str(text).map_err(|error| refuse(error.message().to_owned()))
+        ConfigLayers::new().toml(text)?.read()
     }
 
-    /// Reads JSON.
+    /// Reads JSON. A member `profile` names the [`Profile`] that the rest is put over.
     ///
     /// # Errors
     /// Text that is not JSON, an unknown member or a value of the wrong type.
     pub fn from_json(text: &str) -> Result<Self, MessengerError> {
-        serde_json::from_str(text).map_err(|error| refuse(error.to_string()))
+        ConfigLayers::new().json(text)?.read()
     }
 
     /// Checks everything.
@@ -204,6 +212,7 @@ impl MessengerConfig {
                 twice.map(|(_, name)| whose(format!("'{}' is listed twice: leave one out", shown(name)))),
             );
         }
+        problems.extend(self.priority_tiers.iter().flat_map(|tiers| tiers.problems(known, &all())));
         for (message_type, policy) in &self.retry {
             let whose = |text| format!("retry of '{}': {text}", shown(message_type));
             problems.extend(MessageType::problem(message_type).map(whose));
@@ -218,6 +227,9 @@ impl MessengerConfig {
             problems.push("dedup_window is 0: use at least 1 ms".to_owned());
         }
         problems.extend(staff::problems(self));
+        if self.dedup_window > LONGEST_WINDOW {
+            problems.push(format!("dedup_window is {:?}: use at most 100 years", self.dedup_window));
+        }
         problems
     }
 
@@ -227,28 +239,50 @@ impl MessengerConfig {
         self.workers.get(name).map(|worker| staff::all_transports(worker, self))
     }
 
-    /// This configuration with another over it: members that are given win, transports, routes and retries by name.
+    /// This configuration with another over it. Members that are given win: transports, routes and workers by name, retries and tiers
+    /// by name and member. What is `null` of them is removed.
     ///
     /// # Errors
-    /// That the other is no configuration.
+    /// That the other is no configuration, or that it removes the default retry.
     pub fn set(&self, over: &Value) -> Result<Self, MessengerError> {
         let mut whole = serde_json::to_value(self).map_err(|error| refuse(error.to_string()))?;
-        let (Value::Object(members), Value::Object(over)) = (&mut whole, over) else {
-            return Err(refuse("a configuration is an object".to_owned()));
-        };
-        for (name, value) in over {
-            match (members.get_mut(name), value) {
-                (Some(Value::Object(mine)), Value::Object(theirs)) => mine.extend(theirs.clone()),
-                _ => {
-                    members.insert(name.clone(), value.clone());
-                }
-            }
-        }
+        layers::merge(&mut whole, over)?;
         Self::deserialize(whole).map_err(|error| refuse(error.to_string()))
+    }
+
+    /// Removes a transport; `false` if there is none of this name.
+    ///
+    /// # Errors
+    /// That it is the default one. Routes and tiers that name it are a problem of their own, which
+    /// [`check`](Self::check) tells.
+    pub fn remove_transport(&mut self, name: &str) -> Result<bool, MessengerError> {
+        if self.default_transport == name {
+            let name = shown(name);
+            return Err(refuse(format!(
+                "'{name}' is the default transport: make another one the default before you remove it"
+            )));
+        }
+        Ok(self.transports.remove(name).is_some())
+    }
+
+    /// Removes the route of a type; `false` if it has none.
+    pub fn remove_route(&mut self, message_type: &str) -> bool {
+        self.routing.remove(message_type).is_some()
+    }
+
+    /// Removes the retries of a type, so that it has the default ones; `false` if it has none of its own.
+    ///
+    /// # Errors
+    /// That it is the default retry.
+    pub fn remove_retry(&mut self, message_type: &str) -> Result<bool, MessengerError> {
+        if message_type == Routing::DEFAULT {
+            return Err(layers::no_default_retry());
+        }
+        Ok(self.retry.remove(message_type).is_some())
     }
 }
 
-fn refuse(text: String) -> MessengerError {
+pub(super) fn refuse(text: String) -> MessengerError {
     MessengerError::new(MessengerErrorCode::Configuration, text)
 }
 

@@ -18,8 +18,8 @@ pub struct DispatchOptions {
     /// The queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
-    /// 1 to 10, higher first.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// 1 to 10, higher first. Where it is given it is a whole number, and not `null`.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub priority: Option<i64>,
     /// Not before this time; one in the past is due now.
     #[serde(skip_serializing_if = "Option::is_none", with = "crate::time::optional_millis")]
@@ -127,6 +127,11 @@ impl DispatchOptions {
         self.idempotency_key = Some(key.into());
         self
     }
+}
+
+/// A number that is there.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    i64::deserialize(deserializer).map(Some)
 }
 
 /// One text or a list of them.

@@ -2,20 +2,24 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::name::shown;
+use super::nesting;
+use super::tiers::{Tier, Tiers};
 use super::{
     DispatchOptions, Duplicates, Idempotency, IdempotencyKey, Message, MessageType, MessengerConfig,
     MessengerError, MessengerErrorCode, Name, Priority, QueuedMessage,
 };
 use crate::policy::{RateLimit, RetryPolicy};
+use crate::time::is_writable;
 
 /// A configuration that was checked: where a message goes.
 #[derive(Debug, Clone)]
 pub struct Routing {
     default_transport: Name,
+    default_priority: Priority,
+    tiers: Option<Tiers>,
     transports: BTreeMap<Name, Settings>,
     routes: BTreeMap<MessageType, Vec<Name>>,
     retry: BTreeMap<MessageType, RetryPolicy>,
@@ -64,7 +68,7 @@ pub struct Placement {
 
 impl Routing {
     /// The route or retry policy of types that have none of their own.
-    const DEFAULT: &str = "default";
+    pub(super) const DEFAULT: &str = "default";
 
     /// What a configuration without problems says.
     pub(super) fn of(config: &MessengerConfig) -> Result<Self, MessengerError> {
@@ -89,6 +93,8 @@ impl Routing {
             .map(|(message_type, policy)| Ok((MessageType::new(message_type)?, policy.clone())));
         Ok(Self {
             default_transport: Name::new(&config.default_transport)?,
+            default_priority: priority,
+            tiers: config.priority_tiers.as_ref().map(Tiers::of).transpose()?,
             transports: transports.collect::<Result<_, MessengerError>>()?,
             routes: routes.collect::<Result<_, MessengerError>>()?,
             retry: retry.collect::<Result<_, MessengerError>>()?,
@@ -102,10 +108,18 @@ impl Routing {
         self.transports.keys()
     }
 
-    /// The transports of a message type, in the order of its route.
+    /// The transports of a message type, in the order of its route, if no options say otherwise.
     #[must_use]
     pub fn transports_of(&self, message_type: &MessageType) -> &[Name] {
-        self.routes.get(message_type).map_or(std::slice::from_ref(&self.default_transport), Vec::as_slice)
+        self.transports_at(message_type, self.default_priority)
+    }
+
+    /// The transports of a message type: its route, else the tier of a priority, else the default one.
+    fn transports_at(&self, message_type: &MessageType, priority: Priority) -> &[Name] {
+        let route = self.routes.get(message_type).map(Vec::as_slice);
+        route
+            .or_else(|| self.tiers.as_ref().and_then(|tiers| tiers.transport(tiers.tier(priority))))
+            .unwrap_or(std::slice::from_ref(&self.default_transport))
     }
 
     /// The retries of a message type.
@@ -147,7 +161,10 @@ impl Routing {
         let priority = options.priority.map(Priority::try_from).transpose()?;
         let wanted: Vec<&str> = match &options.transports {
             Some(given) => given.iter().map(String::as_str).collect(),
-            None => self.transports_of(message_type).iter().map(Name::as_str).collect(),
+            None => {
+                let priority = priority.unwrap_or(self.default_priority);
+                self.transports_at(message_type, priority).iter().map(Name::as_str).collect()
+            }
         };
         let unknown = wanted.iter().filter(|name| !self.transports.contains_key(**name));
         let known = || self.transports.keys().map(Name::as_str).collect::<Vec<_>>().join(", ");
@@ -166,7 +183,8 @@ impl Routing {
     /// What is stored of a message, for each transport that it goes to, if it is sent at `now`.
     ///
     /// # Errors
-    /// Like [`place`](Self::place).
+    /// Like [`place`](Self::place); also for times after the year 9999, and for a payload or metadata that are nested too
+    /// [deep](QueuedMessage::DEEPEST).
     pub fn plan(
         &self,
         message: &Message,
@@ -174,12 +192,23 @@ impl Routing {
         now: SystemTime,
         mut new_id: impl FnMut() -> Uuid,
     ) -> Result<Vec<QueuedMessage>, MessengerError> {
+        let mut problems = problems(options);
+        let due = options.delay.map(|delay| later(now, delay, "delay"));
+        let due = due.map(|due| due.map_err(|problem| problems.push(problem)).ok());
+        let scheduled_at = options.scheduled_at.or(due.flatten());
+        let available_at = scheduled_at.map_or(now, |at| at.max(now));
+        let expires_at = options.ttl.map(|ttl| later(available_at, ttl, "ttl"));
+        let expires_at = expires_at.and_then(|end| end.map_err(|problem| problems.push(problem)).ok());
+        let nested =
+            [(&message.payload, "payload"), (&options.metadata, "metadata"), (&message.metadata, "metadata")];
+        let nested = nested.into_iter().filter_map(|(members, part)| nesting::check(members, part).err());
+        problems.extend(nested.map(|error| error.to_string()));
+        MessengerError::check(MessengerErrorCode::MessageValidation, problems)?;
+
         let places = self.place(&message.message_type, options)?;
         let key = options.idempotency_key.as_ref().map(IdempotencyKey::new).transpose()?;
         let mut metadata = message.metadata.clone();
         metadata.extend(options.metadata.clone());
-        let scheduled_at = options.scheduled_at.or_else(|| now.checked_add(options.delay?));
-        let available_at = scheduled_at.map_or(now, |at| at.max(now));
         let correlation_id = new_id();
         let queue_up = |Placement { transport, queue, priority }| {
             let id = new_id();
@@ -202,7 +231,7 @@ impl Routing {
                 priority,
                 scheduled_at,
                 available_at,
-                expires_at: options.ttl.and_then(|ttl| available_at.checked_add(ttl)),
+                expires_at,
                 ordering_key: options.ordering_key.clone(),
             }
         };
@@ -215,15 +244,14 @@ impl Routing {
         let header = ["type", "transport", "queue", "priority", "retries", "rate"].map(str::to_owned);
         let mut rows = vec![header];
         let routes =
-            self.routes.iter().map(|(message_type, route)| (message_type.as_str(), route.as_slice()));
-        let others = ("(any other)", std::slice::from_ref(&self.default_transport));
-        for (message_type, route) in routes.chain([others]) {
-            let policy = self.retry.get(message_type).or_else(|| self.retry.get(Self::DEFAULT));
+            self.routes.iter().map(|(message_type, route)| (message_type.to_string(), route.as_slice()));
+        for (message_type, route) in routes.chain(self.others()) {
+            let policy = self.retry.get(message_type.as_str()).or_else(|| self.retry.get(Self::DEFAULT));
             let retries = policy.map_or(RetryPolicy::default().max_retries, |policy| policy.max_retries);
             let places = route.iter().filter_map(|name| Some((name, self.transports.get(name)?)));
             rows.extend(places.map(|(name, settings)| {
                 [
-                    message_type.to_owned(),
+                    message_type.clone(),
                     name.to_string(),
                     settings.queue.to_string(),
                     settings.priority.to_string(),
@@ -233,6 +261,17 @@ impl Routing {
             }));
         }
         table(&rows)
+    }
+
+    /// Where types without a route go.
+    fn others(&self) -> Vec<(String, &[Name])> {
+        let default = std::slice::from_ref(&self.default_transport);
+        let Some(tiers) = &self.tiers else { return vec![("(any other)".to_owned(), default)] };
+        let of_tier = |(tier, first, last): (Tier, u8, u8)| {
+            let priorities = if first == last { first.to_string() } else { format!("{first} to {last}") };
+            (format!("(any other, priority {priorities})"), tiers.transport(tier).unwrap_or(default))
+        };
+        tiers.ranges().map(of_tier).collect()
     }
 
     /// Where a message would go, and why, for people.
@@ -247,7 +286,20 @@ impl Routing {
         let why = match (&options.transports, self.routes.contains_key(message_type)) {
             (Some(_), _) => "the options name the transports".to_owned(),
             (None, true) => format!("'{message_type}' has a route"),
-            (None, false) => format!("'{message_type}' has no route, so it goes to the default transport"),
+            (None, false) => {
+                let priority = options.priority.map_or(Ok(self.default_priority), Priority::try_from);
+                let tier = self.tiers.as_ref().zip(priority.ok());
+                let (tier, whose) = match tier {
+                    Some((tiers, priority)) if tiers.transport(tiers.tier(priority)).is_some() => {
+                        (format!(" and {}", tiers.why(priority)), "transport of that tier")
+                    }
+                    Some((tiers, priority)) => {
+                        (format!(" and {}, which has no transport", tiers.why(priority)), "default transport")
+                    }
+                    None => (String::new(), "default transport"),
+                };
+                format!("'{message_type}' has no route{tier}, so it goes to the {whose}")
+            }
         };
         let of = |given: bool| if given { "the options" } else { "the transport" };
         let mut text = why;
@@ -262,6 +314,12 @@ impl Routing {
         }
         Ok(text)
     }
+}
+
+/// A time that much later, if it can be written down.
+fn later(from: SystemTime, by: Duration, what: &str) -> Result<SystemTime, String> {
+    let later = from.checked_add(by).filter(|at| is_writable(*at));
+    later.ok_or_else(|| format!("{what} is {by:?}, which is over after the year 9999: use less"))
 }
 
 /// What is wrong with options, whatever the configuration.
@@ -286,7 +344,7 @@ fn problems(options: &DispatchOptions) -> Vec<String> {
     if options.scheduled_at.is_some() && options.delay.is_some() {
         problems.push("scheduled_at and delay exclude each other: give one of them".to_owned());
     }
-    if options.scheduled_at.is_some_and(|at| Timestamp::try_from(at).is_err()) {
+    if options.scheduled_at.is_some_and(|at| !is_writable(at)) {
         problems.push("scheduled_at is outside the years -9999 to 9999: use another time".to_owned());
     }
     if options.ttl.is_some_and(|ttl| ttl.is_zero()) {

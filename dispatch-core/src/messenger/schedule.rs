@@ -27,6 +27,8 @@ pub struct Schedule {
     message: Message,
     options: DispatchOptions,
     missed: Missed,
+    /// The last time at which it fires.
+    last: Option<SystemTime>,
 }
 
 /// When a schedule fires.
@@ -59,6 +61,8 @@ pub enum Missed {
 impl Schedule {
     /// The header with the name of the schedule that a message comes from.
     pub const HEADER: &str = "x-schedule";
+    /// Most times that a schedule with a limit may fire.
+    pub const MOST_TIMES: u32 = 100_000;
 
     /// Fires when a cron expression says so, in an IANA time zone such as `Europe/Berlin` or `UTC`.
     ///
@@ -105,9 +109,14 @@ impl Schedule {
         mut problems: Vec<String>,
     ) -> Result<Self, MessengerError> {
         match Name::new(name) {
-            Ok(name) if problems.is_empty() => {
-                Ok(Self { name, when, message, options: DispatchOptions::default(), missed: Missed::One })
-            }
+            Ok(name) if problems.is_empty() => Ok(Self {
+                name,
+                when,
+                message,
+                options: DispatchOptions::default(),
+                missed: Missed::One,
+                last: None,
+            }),
             Ok(_) => Self::refused(name, problems),
             Err(error) => {
                 problems.extend_from_slice(error.problems());
@@ -143,6 +152,35 @@ impl Schedule {
         Ok(self)
     }
 
+    /// Fires at most so many times after a time, and then no more. Whoever plans it from the same time agrees, so nothing
+    /// has to be counted.
+    ///
+    /// ```
+    /// use dispatch_core::messenger::{Message, Schedule};
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// let hour = Duration::from_secs(3_600);
+    /// let begin = SystemTime::UNIX_EPOCH + 1_000 * hour;
+    /// let thrice = Schedule::every("reminder", hour, Message::new("Remind", &serde_json::json!({}))?)?.at_most(3, begin)?;
+    /// let fires = std::iter::successors(thrice.planned_after(begin), |at| thrice.planned_after(*at));
+    /// assert_eq!(fires.collect::<Vec<_>>(), [begin + hour, begin + 2 * hour, begin + 3 * hour]);
+    /// # Ok::<(), dispatch_core::messenger::MessengerError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// For no times, and for more than 100,000.
+    pub fn at_most(mut self, times: u32, after: SystemTime) -> Result<Self, MessengerError> {
+        let Some(before_last) = times.checked_sub(1).filter(|_| times <= Self::MOST_TIMES) else {
+            let text = format!("it is to fire {times} times: use 1 to {}", Self::MOST_TIMES);
+            return Self::refused(self.name.as_str(), vec![text]);
+        };
+        self.last = None;
+        let next = |after: &SystemTime| self.planned_after(*after);
+        let mut planned = std::iter::successors(self.planned_after(after), next);
+        self.last = planned.nth(usize::try_from(before_last).unwrap_or(usize::MAX));
+        Ok(self)
+    }
+
     /// Sets what becomes of occurrences that were missed.
     #[must_use]
     pub const fn when_missed(mut self, missed: Missed) -> Self {
@@ -165,6 +203,10 @@ impl Schedule {
     /// The next planned time after another; `None` if there is none any more.
     #[must_use]
     pub fn planned_after(&self, after: SystemTime) -> Option<SystemTime> {
+        self.next_after(after).filter(|planned| self.last.is_none_or(|last| *planned <= last))
+    }
+
+    fn next_after(&self, after: SystemTime) -> Option<SystemTime> {
         match &self.when {
             When::Cron(cron, zone) => cron.next_after(after, zone),
             When::Every(interval) => {

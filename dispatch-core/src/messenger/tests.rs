@@ -7,6 +7,10 @@ use uuid::Uuid;
 use super::*;
 use crate::policy::RateLimit;
 
+mod edges;
+mod layers;
+mod tiers;
+
 const NOW: Duration = Duration::from_millis(1_768_472_430_500);
 
 fn now() -> SystemTime {

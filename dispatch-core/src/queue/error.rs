@@ -39,6 +39,12 @@ pub enum QueueError {
         /// The limit.
         limit: usize,
     },
+    /// A part of a message is nested so deep that it could be stored, and then not be read back.
+    #[error("the {part} is nested more than {deepest} levels deep: use fewer levels", deepest = crate::messenger::QueuedMessage::DEEPEST)]
+    TooDeep {
+        /// `payload` or `metadata`.
+        part: &'static str,
+    },
     /// A message cannot be written.
     #[error("the message cannot be stored: {what}")]
     NotStorable {
@@ -142,7 +148,9 @@ impl QueueError {
     #[must_use]
     pub const fn code(&self) -> MessengerErrorCode {
         match self {
-            Self::Duplicate { .. } | Self::TooLarge { .. } => MessengerErrorCode::MessageValidation,
+            Self::Duplicate { .. } | Self::TooLarge { .. } | Self::TooDeep { .. } => {
+                MessengerErrorCode::MessageValidation
+            }
             Self::LeaseLost { .. } => MessengerErrorCode::Lock,
             Self::NotStorable { .. } => MessengerErrorCode::Serialization,
             Self::Handler { .. } => MessengerErrorCode::Handler,
@@ -175,6 +183,7 @@ impl QueueError {
             Self::Duplicate { of } => Self::Duplicate { of: *of },
             Self::LeaseLost { id } => Self::LeaseLost { id: *id },
             Self::TooLarge { bytes, limit } => Self::TooLarge { bytes: *bytes, limit: *limit },
+            Self::TooDeep { part } => Self::TooDeep { part },
             Self::NotStorable { what } => Self::NotStorable { what: what.clone() },
             Self::Full { what } => Self::Full { what: what.clone() },
             Self::ReadOnly { what } => Self::ReadOnly { what: what.clone() },

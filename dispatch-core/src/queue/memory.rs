@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
-    Claim, Claimed, Depth, Enqueued, Filter, LeaseToken, MessageQueue, Page, QueueError, QueueLimits,
-    QueueState, Settlement, StoredMessage, Submission, Wakeup, Wakeups,
+    Claim, Claimed, Depth, Enqueued, Filter, LeaseToken, MessageQueue, MessageState, Page, QueueError,
+    QueueLimits, QueueState, Settlement, StoredMessage, Submission, Wakeup, Wakeups,
 };
 use crate::log::SyncPolicy;
-use crate::messenger::Name;
+use crate::messenger::{Name, QueuedMessage};
 use crate::time::{Clock, SystemClock};
 
 /// A [`MessageQueue`] that is lost with the process: for tests, and for messages that may be.
@@ -121,7 +121,11 @@ impl MessageQueue for MemoryQueue {
         submissions: Vec<Submission>,
     ) -> Result<Vec<Result<Enqueued, QueueError>>, QueueError> {
         self.with(|state, now| {
-            submissions.into_iter().map(|submission| state.enqueue(submission, now)).collect()
+            let store = |submission: Submission| {
+                submission.message.check_nesting()?;
+                state.enqueue(submission, now)
+            };
+            submissions.into_iter().map(store).collect()
         })
     }
 
@@ -175,7 +179,13 @@ impl MessageQueue for MemoryQueue {
         payload: Option<Map<String, Value>>,
         at: Option<SystemTime>,
     ) -> Result<bool, QueueError> {
-        self.with(|state, now| state.replay(id, payload, at, now))
+        self.with(|state, now| {
+            let has_failed = state.find(id).is_some_and(|stored| stored.state == MessageState::Failed);
+            if let Some(payload) = payload.as_ref().filter(|_| has_failed) {
+                QueuedMessage::check_payload(payload)?;
+            }
+            Ok(state.replay(id, payload, at, now))
+        })?
     }
 
     async fn cancel(&self, ids: &[Uuid]) -> Result<u64, QueueError> {

@@ -26,6 +26,7 @@ use crate::messenger::Name;
 /// - At most one claim of a message is valid: `extend` and `settle` with the token of another one change nothing and
 ///   say [`QueueError::LeaseLost`]. A lease that ran out is valid until somebody claims anything from the store.
 /// - `settle` moves a message in one step, and is as durable as `enqueue`.
+/// - A message that is nested too deep to be read back is refused, and so is such a payload of a replay.
 /// - A message is gone only once it was done, expired, cancelled or purged.
 /// - Dropping a future leaves the queue usable; what it was about may or may not have been done.
 ///

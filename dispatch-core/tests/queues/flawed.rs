@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use dispatch_core::log::SyncPolicy;
-use dispatch_core::messenger::{Duplicates, Name, Priority};
+use dispatch_core::messenger::{Duplicates, Name, Priority, QueuedMessage};
 use dispatch_core::queue::conformance::SuiteClock;
 use dispatch_core::queue::{
     Attempt, AttemptHistory, Claim, Claimed, Depth, Enqueued, Filter, LeaseToken, Leased, MessageQueue,
-    Outcome, Page, QueueError, QueueLimits, QueueState, Settlement, StoredMessage, Submission, Wakeup,
-    Wakeups,
+    MessageState, Outcome, Page, QueueError, QueueLimits, QueueState, Settlement, StoredMessage, Submission,
+    Wakeup, Wakeups,
 };
 use dispatch_core::time::Clock;
 use serde_json::{Map, Value};
@@ -25,6 +25,7 @@ use uuid::Uuid;
 pub(crate) enum Fault {
     AnswersBackwards,
     LosesHeaders,
+    TakesAnyDepth,
     StoresTwice,
     StoresFewer,
     BreaksWhenDropped,
@@ -63,6 +64,7 @@ pub(crate) enum Fault {
     IgnoresErrors,
     NeverReplays,
     IgnoresEdits,
+    EditsAnyDepth,
     ReplaysNoKeys,
     CancelsWork,
     QueuesBackwards,
@@ -80,6 +82,7 @@ impl Fault {
     pub(crate) const ALL: &[(Self, &str)] = &[
         (F::AnswersBackwards, "messages are answered in order"),
         (F::LosesHeaders, "a message comes back whole"),
+        (F::TakesAnyDepth, "a message that is nested too deep to be read back is refused"),
         (F::StoresTwice, "a message that is sent again with its id is stored once"),
         (F::StoresFewer, "a thousand messages are stored at once"),
         (F::BreaksWhenDropped, "it works on after a dropped call"),
@@ -125,6 +128,7 @@ impl Fault {
         (F::IgnoresErrors, "failed messages are found by their error and their time"),
         (F::NeverReplays, "a replayed message has a new series of attempts, and its id"),
         (F::IgnoresEdits, "a replayed message may be changed"),
+        (F::EditsAnyDepth, "a replayed message cannot be made one that is nested too deep"),
         (F::ReplaysNoKeys, "a replay does not look at keys"),
         (F::CancelsWork, "what is cancelled or purged is gone, unless somebody works on it"),
         (F::QueuesBackwards, "queues are listed"),
@@ -322,6 +326,10 @@ impl MessageQueue for Flawed {
             .into_iter()
             .enumerate()
             .map(|(place, submission)| match place < most {
+                true if !self.has(F::TakesAnyDepth) => submission
+                    .message
+                    .check_nesting()
+                    .and_then(|()| self.store_one(&mut store, submission, now)),
                 true => self.store_one(&mut store, submission, now),
                 false => Ok(Enqueued::stored(submission.message.id)),
             })
@@ -450,6 +458,10 @@ impl MessageQueue for Flawed {
             .find(id)
             .and_then(StoredMessage::message)
             .is_some_and(|it| it.idempotency_key.is_some());
+        let failed = store.state.find(id).is_some_and(|it| it.state == MessageState::Failed);
+        if let Some(payload) = payload.as_ref().filter(|_| failed && !self.has(F::EditsAnyDepth)) {
+            QueuedMessage::check_payload(payload)?;
+        }
         match self.fault {
             Some(F::NeverReplays) => Ok(true),
             Some(F::ReplaysNoKeys) if has_key => Ok(false),

@@ -67,7 +67,7 @@ fn a_scheduled_message_begins_when_it_is_due_and_a_higher_priority_first() {
 
 /// B4, E9, E12: all transports of a route get it, with one correlation.
 #[test]
-fn a_message_goes_to_every_transport_of_its_route() {
+fn b4_e9_e11_e12_a_message_goes_to_every_transport_of_its_route() {
     paused(async {
         let text = "default_transport = 'main'\n[transports.main]\ntype = 'memory'\n[transports.mail]\n\
                     type = 'memory'\nqueue = 'letters'\npriority = 7\n[routing]\nSendMail = ['main', 'mail']";
@@ -104,7 +104,7 @@ fn a_message_goes_to_every_transport_of_its_route() {
 
 /// C11, E9: a transport that fails is named, and so are those that have it.
 #[test]
-fn what_a_transport_does_not_take_is_an_error_that_says_who_has_it() {
+fn c11_e9_what_a_transport_does_not_take_is_an_error_that_says_who_has_it() {
     paused(async {
         let text = "default_transport = 'main'\n[transports.main]\ntype = 'memory'\n[transports.mail]\n\
                     type = 'memory'\n[routing]\nSendMail = ['main', 'mail']";
@@ -128,7 +128,7 @@ fn what_a_transport_does_not_take_is_an_error_that_says_who_has_it() {
 
 /// E2, E3, E4, E6: one result for each message, in their order.
 #[test]
-fn the_results_of_a_batch_are_those_of_its_messages() {
+fn e1_e2_e3_e4_e6_e7_the_results_of_a_batch_are_those_of_its_messages() {
     paused(async {
         let messenger = messenger();
         let plain = DispatchOptions::default();
@@ -160,7 +160,7 @@ fn the_results_of_a_batch_are_those_of_its_messages() {
 
 /// D5, D9: keys, and what becomes of the second.
 #[test]
-fn a_key_makes_two_sends_one_for_as_long_as_it_is_remembered() {
+fn d5_d9_a_key_makes_two_sends_one_for_as_long_as_it_is_remembered() {
     paused(async {
         let messenger = messenger();
         let keyed = DispatchOptions::default().with_idempotency_key("order-7");
@@ -182,7 +182,7 @@ fn a_key_makes_two_sends_one_for_as_long_as_it_is_remembered() {
 
 /// B15, B16: a copy is checked, and put in place as a whole.
 #[test]
-fn a_configuration_is_replaced_as_a_whole_or_not_at_all() {
+fn b15_a_configuration_is_replaced_as_a_whole_or_not_at_all() {
     paused(async {
         let messenger = messenger();
         let before = messenger.config();
@@ -202,7 +202,7 @@ fn a_configuration_is_replaced_as_a_whole_or_not_at_all() {
 
 /// B8, B14: whatever is missing is said before anything starts.
 #[test]
-fn every_problem_is_said_at_once_before_anything_starts() {
+fn b8_b14_every_problem_is_said_at_once_before_anything_starts() {
     paused(async {
         let text = "default_transport = 'nope'\ndefault_priority = 11\n[transports.main]\ntype = 'memory'";
         let error = Messenger::builder()

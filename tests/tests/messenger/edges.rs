@@ -101,7 +101,7 @@ fn a_schedule_that_is_looked_at_late_cancels_nothing_that_is_planned() {
 }
 
 #[test]
-fn workers_sweep_what_was_kept_for_long_enough() {
+fn h11_workers_sweep_what_was_kept_for_long_enough() {
     paused(async {
         let limits = QueueLimits { keep_done: SECOND * 60, ..QueueLimits::default() };
         let (messenger, seen) = (messenger_on(Arc::new(queue_with("default", limits))), Seen::new());

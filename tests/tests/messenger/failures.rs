@@ -36,7 +36,7 @@ fn leases_run_on_while_a_handler_takes_its_time() {
 
 /// H4: who takes a message and dies does not keep it.
 #[test]
-fn a_message_of_a_dead_worker_is_handled_by_another() {
+fn h4_a_message_of_a_dead_worker_is_handled_by_another() {
     paused(async {
         let queue: Arc<dyn MessageQueue> = Arc::new(queue("default"));
         let (messenger, seen) = (messenger_on(Arc::clone(&queue)), Seen::new());

@@ -2,9 +2,12 @@
 //! queues in memory.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is how a test fails")]
 
+mod cases;
+mod configuring;
 mod dispatching;
 mod edges;
 mod failures;
+mod global;
 mod limits;
 mod people;
 mod rates;

@@ -12,7 +12,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// D10, K8: a replay moves the message, and looks at no key.
 #[test]
-fn failed_messages_are_listed_edited_and_replayed() {
+fn d10_failed_messages_are_listed_edited_and_replayed() {
     paused(async {
         let (messenger, seen) = (messenger(), Seen::new());
         let handler = seen.handler("mail", Duration::ZERO, |number| match number {

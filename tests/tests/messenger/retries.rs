@@ -11,7 +11,7 @@ use crate::support::{Seen, depth, engine, messenger, pass, send, send_with, work
 
 /// F4, F14: a retry is the same message, later, by policy.
 #[test]
-fn a_message_that_fails_is_tried_again_by_policy_and_then_has_failed() {
+fn f4_f10_f11_f12_f14_a_message_that_fails_is_tried_again_by_policy_and_then_has_failed() {
     paused(async {
         let (messenger, seen) = (messenger(), Seen::new());
         let handler =
@@ -40,7 +40,7 @@ fn a_message_that_fails_is_tried_again_by_policy_and_then_has_failed() {
 
 /// F5: an error may say whether trying again helps.
 #[test]
-fn an_error_may_say_whether_trying_again_helps() {
+fn f5_f9_an_error_may_say_whether_trying_again_helps() {
     paused(async {
         let (messenger, seen) = (messenger(), Seen::new());
         let tries = Arc::new(AtomicU64::new(0));

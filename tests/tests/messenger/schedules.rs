@@ -22,7 +22,7 @@ fn to_the_hour() -> u64 {
 }
 
 #[test]
-fn a_schedule_fires_at_its_times_however_many_schedulers_there_are() {
+fn j18_a_schedule_fires_at_its_times_however_many_schedulers_there_are() {
     paused(async {
         let (messenger, seen) = (messenger(), Seen::new());
         let engine = engine([("mail", seen.fine("mail"))]);
@@ -40,7 +40,7 @@ fn a_schedule_fires_at_its_times_however_many_schedulers_there_are() {
 
 /// J18, J20: what was missed while everything was down is one message that is late.
 #[test]
-fn what_was_missed_is_handled_once_and_then_at_its_times() {
+fn j20_what_was_missed_is_handled_once_and_then_at_its_times() {
     paused(async {
         let (queue, clock): (Arc<dyn MessageQueue>, _) = (Arc::new(queue("default")), clock());
         let seen = Seen::new();
@@ -84,7 +84,7 @@ fn what_was_missed_may_be_skipped_or_handled_whole() {
 
 /// J16: once is once.
 #[test]
-fn what_is_to_fire_once_fires_once() {
+fn j16_what_is_to_fire_once_fires_once() {
     paused(async {
         let (messenger, seen) = (messenger(), Seen::new());
         let engine = engine([("mail", seen.fine("mail"))]);
@@ -122,7 +122,7 @@ fn a_schedule_that_has_changed_does_not_fire_at_its_old_time() {
 
 /// J9, J17: every problem at once, before anything is sent.
 #[test]
-fn a_schedule_that_is_not_valid_is_refused() {
+fn j9_j17_a_schedule_that_is_not_valid_is_refused() {
     paused(async {
         let bad = Schedule::cron("no name", "61 * * * *", "Mars/Olympus", message(1)).unwrap_err();
         assert_eq!(bad.code(), MessengerErrorCode::Scheduler);

@@ -18,22 +18,25 @@ use uuid::Uuid;
 use crate::support::{Seen, depth, engine, messenger_on, pass, queue, send, work};
 
 /// A queue in memory that is down when it is told to be.
-struct Flaky {
+pub(crate) struct Flaky {
     queue: MemoryQueue,
     claims_fail: AtomicBool,
     settlements_fail: AtomicBool,
     /// A settlement is done, and its answer is lost.
     answers_are_lost: AtomicBool,
+    /// Messages are stored, and the answer is lost.
+    pub(crate) receipts_are_lost: AtomicBool,
     claims: AtomicU64,
 }
 
 impl Flaky {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             queue: queue("default"),
             claims_fail: AtomicBool::new(false),
             settlements_fail: AtomicBool::new(false),
             answers_are_lost: AtomicBool::new(false),
+            receipts_are_lost: AtomicBool::new(false),
             claims: AtomicU64::new(0),
         })
     }
@@ -57,7 +60,8 @@ impl MessageQueue for Flaky {
         &self,
         submissions: Vec<Submission>,
     ) -> Result<Vec<Result<Enqueued, QueueError>>, QueueError> {
-        self.queue.enqueue(submissions).await
+        let answer = self.queue.enqueue(submissions).await;
+        if self.receipts_are_lost.swap(false, Ordering::Relaxed) { Err(down()) } else { answer }
     }
 
     async fn claim(&self, claim: &Claim) -> Result<Claimed, QueueError> {

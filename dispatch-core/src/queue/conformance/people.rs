@@ -3,10 +3,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::claims::clear;
-use super::talk::{Checked, Talk, object};
+use super::talk::{Checked, Talk, nest, object};
 use crate::conformance::Findings;
-use crate::messenger::{DispatchOptions, Duplicates, MessageType};
-use crate::queue::{ErrorGroup, Filter, MessageState, Page};
+use crate::messenger::{DispatchOptions, Duplicates, MessageType, QueuedMessage};
+use crate::queue::{ErrorGroup, Filter, MessageState, Page, QueueError};
 
 pub(super) async fn depth(talk: &Talk, found: &mut Findings) -> Checked {
     let start = talk.now();
@@ -149,6 +149,23 @@ pub(super) async fn edited(talk: &Talk, found: &mut Findings) -> Checked {
         "handlers are skipped that have not seen the new payload".to_owned()
     });
     talk.done(&again).await
+}
+
+pub(super) async fn edited_too_deep(talk: &Talk, found: &mut Findings) -> Checked {
+    let id = talk.put("edited-deep", DispatchOptions::default()).await?;
+    let leased = talk.claim_one("one", "edited-deep").await?;
+    talk.fail(&leased, "it broke").await?;
+    let deeper = nest(QueuedMessage::DEEPEST + 1);
+    let answer = talk.queue.replay(id, Some(deeper), None).await;
+    found.expect(matches!(answer, Err(QueueError::TooDeep { part: "payload" })), || {
+        format!("it is answered with {answer:?}")
+    });
+    let stored = talk.find(id).await?;
+    found.expect(stored.state == MessageState::Failed && stored.message() == Some(&leased.message), || {
+        "it was changed nevertheless".to_owned()
+    });
+    talk.queue.cancel(&[id]).await?;
+    Ok(())
 }
 
 pub(super) async fn replayed_key(talk: &Talk, found: &mut Findings) -> Checked {

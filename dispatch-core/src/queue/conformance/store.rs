@@ -3,10 +3,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::talk::{Checked, Talk, ids};
+use super::talk::{Checked, Talk, ids, nest};
 use crate::conformance::{Findings, abandon};
-use crate::messenger::{DispatchOptions, Priority};
-use crate::queue::{Enqueued, MessageState, Submission};
+use crate::messenger::{DispatchOptions, Priority, QueuedMessage};
+use crate::queue::{Enqueued, MessageState, QueueError, Submission};
 
 pub(super) async fn answered(talk: &Talk, found: &mut Findings) -> Checked {
     let mut messages = Vec::new();
@@ -54,6 +54,36 @@ pub(super) async fn whole(talk: &Talk, found: &mut Findings) -> Checked {
         "its first attempt is not the first".to_owned()
     });
     talk.done(&leased).await
+}
+
+pub(super) async fn nested(talk: &Talk, found: &mut Findings) -> Checked {
+    let mut message = talk.message("nested", DispatchOptions::default())?;
+    message.payload = nest(QueuedMessage::DEEPEST);
+    message.metadata = nest(QueuedMessage::DEEPEST);
+    talk.submit(Submission::new(message.clone())).await?;
+    let stored = talk.find(message.id).await?;
+    found.expect(stored.message().is_some_and(|stored| **stored == message), || {
+        "the deepest that is allowed does not come back whole".to_owned()
+    });
+    let leased = talk.claim_one("one", "nested").await?;
+    found.expect(*leased.message == message, || "the deepest is not claimed whole".to_owned());
+    talk.done(&leased).await?;
+
+    for part in ["payload", "metadata"] {
+        let mut deeper = talk.message("nested", DispatchOptions::default())?;
+        let id = deeper.id;
+        let place = if part == "payload" { &mut deeper.payload } else { &mut deeper.metadata };
+        *place = nest(QueuedMessage::DEEPEST + 1);
+        let answer = talk.submit(Submission::new(deeper)).await;
+        found.expect(matches!(answer, Err(QueueError::TooDeep { part: named }) if named == part), || {
+            format!("{part} that is nested too deep is answered with {answer:?}")
+        });
+        found.expect(talk.queue.find(id).await?.is_none(), || {
+            format!("{part} that is nested too deep is stored")
+        });
+        talk.queue.cancel(&[id]).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn again(talk: &Talk, found: &mut Findings) -> Checked {

@@ -133,6 +133,7 @@ impl Suite {
 
         check!("messages are answered in order", store::answered);
         check!("a message comes back whole", store::whole);
+        check!("a message that is nested too deep to be read back is refused", store::nested);
         check!("a message that is sent again with its id is stored once", store::again);
         check!("a thousand messages are stored at once", store::many);
         check!("it works on after a dropped call", store::dropped);
@@ -183,6 +184,7 @@ impl Suite {
         check!("failed messages are found by their error and their time", people::failures);
         check!("a replayed message has a new series of attempts, and its id", people::replayed);
         check!("a replayed message may be changed", people::edited);
+        check!("a replayed message cannot be made one that is nested too deep", people::edited_too_deep);
         check!("a replay does not look at keys", people::replayed_key);
         check!("what is cancelled or purged is gone, unless somebody works on it", people::removed);
         check!("queues are listed", people::queues);

@@ -210,6 +210,15 @@ pub(super) fn object(value: Value) -> Map<String, Value> {
     }
 }
 
+/// Objects and arrays in each other, so many levels of them.
+pub(super) fn nest(levels: usize) -> Map<String, Value> {
+    let deepest = (1..levels).fold(Value::Null, |inner, level| match level % 2 {
+        0 => Value::Object(Map::from_iter([("in".to_owned(), inner)])),
+        _ => Value::Array(vec![inner]),
+    });
+    Map::from_iter([("in".to_owned(), deepest)])
+}
+
 fn wrong_count(count: usize, wanted: usize) -> QueueError {
     QueueError::NotStorable { what: format!("it answered {count} times beside one, not {wanted} times") }
 }

@@ -15,7 +15,7 @@ use super::WorkerActor;
 impl WorkerActor {
     /// Keeps to the rates that are configured by now.
     pub(super) fn look_at_rates(&mut self) {
-        let revision = Some(self.messenger.revision());
+        let revision = Some(self.messenger.shared.configured.revision());
         if self.revision != revision {
             self.revision = revision;
             for (place, transport) in self.config.transports.iter().enumerate() {

@@ -1,0 +1,189 @@
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::config::refuse;
+use super::{MessengerConfig, MessengerError, Profile, Routing, TransportConfig, vars};
+
+/// A configuration from several places, each over those before it: files, values of the program, variables of the
+/// environment. Under all of them is a [`Profile`], whoever names it.
+///
+/// - Of what is said twice the later wins: transports, routes and workers by name, retries and tiers by name and member.
+///   What is `null` of them is removed.
+/// - The transports of the default configuration are there unless somebody names transports.
+///
+/// ```
+/// use dispatch_core::messenger::ConfigLayers;
+///
+/// let file = r#"
+///     default_priority = 4
+///     [retry.default]
+///     max_retries = 6
+/// "#;
+/// let variables = [("DISPATCH_MESSENGER_PROFILE", "production"), ("DISPATCH_MESSENGER_DEFAULT_PRIORITY", "7")];
+/// let config = ConfigLayers::new().toml(file)?.vars("DISPATCH_MESSENGER_", variables)?.read()?;
+/// assert_eq!((config.default_priority, config.retry["default"].max_retries), (7, 6));
+/// assert_eq!(config.retry["default"].cap.as_secs(), 60, "as in production");
+/// # Ok::<(), dispatch_core::messenger::MessengerError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use = "layers do nothing until they are read"]
+pub struct ConfigLayers {
+    profile: Option<Profile>,
+    layers: Vec<Map<String, Value>>,
+    pub(super) has_sync: Option<bool>,
+}
+
+/// What a layer may say: what a configuration may, and its profile.
+const PROFILE: &str = "profile";
+
+impl ConfigLayers {
+    /// Nothing but the default configuration.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts everything over a profile. A later layer that names another one wins.
+    pub const fn profile(mut self, profile: Profile) -> Self {
+        self.profile = Some(profile);
+        self
+    }
+
+    /// Adds a layer of TOML.
+    ///
+    /// # Errors
+    /// Text that is not TOML, an unknown member or a value of the wrong type.
+    pub fn toml(self, text: &str) -> Result<Self, MessengerError> {
+        let layer: Value = toml::from_str(text).map_err(|error| refuse(error.message().to_owned()))?;
+        self.added(layer, || toml::from_str::<MessengerConfig>(text).err().map(|it| it.message().to_owned()))
+    }
+
+    /// Adds a layer of JSON.
+    ///
+    /// # Errors
+    /// Text that is not JSON, an unknown member or a value of the wrong type.
+    pub fn json(self, text: &str) -> Result<Self, MessengerError> {
+        let layer: Value = serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;
+        self.added(layer, || serde_json::from_str::<MessengerConfig>(text).err().map(|it| it.to_string()))
+    }
+
+    /// Adds a layer of variables that begin with a prefix, such as `DISPATCH_MESSENGER_`. Others, and those without a
+    /// text, are left alone.
+    ///
+    /// | variable | says |
+    /// |---|---|
+    /// | `PROFILE` | `production`, `development` or `test` |
+    /// | `DEFAULT_TRANSPORT`, `DEFAULT_QUEUE`, `DEFAULT_PRIORITY`, `DEDUP_WINDOW_MS`, `IDEMPOTENCY`, `DUPLICATES` | the member of that name |
+    /// | `TRANSPORTS`, `ROUTING`, `RETRY`, `PRIORITY_TIERS`, `WORKERS` | the member of that name, as a JSON object |
+    /// | `RETRY_MAX_RETRIES`, `RETRY_BASE_MS`, `RETRY_MULTIPLIER`, `RETRY_CAP_MS` | the member of the default retry, over `RETRY` |
+    /// | `SYNC` | whether there are transports of the type `sync`: 1, true, yes, on, or 0, false, no, off |
+    ///
+    /// # Errors
+    /// Variables with the prefix that are unknown, and every value that cannot be used, each by the name of its variable and
+    /// without the value.
+    pub fn vars<N: AsRef<str>, V: AsRef<str>>(
+        self,
+        prefix: &str,
+        vars: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, MessengerError> {
+        vars::add(self, prefix, vars)
+    }
+
+    /// The configuration that comes of it, which is still to be [checked](MessengerConfig::check).
+    ///
+    /// # Errors
+    /// An unknown member, a value of the wrong type, or a layer that removes the default retry.
+    pub fn read(self) -> Result<MessengerConfig, MessengerError> {
+        let mut base = self.profile.map_or_else(MessengerConfig::default, Profile::config);
+        if self.layers.iter().any(|layer| layer.contains_key("transports")) {
+            base.transports.clear();
+        }
+        let mut whole = serde_json::to_value(base).map_err(|error| refuse(error.to_string()))?;
+        for layer in self.layers {
+            merge(&mut whole, &Value::Object(layer))?;
+        }
+        let mut config = MessengerConfig::deserialize(whole).map_err(|error| refuse(error.to_string()))?;
+        match self.has_sync {
+            Some(false) => config.transports.retain(|_, transport| transport.kind != "sync"),
+            Some(true) if !config.transports.values().any(|transport| transport.kind == "sync") => {
+                let sync = TransportConfig { kind: "sync".to_owned(), ..TransportConfig::default() };
+                config.transports.insert("sync".to_owned(), sync);
+            }
+            _ => {}
+        }
+        Ok(config)
+    }
+
+    /// Adds a layer.
+    ///
+    /// # Errors
+    /// What is no object, an unknown member or a value of the wrong type.
+    pub fn value(self, layer: Value) -> Result<Self, MessengerError> {
+        self.added(layer, || None)
+    }
+
+    /// Adds a layer whose text may say better what is wrong with it: where that is.
+    fn added(mut self, layer: Value, at: impl FnOnce() -> Option<String>) -> Result<Self, MessengerError> {
+        let Value::Object(mut layer) = layer else {
+            return Err(refuse("a configuration is an object".to_owned()));
+        };
+        let profile = layer.remove(PROFILE);
+        let has_profile = profile.is_some();
+        if let Some(profile) = profile {
+            let profile =
+                Profile::deserialize(profile).map_err(|error| refuse(format!("profile: {error}")))?;
+            self.profile = Some(profile);
+        }
+        // Alone it tells what is wrong with it, before it is put over anything.
+        let mut alone =
+            serde_json::to_value(MessengerConfig::default()).map_err(|error| refuse(error.to_string()))?;
+        merge(&mut alone, &Value::Object(layer.clone()))?;
+        if let Err(error) = MessengerConfig::deserialize(alone) {
+            // With a profile the text is no configuration as it stands there.
+            let text = if has_profile { None } else { at() };
+            return Err(refuse(text.unwrap_or_else(|| error.to_string())));
+        }
+        self.layers.push(layer);
+        Ok(self)
+    }
+}
+
+/// Puts a configuration over another one.
+pub(super) fn merge(whole: &mut Value, over: &Value) -> Result<(), MessengerError> {
+    let (Value::Object(members), Value::Object(over)) = (whole, over) else {
+        return Err(refuse("a configuration is an object".to_owned()));
+    };
+    for (name, value) in over {
+        let Value::Object(theirs) = value else {
+            members.insert(name.clone(), value.clone());
+            continue;
+        };
+        // A member that is empty is left out where it is written.
+        let mine = members.entry(name.clone()).or_insert_with(|| Map::new().into());
+        match mine {
+            Value::Object(mine) => merge_named(name, mine, theirs)?,
+            mine => *mine = value.clone(),
+        }
+    }
+    Ok(())
+}
+
+fn merge_named(
+    member: &str,
+    mine: &mut Map<String, Value>,
+    theirs: &Map<String, Value>,
+) -> Result<(), MessengerError> {
+    let is_retry = member == "retry";
+    for (name, value) in theirs {
+        match (mine.get_mut(name), value) {
+            (_, Value::Null) if is_retry && name == Routing::DEFAULT => return Err(no_default_retry()),
+            (_, Value::Null) => drop(mine.remove(name)),
+            (Some(Value::Object(policy)), Value::Object(over)) if is_retry => policy.extend(over.clone()),
+            _ => drop(mine.insert(name.clone(), value.clone())),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn no_default_retry() -> MessengerError {
+    refuse("the default retry cannot be removed: set it to what it should be".to_owned())
+}
