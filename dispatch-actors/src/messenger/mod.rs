@@ -12,6 +12,9 @@
 //!   by [`WorkerState`](dispatch_core::messenger::WorkerState).
 //! - [`Workers`] runs the workers of a program until a signal, drains them, and says with which status to end.
 //! - [`Messenger::schedule`] sends messages again and again: the next occurrence is stored ahead, once.
+//! - [`Messenger::metrics`] has the figures of all of it. What fails for good stays in its transport, and is told to the
+//!   dead-letter target, if there is [one](MessengerBuilder::dead_letters).
+//! - [`Messenger::adapter`] takes envelopes: for the outputs of an engine, a subscription, deliveries or dead letters.
 //! - Each message is handled at least once. A worker that dies is not asked: its leases run out, and others go on.
 //!
 //! ```
@@ -41,16 +44,20 @@
 //! # }
 //! ```
 
+mod adapter;
 mod builder;
 mod configured;
 mod handle;
 mod inline;
+mod metrics;
 mod people;
 mod scheduler;
+mod sending;
 mod sent;
 mod worker;
 mod workers;
 
+pub use adapter::MessengerAdapter;
 pub use builder::MessengerBuilder;
 pub use handle::Messenger;
 pub use inline::InlineQueue;

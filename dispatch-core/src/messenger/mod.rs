@@ -12,6 +12,7 @@
 //!   them. Queue and priority: those of the options, else of the transport, else the general ones.
 //! - No text of an error holds a key or a payload.
 
+mod carried;
 mod config;
 mod error;
 mod judge;
@@ -27,6 +28,7 @@ mod staff;
 mod tests;
 mod worker;
 
+pub use carried::Carried;
 pub use config::{Idempotency, MessengerConfig, TransportConfig};
 pub use error::{MessengerError, MessengerErrorCode};
 pub use judge::Judgement;

@@ -204,6 +204,7 @@ impl Routing {
                 available_at,
                 expires_at: options.ttl.and_then(|ttl| available_at.checked_add(ttl)),
                 ordering_key: options.ordering_key.clone(),
+                carried: None,
             }
         };
         Ok(places.into_iter().map(queue_up).collect())

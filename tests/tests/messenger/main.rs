@@ -2,10 +2,12 @@
 //! queues in memory.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is how a test fails")]
 
+mod dead_letters;
 mod dispatching;
 mod edges;
 mod failures;
 mod limits;
+mod metrics;
 mod people;
 mod rates;
 mod retries;
