@@ -16,14 +16,15 @@
 use metrics::{Label, Unit};
 
 use crate::catalog::{Kind, Series, Snapshot, Value};
-use crate::{BusMetrics, DeliveryMetrics, DispatchMetrics, Histogram, Latency};
+use crate::{BusMetrics, DeliveryMetrics, DispatchMetrics, Histogram, Latency, MessengerMetrics};
 
-/// Tells the installed recorder what each series means, of engines, deliveries and subscriptions. Once, before the first
-/// [`publish`], is enough.
+/// Tells the installed recorder what each series means, of engines, deliveries, subscriptions and background
+/// messages. Once, before the first [`publish`], is enough.
 pub fn describe() {
     describe_all::<DispatchMetrics>();
     describe_all::<DeliveryMetrics>();
     describe_all::<BusMetrics>();
+    describe_all::<MessengerMetrics>();
 }
 
 fn describe_all<S: Snapshot>() {
@@ -43,7 +44,7 @@ fn describe_all<S: Snapshot>() {
     }
 }
 
-/// Hands a snapshot, of an engine, of deliveries or of a bus, to the installed recorder.
+/// Hands a snapshot, of an engine, of deliveries, of a bus or of a messenger, to the installed recorder.
 ///
 /// ```
 /// use dispatch_metrics::{DispatchMetrics, facade};

@@ -117,6 +117,19 @@ impl Latency {
         self.histogram.merge(&other.histogram);
     }
 
+    /// What was counted since an earlier state of the same latency. The shortest and the longest stay those of all.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let mut counts = *self.histogram.counts();
+        for (mine, before) in counts.iter_mut().zip(earlier.histogram.counts()) {
+            *mine = mine.saturating_sub(*before);
+        }
+        let histogram = Histogram::from_counts(counts);
+        if histogram.total() == 0 {
+            return Self::default();
+        }
+        Self { total: self.total.saturating_sub(earlier.total), histogram, ..*self }
+    }
+
     /// Writes the five JSON fields into an object that is being written.
     pub(crate) fn write_fields<S: SerializeStruct>(&self, object: &mut S) -> Result<(), S::Error> {
         object.serialize_field("total_latency_ms", &ms(self.total))?;

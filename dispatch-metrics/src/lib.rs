@@ -35,6 +35,7 @@
 //! - [`DeliveryRecorder`]: observes deliveries; a [`DeliveryMeter`] of it those of one destination, on the hot path.
 //! - [`DeliveryMetrics`]: the snapshot of deliveries, by adapter and destination.
 //! - [`BusMetrics`]: the snapshot of the subscriptions of a bus: lag, what is unacknowledged, and what has happened.
+//! - [`MessengerMetrics`]: the snapshot of a messenger: what is in its queues, what was sent, and what workers have done.
 //! - [`Latency`] and [`Histogram`]: durations, kept as whole nanoseconds and shown as milliseconds.
 //! - [`catalog`]: every exported series, once, with its meaning.
 //!
@@ -44,7 +45,7 @@
 //! - Every dispatch is in the latency and under one status, so the buckets of the histogram add up to
 //!   `total_dispatches`.
 //! - Every attempt of a delivery is delivered, failed, abandoned or in flight: the four add up to the attempts.
-//! - The numbers of topics, of retired dispatchers and of destinations told apart are bounded.
+//! - The numbers of topics, of retired dispatchers, of destinations and of message types told apart are bounded.
 //! - Error texts are kept as they are given: sanitise them first, with `dispatch_core::redact`.
 //!
 //! # Features
@@ -61,6 +62,8 @@ mod delivery;
 pub mod facade;
 mod histogram;
 mod latency;
+mod messenger;
+mod millis;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;
 mod record;
@@ -75,6 +78,10 @@ pub use delivery::{
 };
 pub use histogram::Histogram;
 pub use latency::Latency;
+pub use messenger::{
+    HealthLimits, MessengerMetrics, QueueMetrics, SendMetrics, TransportMetrics, TypeMetrics, WorkMetrics,
+    WorkerMetrics,
+};
 pub use record::{
     DispatchRecord, DispatchSample, DispatcherEvent, ExecutionOutcome, ExecutionRecord, ExecutionSample,
 };
@@ -99,3 +106,9 @@ pub const DEFAULT_DESTINATION_LIMIT: usize = 1_000;
 
 /// The adapter and the destination under which the deliveries beyond the bound are counted together.
 pub const OTHER_DESTINATIONS: &str = "other";
+
+/// How many message types of a transport have figures of their own unless something else is configured.
+pub const DEFAULT_TYPE_LIMIT: usize = 200;
+
+/// The name under which the message types beyond the bound are counted together; no type has white space.
+pub const OTHER_TYPES: &str = "other types";

@@ -39,7 +39,7 @@ pub trait Exportable: Snapshot + Clone + fmt::Debug + Send + Sync {}
 
 impl<S: Snapshot + Clone + fmt::Debug + Send + Sync> Exportable for S {}
 
-/// One scrape of several kinds of snapshots: of engines, of deliveries and of buses.
+/// One scrape of several kinds of snapshots: of engines, of deliveries, of buses and of messengers.
 ///
 /// ```
 /// use dispatch_metrics::prometheus::Scrape;

@@ -4,6 +4,8 @@ use std::time::Duration;
 use dispatch_core::subscription::{Counters, Guarantee, SubscriptionType, TopicStatus};
 use serde::{Deserialize, Serialize};
 
+use crate::millis::optional_millis;
+
 /// How the subscriptions of a bus are: a snapshot, as `Bus::metrics` takes it.
 ///
 /// ```
@@ -82,20 +84,5 @@ impl SubscriptionMetrics {
     #[must_use]
     pub fn lag(&self) -> u64 {
         self.topics.values().map(|topic| topic.lag).sum()
-    }
-}
-
-/// A duration that may be absent, in whole milliseconds.
-mod optional_millis {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(it: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        it.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX)).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-        Ok(Option::<u64>::deserialize(from)?.map(Duration::from_millis))
     }
 }

@@ -4,9 +4,9 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{filled, filled_bus, filled_deliveries};
+use common::{filled, filled_bus, filled_deliveries, filled_messenger};
 use dispatch_metrics::catalog::{Kind, Snapshot};
-use dispatch_metrics::{BusMetrics, DeliveryMetrics, DispatchMetrics, facade};
+use dispatch_metrics::{BusMetrics, DeliveryMetrics, DispatchMetrics, MessengerMetrics, facade};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 /// Name with labels, and value, of all that was published; with the names that were described.
@@ -18,6 +18,7 @@ fn published() -> (BTreeMap<String, DebugValue>, BTreeSet<String>) {
         facade::publish(&filled());
         facade::publish(&filled_deliveries());
         facade::publish(&filled_bus());
+        facade::publish(&filled_messenger());
     });
     let mut described = BTreeSet::new();
     let mut values = BTreeMap::new();
@@ -36,6 +37,7 @@ fn facade_names() -> BTreeSet<String> {
     names_of::<DispatchMetrics>()
         .chain(names_of::<DeliveryMetrics>())
         .chain(names_of::<BusMetrics>())
+        .chain(names_of::<MessengerMetrics>())
         .collect()
 }
 

@@ -4,8 +4,8 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{filled, filled_bus, filled_deliveries};
-use dispatch_metrics::catalog::{CATALOG, DELIVERY_CATALOG, Kind, SUBSCRIPTION_CATALOG};
+use common::{filled, filled_bus, filled_deliveries, filled_messenger};
+use dispatch_metrics::catalog::{CATALOG, DELIVERY_CATALOG, Kind, MESSENGER_CATALOG, SUBSCRIPTION_CATALOG};
 use dispatch_metrics::prometheus::Scrape;
 use dispatch_metrics::{DeliveryRecorder, DispatchMetrics, prometheus};
 
@@ -41,15 +41,21 @@ fn filled_figures_of_subscriptions() {
 }
 
 #[test]
-fn one_scrape_has_engines_deliveries_and_subscriptions() {
+fn filled_figures_of_background_messages() {
+    insta::assert_snapshot!(prometheus::render([&filled_messenger()]).unwrap());
+}
+
+#[test]
+fn one_scrape_has_engines_deliveries_subscriptions_and_messages() {
     let catalogs: BTreeSet<_> = CATALOG
         .iter()
         .map(|series| series.name.to_owned())
         .chain(DELIVERY_CATALOG.iter().map(|series| series.name.to_owned()))
         .chain(SUBSCRIPTION_CATALOG.iter().map(|series| series.name.to_owned()))
+        .chain(MESSENGER_CATALOG.iter().map(|series| series.name.to_owned()))
         .collect();
     let scrape = Scrape::default().with([&filled()]).with([&filled_deliveries()]).with([&filled_bus()]);
-    let text = scrape.render().unwrap();
+    let text = scrape.with([&filled_messenger()]).render().unwrap();
     assert_eq!(exported(&text), catalogs);
     assert_eq!(text.matches("# EOF\n").count(), 1);
 }

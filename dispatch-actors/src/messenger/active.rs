@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use dispatch_core::messenger::{DispatchOptions, MessengerConfig, Routing};
-use dispatch_core::queue::Remember;
+use dispatch_core::messenger::{DispatchOptions, MessengerConfig, QueuedMessage, Routing};
+use dispatch_core::queue::{Remember, Submission};
 
 use super::watchers::Watchers;
 
@@ -15,9 +15,14 @@ pub(super) struct Active {
 }
 
 impl Active {
+    pub(super) fn submission(&self, message: QueuedMessage, options: &DispatchOptions) -> Submission {
+        let remember = self.remember(options, message.available_at);
+        Submission::new(message).remembered(remember)
+    }
+
     /// How the key of a message is remembered that is due at a time: the window begins then, so that a message that is
     /// scheduled for long after it is not stored twice meanwhile.
-    pub(super) fn remember(&self, options: &DispatchOptions, due: SystemTime) -> Remember {
+    fn remember(&self, options: &DispatchOptions, due: SystemTime) -> Remember {
         Remember {
             until: due.checked_add(self.routing.dedup_window()),
             duplicates: self.routing.duplicates(options),

@@ -2,21 +2,20 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use dispatch_core::Adapter;
 use dispatch_core::messenger::{
-    DispatchOptions, Message, MessengerConfig, MessengerError, MessengerErrorCode, Name, QueuedMessage,
-    Routing, WorkerConfig,
+    DispatchOptions, Message, MessengerConfig, MessengerError, MessengerErrorCode, QueuedMessage, Routing,
+    WorkerConfig,
 };
-use dispatch_core::queue::{Enqueued, MessageQueue, QueueError, Submission};
+use dispatch_core::queue::MessageQueue;
 use dispatch_core::time::Clock;
 use futures_util::future::join_all;
 use uuid::Uuid;
 
 use super::active::{Active, Configured};
+use super::metrics::{Roster, SendMeter};
 use super::{BatchResult, Dispatched, MessengerBuilder, Sent, Worker, WorkerOptions};
 use crate::Engine;
-
-/// Messages of one call to a queue, at most.
-const TOGETHER: usize = 500;
 
 /// Sends background messages, and looks after those that were sent.
 ///
@@ -30,6 +29,20 @@ pub(super) struct Shared {
     pub(super) configured: Configured,
     pub(super) queues: BTreeMap<String, Arc<dyn MessageQueue>>,
     pub(super) clock: Arc<dyn Clock>,
+    /// What it is called in metrics.
+    pub(super) name: String,
+    /// What became of what was sent, by transport.
+    pub(super) meters: BTreeMap<String, SendMeter>,
+    pub(super) roster: Roster,
+    /// Who is told of messages that have failed.
+    pub(super) dead_letters: Option<Arc<dyn Adapter>>,
+}
+
+/// What a messenger is made of beside its configuration and its queues.
+pub(super) struct Others {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) name: String,
+    pub(super) dead_letters: Option<Arc<dyn Adapter>>,
 }
 
 impl Messenger {
@@ -42,9 +55,14 @@ impl Messenger {
         config: MessengerConfig,
         routing: Routing,
         queues: BTreeMap<String, Arc<dyn MessageQueue>>,
-        clock: Arc<dyn Clock>,
+        others: Others,
     ) -> Self {
-        Self { shared: Arc::new(Shared { configured: Configured::new(config, routing), queues, clock }) }
+        let meters = queues.keys().map(|name| (name.clone(), SendMeter::default())).collect();
+        let Others { clock, name, dead_letters } = others;
+        let configured = Configured::new(config, routing);
+        let shared =
+            Shared { configured, queues, clock, name, meters, roster: Roster::default(), dead_letters };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Sends a message where its type goes.
@@ -87,30 +105,11 @@ impl Messenger {
     ) -> BatchResult {
         let active = self.active();
         let now = self.shared.clock.now();
-        let mut planned = Vec::new();
-        let mut by_transport: BTreeMap<Name, Vec<(usize, Submission)>> = BTreeMap::new();
-        for (place, (message, options)) in items.into_iter().enumerate() {
-            let plan = active.routing.plan(&message, &options, now, Uuid::now_v7);
-            planned.push(plan.as_ref().map(Vec::len).map_err(Clone::clone));
-            for message in plan.into_iter().flatten() {
-                let remember = active.remember(&options, message.available_at);
-                let submission = Submission::new(message).remembered(remember);
-                let transport = submission.message.transport.clone();
-                by_transport.entry(transport).or_default().push((place, submission));
-            }
-        }
-        let sends = by_transport.into_iter().map(|(transport, messages)| self.send_many(transport, messages));
-        let mut answers: Vec<Vec<_>> = planned.iter().map(|_| Vec::new()).collect();
-        for (place, transport, answer) in join_all(sends).await.into_iter().flatten() {
-            if let Some(answers) = answers.get_mut(place) {
-                answers.push((transport, answer));
-            }
-        }
-        let results = planned.into_iter().zip(answers).map(|(planned, transports)| {
-            planned?;
-            Dispatched { correlation_id: Uuid::nil(), transports }.all()
-        });
-        BatchResult { results: results.collect() }
+        let plan = |(message, options): (Message, DispatchOptions)| {
+            let planned = active.routing.plan(&message, &options, now, Uuid::now_v7)?;
+            Ok(planned.into_iter().map(|message| active.submission(message, &options)).collect())
+        };
+        self.send_planned(items.into_iter().map(plan)).await
     }
 
     /// Sends one message to all of its transports side by side.
@@ -124,53 +123,11 @@ impl Messenger {
         let correlation_id = planned.first().map_or_else(Uuid::nil, |message| message.correlation_id);
         let sends = planned.into_iter().map(|message| {
             let transport = message.transport.clone();
-            let remember = active.remember(options, message.available_at);
-            self.send_many(transport, vec![(0, Submission::new(message).remembered(remember))])
+            self.send_many(transport, vec![(0, active.submission(message, options))])
         });
         let answers = join_all(sends).await.into_iter().flatten();
         let transports = answers.map(|(_, transport, answer)| (transport, answer)).collect();
         Ok(Dispatched { correlation_id, transports })
-    }
-
-    /// Sends messages to one transport, a few hundred at a time; what became of each, with its place.
-    async fn send_many(
-        &self,
-        transport: Name,
-        messages: Vec<(usize, Submission)>,
-    ) -> Vec<(usize, Name, Result<Sent, MessengerError>)> {
-        let queue = match self.queue(transport.as_str()) {
-            Ok(queue) => queue,
-            Err(error) => {
-                let refuse = |(place, _)| (place, transport.clone(), Err(error.clone()));
-                return messages.into_iter().map(refuse).collect();
-            }
-        };
-        let mut answers = Vec::new();
-        let mut messages = messages.into_iter().peekable();
-        while messages.peek().is_some() {
-            let (places, submissions): (Vec<_>, Vec<_>) = messages.by_ref().take(TOGETHER).unzip();
-            let about: Vec<_> = places
-                .into_iter()
-                .zip(&submissions)
-                .map(|(place, submission)| (place, About::of(&submission.message)))
-                .collect();
-            let sent = queue.enqueue(submissions).await;
-            match sent {
-                Ok(sent) => answers.extend(about.into_iter().zip(sent).map(|((place, about), answer)| {
-                    (
-                        place,
-                        transport.clone(),
-                        answer.map(|answer| about.sent(answer)).map_err(MessengerError::from),
-                    )
-                })),
-                Err(error) => answers.extend(
-                    about
-                        .into_iter()
-                        .map(|(place, about)| (place, transport.clone(), Err(about.unsent(&error)))),
-                ),
-            }
-        }
-        answers
     }
 
     /// Starts a worker on this thread: it takes messages from transports and dispatches them into an engine. Without
@@ -260,33 +217,6 @@ impl Messenger {
 
     pub(super) fn active(&self) -> Arc<Active> {
         self.shared.configured.get()
-    }
-}
-
-/// What is told of a message once it was sent.
-struct About(Sent);
-
-impl About {
-    fn of(message: &QueuedMessage) -> Self {
-        Self(Sent {
-            id: message.id,
-            transport: message.transport.clone(),
-            queue: message.queue.clone(),
-            priority: message.priority,
-            scheduled_at: message.scheduled_at,
-            duplicate_of: None,
-            replaced: None,
-        })
-    }
-
-    fn sent(self, Enqueued { id, duplicate_of, replaced, .. }: Enqueued) -> Sent {
-        Sent { id, duplicate_of, replaced, ..self.0 }
-    }
-
-    fn unsent(self, error: &QueueError) -> MessengerError {
-        let Sent { transport, queue, id, .. } = self.0;
-        let problem = format!("transport '{transport}', queue '{queue}', message {id}: {error}");
-        MessengerError::new(error.code(), problem)
     }
 }
 

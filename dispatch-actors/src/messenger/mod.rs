@@ -15,6 +15,9 @@
 //!   [watches](Messenger::on_change) is told.
 //! - [`global`] is one messenger for the whole process, for those who want that.
 //! - [`Messenger::schedule`] sends messages again and again: the next occurrence is stored ahead, once.
+//! - [`Messenger::metrics`] has the figures of all of it. What fails for good stays in its transport, and is told to the
+//!   dead-letter target, if there is [one](MessengerBuilder::dead_letters).
+//! - [`Messenger::adapter`] takes envelopes: for the outputs of an engine, a subscription, deliveries or dead letters.
 //! - Each message is handled at least once. A worker that dies is not asked: its leases run out, and others go on.
 //!
 //! ```
@@ -45,18 +48,22 @@
 //! ```
 
 mod active;
+mod adapter;
 mod builder;
 mod configuring;
 pub mod global;
 mod handle;
 mod inline;
+mod metrics;
 mod people;
 mod scheduler;
+mod sending;
 mod sent;
 mod watchers;
 mod worker;
 mod workers;
 
+pub use adapter::MessengerAdapter;
 pub use builder::MessengerBuilder;
 pub use global::MessageDispatcher;
 pub use handle::Messenger;

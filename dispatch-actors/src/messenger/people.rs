@@ -1,7 +1,8 @@
 use std::time::{Duration, SystemTime};
 
+use dispatch_core::DeadLetter;
 use dispatch_core::messenger::{MessengerError, MessengerErrorCode, Name};
-use dispatch_core::queue::{Depth, Filter, Page, StoredMessage};
+use dispatch_core::queue::{Depth, Filter, MessageState, Page, StoredMessage};
 use dispatch_core::time::is_writable;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -102,6 +103,46 @@ impl Messenger {
         page: Page,
     ) -> Result<Vec<StoredMessage>, MessengerError> {
         Ok(self.queue(transport)?.list(filter, page).await?)
+    }
+
+    /// The failed messages of a transport that a filter means, as dead letters, in the order of their dispatch; those that
+    /// cannot be read among them. Whoever was not told of them can be told of these.
+    ///
+    /// # Errors
+    /// What the transport said, or that it is not there.
+    pub async fn failed(
+        &self,
+        transport: &str,
+        filter: &Filter,
+        page: Page,
+    ) -> Result<Vec<DeadLetter>, MessengerError> {
+        self.letters(transport, filter, MessageState::Failed, page).await
+    }
+
+    /// The same of messages that have expired and are kept.
+    ///
+    /// # Errors
+    /// What the transport said, or that it is not there.
+    pub async fn expired(
+        &self,
+        transport: &str,
+        filter: &Filter,
+        page: Page,
+    ) -> Result<Vec<DeadLetter>, MessengerError> {
+        self.letters(transport, filter, MessageState::Expired, page).await
+    }
+
+    async fn letters(
+        &self,
+        transport: &str,
+        filter: &Filter,
+        state: MessageState,
+        page: Page,
+    ) -> Result<Vec<DeadLetter>, MessengerError> {
+        let mut filter = filter.clone();
+        filter.states = vec![state];
+        let found = self.list(transport, &filter, page).await?;
+        Ok(found.iter().filter_map(|stored| DeadLetter::of_message(transport, stored)).collect())
     }
 
     /// One message, wherever it is: its transport and all that is known about it.

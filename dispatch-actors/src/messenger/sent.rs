@@ -77,7 +77,9 @@ impl Dispatched {
             .map(|(transport, error)| format!("transport '{transport}': {}", error.problems().join("; ")))
             .collect();
         texts.extend(sent.iter().map(|sent| format!("transport '{}' has it as {}", sent.transport, sent.id)));
-        Err(MessengerError::new(first.code(), texts.join("; ")))
+        // Trying again can be worth it only if none of them refuses for good.
+        let retryable = failed.iter().all(|(_, error)| error.is_retryable());
+        Err(MessengerError::new(first.code(), texts.join("; ")).with_retryable(retryable))
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::Recipient;
 use dispatch_actors::Deliver;
+use dispatch_actors::messenger::Messenger;
 use dispatch_core::ErrorCode;
 use dispatch_core::delivery::Adapter;
 
@@ -18,6 +19,7 @@ use crate::http::{Http, HttpOptions, HttpPool};
 #[cfg(feature = "kafka")]
 use crate::kafka::{KafkaAdapter, KafkaOptions};
 use crate::logger::{LoggerAdapter, LoggerOptions};
+use crate::messenger::MessengerTargetOptions;
 #[cfg(feature = "mqtt")]
 use crate::mqtt::{MqttAdapter, MqttOptions};
 use crate::named::{NamedAdapter, NamedOptions, Resolver};
@@ -111,6 +113,7 @@ fn or_nothing<A: Adapter>(made: Option<A>) -> Arc<dyn Adapter> {
 pub(super) fn hint(kind: &str) -> Option<String> {
     match kind {
         "actor" => Some("hand the actor in with AdapterRegistry::with_actor()".to_owned()),
+        "messenger" => Some("hand the messenger in with AdapterRegistry::with_messenger()".to_owned()),
         "named" => Some("hand the names in with AdapterRegistry::with_named()".to_owned()),
         "pubsub" => Some(
             "hand an instance in with AdapterRegistry::with_pubsub(), or a bus with with_pubsub_bus()"
@@ -157,6 +160,28 @@ impl AdapterRegistry {
     pub fn with_pubsub_bus(mut self, bus: impl Adapter) -> Self {
         self.bus = Some(Arc::new(bus));
         self.publish()
+    }
+
+    /// Lets `type = "messenger"` send through this messenger, under the messenger's name. There may be several.
+    #[must_use]
+    pub fn with_messenger(mut self, messenger: &Messenger) -> Self {
+        self.messengers.insert(messenger.name().to_owned(), messenger.clone());
+        let messengers = self.messengers.clone();
+        let make = move |fields: &mut Fields<'_>| -> Arc<dyn Adapter> {
+            let options = MessengerTargetOptions::read(fields);
+            match messengers.get(&options.messenger) {
+                Some(messenger) => Arc::new(options.adapter(messenger)),
+                None => {
+                    let known: Vec<_> = messengers.keys().map(String::as_str).collect();
+                    let text =
+                        format!("messenger: there is none of this name: use one of {}", known.join(", "));
+                    fields.refuse(ErrorCode::ItemNotRegistered, &text);
+                    Arc::new(NoopAdapter::new())
+                }
+            }
+        };
+        self.replace("messenger", Arc::new(make));
+        self
     }
 
     fn publish(mut self) -> Self {

@@ -5,7 +5,7 @@
 //!
 //! | key | default | what it is |
 //! |---|---|---|
-//! | `type` | required | the adapter: `console`, `file`, `http`, `webhook`, `logger`, `noop`, `named`, `pubsub`, `actor`, those of brokers with their features, or one of yours |
+//! | `type` | required | the adapter: `console`, `file`, `http`, `webhook`, `logger`, `noop`, `named`, `pubsub`, `messenger`, `actor`, those of brokers with their features, or one of yours |
 //! | `name` | the type | what outcomes, logs and metrics call the target; unless given, logs and metrics call it by its destination: `host:port`, or a URL without user and query, of HTTP also without path |
 //! | `async` | `false` | answer as soon as the envelope is queued |
 //! | `timeout_ms` | 5000 | how long one attempt may take |

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use dispatch_actors::messenger::Messenger;
 use dispatch_core::delivery::Adapter;
 use dispatch_core::{ErrorCode, Problem, RegistrationError};
 use serde_json::{Map, Value};
@@ -22,6 +23,7 @@ pub struct AdapterRegistry {
     factories: BTreeMap<String, Factory>,
     pub(super) instances: BTreeMap<String, PubSub>,
     pub(super) bus: Option<Arc<dyn Adapter>>,
+    pub(super) messengers: BTreeMap<String, Messenger>,
     #[cfg(feature = "http")]
     pub(super) pools: BTreeMap<String, crate::http::HttpPool>,
 }
@@ -50,8 +52,8 @@ impl AdapterRegistry {
     /// A registry of the built-in types that need nothing but options: `console`, `file`, `http`, `logger`, `noop`,
     /// `webhook`.
     ///
-    /// `actor`, `named` and `pubsub` lead to something in the program, which
-    /// [`with_actor`](Self::with_actor), [`with_named`](Self::with_named) and
+    /// `actor`, `messenger`, `named` and `pubsub` lead to something in the program, which
+    /// [`with_actor`](Self::with_actor), [`with_messenger`](Self::with_messenger), [`with_named`](Self::with_named) and
     /// [`with_pubsub`](Self::with_pubsub) hand in, the last one also with a bus by
     /// [`with_pubsub_bus`](Self::with_pubsub_bus).
     #[must_use]

@@ -11,6 +11,7 @@
 //! - [`close`](DeadLetters::close) hands back whatever a target has not taken, or says that it cannot know.
 
 mod actor;
+mod adapter;
 mod builder;
 mod buried;
 mod protocol;

@@ -10,6 +10,9 @@
 //! | `postgres` | `PostgresQueue` (feature `postgres`): for several processes on several machines | `url` (or `env:NAME`), `tls`, `schema`, `per_key`, `keep_done_ms`, `max_message_bytes`, `connections`, `timeout_ms`, `migrate` (whether the tables are made at the start; no) |
 //! | `sync` | [`InlineQueue`]: handled before the dispatch returns; schedules and keys are ignored | none |
 //!
+//! [`Opener::dead_letters`] is told of what fails for good. As a target of deliveries (`type = "messenger"`) a messenger is
+//! handed in with [`AdapterRegistry::with_messenger`](crate::config::AdapterRegistry::with_messenger).
+//!
 //! `per_key` is how many messages of one ordering key are handled at a time, by all workers together; 1 unless given. Keep
 //! it below the `concurrency` of workers: then there is always room for other keys, however many messages wait of one.
 //! `rate_limit` and `key_rate_limit` are options of every type but `sync`: how many messages each worker begins with, in
@@ -67,6 +70,7 @@
 mod environment;
 mod opener;
 mod options;
+mod target;
 
 use std::path::PathBuf;
 
@@ -82,6 +86,7 @@ pub use dispatch_core::queue::{
 };
 pub use environment::{ENV_PREFIX, config_from_env, env_vars};
 pub use opener::{Opener, Opening};
+pub use target::MessengerTargetOptions;
 
 /// Begins to open a messenger whose files are in this folder.
 pub fn builder(folder: impl Into<PathBuf>) -> Opener {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use dispatch_actors::Engine;
 use dispatch_actors::messenger::Messenger;
+use dispatch_core::Adapter;
 use dispatch_core::messenger::{MessengerConfig, MessengerError, MessengerErrorCode, TransportConfig};
 use dispatch_core::queue::{MessageQueue, QueueError};
 use futures_util::future::join_all;
@@ -26,11 +27,14 @@ pub struct Opener {
     config: MessengerConfig,
     engine: Option<Engine>,
     types: BTreeMap<String, Factory>,
+    name: Option<String>,
+    dead_letters: Option<Arc<dyn Adapter>>,
 }
 
 impl Opener {
     pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder, config: MessengerConfig::default(), engine: None, types: BTreeMap::new() }
+        let config = MessengerConfig::default();
+        Self { folder, config, engine: None, types: BTreeMap::new(), name: None, dead_letters: None }
     }
 
     /// Sets where messages go. The default has the transports `default`, which is `embedded`, and `sync`.
@@ -42,6 +46,20 @@ impl Opener {
     /// The engine that handles the messages of `sync` transports. Without it they refuse what they are sent.
     pub fn engine(mut self, engine: &Engine) -> Self {
         self.engine = Some(engine.clone());
+        self
+    }
+
+    /// What it is called in metrics and as an adapter.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Who is told of messages that have failed for good, as
+    /// [`MessengerBuilder::dead_letters`](dispatch_actors::messenger::MessengerBuilder::dead_letters) says it;
+    /// [`DeadLetters`](crate::DeadLetters) are one.
+    pub fn dead_letters(mut self, target: impl Adapter) -> Self {
+        self.dead_letters = Some(Arc::new(target));
         self
     }
 
@@ -95,7 +113,13 @@ impl Opener {
             let texts: Vec<_> = failed.iter().map(|(_, text)| text.as_str()).collect();
             return Err(MessengerError::new(*code, texts.join("; ")));
         }
-        let builder = Messenger::builder().config(self.config.clone());
+        let mut builder = Messenger::builder().config(self.config.clone());
+        if let Some(name) = self.name {
+            builder = builder.name(name);
+        }
+        if let Some(target) = self.dead_letters {
+            builder = builder.dead_letters(target);
+        }
         queues
             .into_iter()
             .fold(builder, |builder, (name, queue)| builder.shared_transport(name, queue))

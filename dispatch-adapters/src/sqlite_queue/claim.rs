@@ -84,6 +84,7 @@ impl Store<'_> {
         }
         let StoredBody::Message(message) = &stored.body else {
             claimed.unreadable += 1;
+            claimed.unreadable_ids.push(stored.id);
             return self.give_up(seq, claim, &stored).map(|()| false);
         };
         let number = self.next_claim()?;
@@ -129,6 +130,7 @@ impl Store<'_> {
             waited: Duration::ZERO,
             ran: None,
             error: UNREADABLE.to_owned(),
+            unrecoverable: true,
         });
         self.run(
             "UPDATE dispatch_message SET state = 5, settled = ?, error_group = ?, history = ? WHERE seq = ?",

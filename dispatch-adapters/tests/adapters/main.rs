@@ -12,6 +12,7 @@ mod console;
 mod engine;
 mod file;
 mod logger;
+mod messenger;
 mod named;
 mod plain_secrets;
 mod policy;

@@ -1,9 +1,10 @@
 //! The queue in a file: the public suite, random lives beside the model, damage, limits, transactions of others.
 //!
 //! `DISPATCH_PROOF` multiplies the lives.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "this is how a test fails")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "this is how a test fails")]
 
 mod conformance;
+mod dead_letters;
 mod front;
 mod outbox;
 mod shared;

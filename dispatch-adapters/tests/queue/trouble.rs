@@ -25,6 +25,7 @@ async fn h6_what_cannot_be_read_has_failed_and_is_kept_as_it_is() {
         assert_eq!(file(&folder).execute(change, [id.into_bytes()]).unwrap(), 1);
         let claimed = claim(&queue, "one", 10).await;
         assert_eq!((claimed.messages.len(), claimed.unreadable), (1, 1), "{change}");
+        assert_eq!(claimed.unreadable_ids, [id]);
         assert_eq!(claimed.messages[0].token.id, good, "the next one is handled");
         let stored = queue.find(id).await.unwrap().unwrap();
         assert_eq!(stored.state, MessageState::Failed);

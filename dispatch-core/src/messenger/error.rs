@@ -60,12 +60,26 @@ impl fmt::Display for MessengerErrorCode {
 pub struct MessengerError {
     code: MessengerErrorCode,
     problems: Vec<String>,
+    retryable: bool,
 }
 
 impl MessengerError {
     /// An error with one problem, which says what to do.
     pub fn new(code: MessengerErrorCode, problem: impl Into<String>) -> Self {
-        Self { code, problems: vec![problem.into()] }
+        Self { code, problems: vec![problem.into()], retryable: false }
+    }
+
+    /// Says whether trying again may help without anybody doing something about it.
+    #[must_use]
+    pub const fn with_retryable(mut self, retryable: bool) -> Self {
+        self.retryable = retryable;
+        self
+    }
+
+    /// Whether trying again may help without anybody doing something about it, as with a transport that does not answer.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        self.retryable
     }
 
     /// The problems as one error, sorted; `Ok` if there are none.
@@ -75,7 +89,7 @@ impl MessengerError {
     pub(super) fn check(code: MessengerErrorCode, mut problems: Vec<String>) -> Result<(), Self> {
         problems.sort();
         problems.dedup();
-        if problems.is_empty() { Ok(()) } else { Err(Self { code, problems }) }
+        if problems.is_empty() { Ok(()) } else { Err(Self { code, problems, retryable: false }) }
     }
 
     /// The code.

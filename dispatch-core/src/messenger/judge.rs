@@ -29,6 +29,8 @@ pub enum Judgement {
     Failed {
         /// What went wrong, sanitised.
         error: String,
+        /// Whether trying again could not have helped; else the retries are used up.
+        unrecoverable: bool,
         /// Who has succeeded, now or before.
         succeeded: Vec<String>,
     },
@@ -59,16 +61,21 @@ impl Judgement {
             DispatchStatus::Success | DispatchStatus::Skipped => Self::Done,
             DispatchStatus::NoDispatcher => Self::Failed {
                 error: format!("nobody handles '{}': {}", leased.message.message_type, text()),
+                unrecoverable: true,
                 succeeded: leased.succeeded.clone(),
             },
-            DispatchStatus::InvalidMessage => {
-                Self::Failed { error: text(), succeeded: leased.succeeded.clone() }
-            }
+            DispatchStatus::InvalidMessage => Self::unrecoverable(text(), leased),
             DispatchStatus::PublishFailed => {
                 Self::by_policy(text(), leased.succeeded.clone(), leased, policy, rng)
             }
             _ => Self::of_outcomes(result, leased, policy, rng),
         }
+    }
+
+    /// Judges a message that no attempt can help.
+    #[must_use]
+    pub fn unrecoverable(error: impl Into<String>, leased: &Leased) -> Self {
+        Self::Failed { error: error.into(), unrecoverable: true, succeeded: leased.succeeded.clone() }
     }
 
     /// Judges a message that the engine has not taken, or that was lost before it was begun.
@@ -92,6 +99,7 @@ impl Judgement {
         let most = usize::try_from(policy.max_retries).unwrap_or(usize::MAX).min(MOST_LOST);
         (lost > most).then(|| Self::Failed {
             error: format!("{}, {lost} times in a row", Attempt::LOST),
+            unrecoverable: false,
             succeeded: leased.succeeded.clone(),
         })
     }
@@ -136,7 +144,7 @@ impl Judgement {
                 let after = policy.delay(leased.attempt.saturating_sub(1).min(last), rng);
                 Self::Retry { after: after.unwrap_or(policy.base), error, succeeded }
             }
-            None if failed > 0 && never == failed => Self::Failed { error, succeeded },
+            None if failed > 0 && never == failed => Self::Failed { error, unrecoverable: true, succeeded },
             None => Self::by_policy(error, succeeded, leased, policy, rng),
         }
     }
@@ -150,7 +158,7 @@ impl Judgement {
     ) -> Self {
         match policy.delay(leased.attempt.saturating_sub(1), rng) {
             Some(after) => Self::Retry { after, error, succeeded },
-            None => Self::Failed { error, succeeded },
+            None => Self::Failed { error, unrecoverable: false, succeeded },
         }
     }
 }

@@ -17,6 +17,7 @@
 //!   deep.
 //! - No text of an error holds a key or a payload.
 
+mod carried;
 mod config;
 mod error;
 mod judge;
@@ -37,6 +38,7 @@ mod tiers;
 mod vars;
 mod worker;
 
+pub use carried::Carried;
 pub use config::{Idempotency, MessengerConfig, TransportConfig};
 pub use error::{MessengerError, MessengerErrorCode};
 pub use judge::Judgement;

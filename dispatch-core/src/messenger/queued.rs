@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{IdempotencyKey, MessageType, Name, Priority};
+use super::{Carried, IdempotencyKey, MessageType, Name, Priority};
 use crate::envelope::Envelope;
 use crate::topic::{Topic, TopicError};
 
@@ -46,6 +46,9 @@ pub struct QueuedMessage {
     /// Messages with one ordering key are handled one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordering_key: Option<String>,
+    /// The rest of the envelope that was sent as this message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried: Option<Carried>,
 }
 
 impl QueuedMessage {
@@ -59,15 +62,23 @@ impl QueuedMessage {
     pub const CLAIM_HEADER: &str = "x-message-claim";
     /// The header with the time of the dispatch: RFC 3339 in UTC, with milliseconds.
     pub const DISPATCHED_HEADER: &str = "x-dispatched-at";
+    /// The header with the topic that an envelope had before it was sent as a message.
+    pub const TOPIC_HEADER: &str = "x-message-topic";
 }
 
 impl QueuedMessage {
-    /// The message as an envelope for an engine: with its id, correlation, headers, metadata and payload.
+    /// The message as an envelope for an engine: with its id, correlation, headers, metadata and payload. One that was an
+    /// envelope before is that envelope again, with its own id, and a payload that was edited meanwhile.
     #[must_use]
     pub fn to_envelope(&self) -> Envelope {
-        let mut envelope = Envelope::json(self.message_type.as_str(), Value::Object(self.payload.clone()))
-            .with_id(self.id)
-            .with_correlation_id(self.correlation_id);
+        let carried = self.carried.as_ref().and_then(|carried| carried.envelope(self));
+        let mut envelope = match carried {
+            Some((envelope, Some(topic))) => envelope.with_header(Self::TOPIC_HEADER, topic),
+            Some((envelope, None)) => envelope,
+            None => Envelope::json(self.message_type.as_str(), Value::Object(self.payload.clone()))
+                .with_id(self.id)
+                .with_correlation_id(self.correlation_id),
+        };
         for (name, value) in &self.headers {
             envelope = envelope.with_header(name.as_str(), value.as_str());
         }
@@ -78,6 +89,27 @@ impl QueuedMessage {
             Some(key) => envelope.with_key(key.as_str()),
             None => envelope,
         }
+    }
+
+    /// The envelope that handlers get in an attempt.
+    #[must_use]
+    pub fn to_envelope_of(&self, attempt: u32, claim: u64) -> Envelope {
+        self.to_envelope()
+            .with_header(Self::ATTEMPT_HEADER, attempt.to_string())
+            .with_header(Self::CLAIM_HEADER, claim.to_string())
+    }
+
+    /// When it was dispatched, if its header says so.
+    pub(crate) fn dispatched_at(&self) -> Option<SystemTime> {
+        let text = self.headers.get(Self::DISPATCHED_HEADER)?;
+        text.parse::<jiff::Timestamp>().ok().map(SystemTime::from)
+    }
+
+    /// The message as one that was an envelope: with what it does not hold itself.
+    #[must_use]
+    pub fn carrying(mut self, carried: Carried) -> Self {
+        self.carried = Some(carried);
+        self
     }
 
     /// The topic on which a worker dispatches it: `messenger.<queue>.commands.<type>`.

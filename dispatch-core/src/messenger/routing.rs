@@ -233,6 +233,7 @@ impl Routing {
                 available_at,
                 expires_at,
                 ordering_key: options.ordering_key.clone(),
+                carried: None,
             }
         };
         Ok(places.into_iter().map(queue_up).collect())

@@ -30,6 +30,9 @@ pub struct Attempt {
     pub ran: Option<Duration>,
     /// What it failed with, sanitised.
     pub error: String,
+    /// Whether trying again could not have helped, whatever the policy: it was the last one for that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unrecoverable: bool,
 }
 
 impl Attempt {

@@ -66,6 +66,8 @@ pub struct Claimed {
     pub expired: usize,
     /// How many were found that cannot be read; they have failed, and their bodies are kept as they are.
     pub unreadable: usize,
+    /// Their ids; one that somebody else has given up at the same moment may be among them.
+    pub unreadable_ids: Vec<Uuid>,
     /// If fewer were found than asked for: when the next one is due of those that are known by now. That may be now, if so
     /// many had expired that the claim did not come to the end of them.
     pub next_due: Option<SystemTime>,

@@ -207,6 +207,6 @@ impl QueueError {
 
 impl From<QueueError> for MessengerError {
     fn from(error: QueueError) -> Self {
-        Self::new(error.code(), error.to_string())
+        Self::new(error.code(), error.to_string()).with_retryable(error.is_retryable())
     }
 }

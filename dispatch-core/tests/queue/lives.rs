@@ -167,6 +167,7 @@ impl Life {
             waited: Duration::ZERO,
             ran: Some(Duration::ZERO),
             error: "it broke".to_owned(),
+            unrecoverable: false,
         };
         let outcome = match how {
             How::Done => Outcome::Done,

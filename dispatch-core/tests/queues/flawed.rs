@@ -265,6 +265,7 @@ impl Flawed {
             waited: Duration::ZERO,
             ran: None,
             error: String::new(),
+            unrecoverable: false,
         };
         let loses_place = match (self.fault, &settlement.outcome) {
             (Some(F::RetriesLosePlace), Outcome::Retry { at, .. }) => Some(*at),

@@ -42,7 +42,7 @@ pub struct Series<S = DispatchMetrics> {
     pub name: &'static str,
     /// What the number does over time.
     pub kind: Kind,
-    /// Names of the labels; the first is `engine`, `adapter` for deliveries, or `bus` for subscriptions.
+    /// Names of the labels; the first is `engine`, `adapter` for deliveries, `bus` for subscriptions, or `messenger`.
     pub labels: &'static [&'static str],
     /// What it counts, in one line.
     pub meaning: &'static str,

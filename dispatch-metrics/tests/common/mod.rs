@@ -11,7 +11,8 @@ use dispatch_core::subscription::{Guarantee, SubscriptionType, TopicStatus};
 use dispatch_core::{Category, DispatchStatus};
 use dispatch_metrics::{
     BusMetrics, DeliveryMetrics, DeliveryRecorder, DispatchMetrics, DispatchRecord, DispatchSample,
-    DispatcherEvent, ExecutionOutcome, ExecutionRecord, ExecutionSample, Recorder, SubscriptionMetrics,
+    DispatcherEvent, ExecutionOutcome, ExecutionRecord, ExecutionSample, MessengerMetrics, QueueMetrics,
+    Recorder, SubscriptionMetrics, WorkerMetrics,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -300,5 +301,39 @@ pub(crate) fn filled_bus() -> BusMetrics {
     let mut metrics = BusMetrics::new("shop \"north\"\\1");
     metrics.subscriptions.insert("billing".to_owned(), billing);
     metrics.subscriptions.insert("screen".to_owned(), screen);
+    metrics
+}
+
+/// Every figure another one.
+pub(crate) fn filled_messenger() -> MessengerMetrics {
+    let mut metrics = MessengerMetrics::new("shop");
+    let transport = metrics.transports.entry("default".to_owned()).or_default();
+    transport.reachable = true;
+    let mut mails = QueueMetrics::default();
+    (mails.paused, mails.oldest_ready) = (true, Some(Duration::from_millis(2_500)));
+    (mails.ready, mails.scheduled, mails.waiting) = (1, 2, 3);
+    (mails.leased, mails.failed, mails.done) = (4, 5, 6);
+    transport.queues.insert("mails".to_owned(), mails);
+    let sends = &mut transport.sends;
+    (sends.stored, sends.replaced, sends.duplicates, sends.refused) = (7, 8, 9, 10);
+    let work = &mut transport.work;
+    (work.expired, work.unreadable, work.lost, work.handed_back) = (11, 12, 13, 14);
+    (work.abandoned, work.unwritten, work.dead_lettered, work.untold) = (15, 16, 17, 18);
+    let ms = Duration::from_millis;
+    work.of_type("SendMail", |own| {
+        (0..3).for_each(|_| own.begun(ms(300)));
+        own.done(ms(20));
+        own.retried(ms(2));
+        own.failed(Some(ms(7_000)));
+        own.failed(None);
+    });
+    work.of_type("App.Report", |own| own.begun(ms(0)));
+    let mut worker = WorkerMetrics::default();
+    worker.id = "4711-a".to_owned();
+    (worker.concurrency, worker.running, worker.waiting) = (19, 20, 21);
+    (worker.paused, worker.stopping, worker.untold) = (true, true, 22);
+    worker.work.insert("default".to_owned(), transport.work.clone());
+    metrics.workers.insert("1".to_owned(), worker);
+    metrics.transports.entry("far".to_owned()).or_default();
     metrics
 }

@@ -4,11 +4,13 @@
 
 mod cases;
 mod configuring;
+mod dead_letters;
 mod dispatching;
 mod edges;
 mod failures;
 mod global;
 mod limits;
+mod metrics;
 mod people;
 mod rates;
 mod retries;

@@ -15,6 +15,7 @@ use dispatch_tests::support::paused;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::dead_letters;
 use crate::support::{Seen, depth, engine, messenger_on, pass, queue, send, work};
 
 /// A queue in memory that is down when it is told to be.
@@ -203,5 +204,37 @@ fn a_lost_answer_does_no_harm() {
         assert_eq!((seen.numbers(), depth(&messenger).await.open()), (vec![1], 0));
         let report = worker.drain(Duration::from_secs(1)).await.unwrap();
         assert_eq!(report.done, 1);
+    });
+}
+
+/// The transport has it as failed, and says to the second call that it is settled.
+#[test]
+fn a_failure_whose_answer_is_lost_is_told_to_the_dead_letter_target() {
+    paused(async {
+        let (flaky, archive, seen) = (Flaky::new(), dead_letters::Archive::default(), Seen::new());
+        let messenger = dead_letters::messenger(Arc::clone(&flaky) as _, archive.clone());
+        flaky.answers_are_lost.store(true, Ordering::Relaxed);
+        let _worker = work(&messenger, &dead_letters::fails(&seen), |_| ());
+        let id = send(&messenger, 1).await;
+        pass(10_000).await;
+        let told: Vec<_> = archive.all().iter().map(|letter| letter.envelope.id()).collect();
+        assert_eq!((told, depth(&messenger).await.failed), (vec![id], 1));
+    });
+}
+
+/// Nothing is told that is not stored.
+#[test]
+fn a_failure_that_cannot_be_written_is_not_told() {
+    paused(async {
+        let (flaky, archive, seen) = (Flaky::new(), dead_letters::Archive::default(), Seen::new());
+        let messenger = dead_letters::messenger(Arc::clone(&flaky) as _, archive.clone());
+        flaky.settlements_fail.store(true, Ordering::Relaxed);
+        let _worker = work(&messenger, &dead_letters::fails(&seen), |_| ());
+        send(&messenger, 1).await;
+        pass(50_000).await;
+        assert_eq!((archive.all().len(), depth(&messenger).await.leased), (0, 1));
+        flaky.settlements_fail.store(false, Ordering::Relaxed);
+        pass(10_000).await;
+        assert_eq!((archive.all().len(), depth(&messenger).await.failed), (1, 1));
     });
 }

@@ -13,10 +13,12 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::WorkerReport;
+use super::figures::Figures;
 use super::hand::{Hand, Held};
 use super::memory::Probe;
 use super::protocol::{ClaimAnswered, ExtendAnswered, SettleAnswered, Woken};
 use super::settling::Settling;
+use super::telling::Telling;
 use crate::Engine;
 use crate::messenger::Messenger;
 
@@ -31,6 +33,7 @@ pub(in crate::messenger) const GRACE: Duration = Duration::from_secs(5);
 const ABANDONED: &str = "the worker was stopped before the handlers had ended";
 
 mod begin;
+mod dead_letters;
 mod mailbox;
 
 /// Takes messages, has them handled, and tells what became of them.
@@ -49,6 +52,10 @@ pub(super) struct WorkerActor {
     revision: Option<u64>,
     probe: Probe,
     report: WorkerReport,
+    figures: Figures,
+    telling: Telling,
+    /// It ends, and only waits for the dead-letter target.
+    parting: bool,
     ended: watch::Sender<Option<WorkerReport>>,
 }
 
@@ -73,7 +80,7 @@ impl WorkerActor {
         engine: Engine,
         config: WorkerConfig,
         queues: Vec<Arc<dyn MessageQueue>>,
-        probe: Probe,
+        (figures, probe): (Figures, Probe),
         ended: watch::Sender<Option<WorkerReport>>,
     ) -> Self {
         let source = |queue| Source {
@@ -84,6 +91,7 @@ impl WorkerActor {
             listening: None,
             settling: Settling::default(),
         };
+        let telling = Telling::to(messenger.shared.dead_letters.clone());
         Self {
             id,
             messenger,
@@ -98,6 +106,9 @@ impl WorkerActor {
             revision: None,
             probe,
             report: WorkerReport::default(),
+            figures,
+            telling,
+            parting: false,
             ended,
         }
     }
@@ -127,7 +138,7 @@ impl WorkerActor {
                     break;
                 }
                 WorkerStep::Stop(reason) => {
-                    if self.sources.iter().all(|source| source.settling.is_idle()) {
+                    if self.sources.iter().all(|source| source.settling.is_idle()) && self.has_told(ctx) {
                         self.report.reason = Some(reason);
                         tracing::info!(worker = %self.id, %reason, done = self.report.done, "the worker has ended");
                         ctx.stop();
@@ -175,12 +186,26 @@ impl WorkerActor {
         });
     }
 
-    /// A message is out of hand, and this is what becomes of it.
-    fn judge(&mut self, token: &LeaseToken, judgement: Judgement, ran: Duration, ctx: &mut Context<Self>) {
+    /// A message is out of hand, and this is what becomes of it; without a time if nothing was tried for it.
+    fn judge(
+        &mut self,
+        token: &LeaseToken,
+        judgement: Judgement,
+        ran: Option<Duration>,
+        ctx: &mut Context<Self>,
+    ) {
         let Some(held) = self.put_down(token) else { return };
         let Held { source, leased, .. } = held;
         self.state.finished(!matches!(judgement, Judgement::Done));
-        let attempt = |error| self.attempt(&leased, error, ran);
+        let took = ran.unwrap_or_default();
+        self.figures.of(source, |work| {
+            work.of_type(leased.message.message_type.as_str(), |own| match judgement {
+                Judgement::Done => own.done(took),
+                Judgement::Retry { .. } => own.retried(took),
+                Judgement::Failed { .. } => own.failed(ran),
+            });
+        });
+        let attempt = |error| self.attempt(&leased, error, took);
         let outcome = match judgement {
             Judgement::Done => {
                 self.report.done += 1;
@@ -195,8 +220,8 @@ impl WorkerActor {
                 self.report.retried += 1;
                 Outcome::Retry { at: now + after.min(LONGEST_RETRY), attempt, succeeded }
             }
-            Judgement::Failed { error, succeeded } => {
-                let attempt = attempt(error);
+            Judgement::Failed { error, unrecoverable, succeeded } => {
+                let attempt = Attempt { unrecoverable, ..attempt(error) };
                 tracing::error!(
                     message_id = %token.id, message_type = %leased.message.message_type, attempt = leased.attempt,
                     error = attempt.error, "a message has failed"
@@ -218,6 +243,7 @@ impl WorkerActor {
             waited: leased.waited(),
             ran: Some(ran),
             error,
+            unrecoverable: false,
         }
     }
 
@@ -252,6 +278,7 @@ impl WorkerActor {
     /// Hands a message back that nobody has begun with.
     fn hand_back(&mut self, held: &Held, ctx: &mut Context<Self>) {
         self.report.handed_back += 1;
+        self.figures.of(held.source, |work| work.handed_back += 1);
         self.state.handed_back();
         // Of an ordering key it stays the first, also if it was handed back until a time before and others are due earlier.
         let at = held.leased.message.ordering_key.as_ref().map(|_| held.leased.due_at);
@@ -297,9 +324,16 @@ impl WorkerActor {
 
     /// What is in hand and what was not written is left to its leases.
     fn give_up(&mut self) {
-        self.report.abandoned.extend(self.hand.put_down_all().into_iter().map(|held| held.leased.token.id));
-        let unwritten: usize = self.sources.iter_mut().map(|source| source.settling.give_up()).sum();
-        self.report.unwritten += unwritten as u64;
+        for held in self.hand.put_down_all() {
+            self.report.abandoned.push(held.leased.token.id);
+            self.figures.of(held.source, |work| work.abandoned += 1);
+        }
+        for (place, source) in self.sources.iter_mut().enumerate() {
+            let unwritten = source.settling.give_up() as u64;
+            self.report.unwritten += unwritten;
+            self.figures.of(place, |work| work.unwritten += unwritten);
+        }
+        self.stop_telling();
     }
 
     /// Has transports forget what they were made to keep for a while only.

@@ -1,16 +1,20 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use dispatch_core::messenger::{MessengerError, StopReason, WorkerConfig};
 use dispatch_core::queue::WorkerId;
+use dispatch_metrics::WorkerMetrics;
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::WorkerOptions;
 use super::actor::WorkerActor;
+use super::figures::Figures;
 use super::protocol::{AskInfo, Drain, Scale, SetPaused};
 use crate::Engine;
 use crate::messenger::Messenger;
+use crate::messenger::metrics::AskMetrics;
 
 /// A worker that runs on the thread that started it. It goes on when the handle is dropped.
 #[derive(Debug, Clone)]
@@ -71,6 +75,8 @@ pub struct WorkerReport {
     pub unwritten: u64,
     /// Messages that were still being handled at the deadline; they are tried again once their lease is over.
     pub abandoned: Vec<Uuid>,
+    /// Messages that have failed and that the dead-letter target was not told of. They are in their transport all the same.
+    pub untold: u64,
 }
 
 impl WorkerReport {
@@ -94,7 +100,12 @@ impl Worker {
         let queues = names.map(|name| messenger.queue(name)).collect::<Result<Vec<_>, _>>()?;
         let id = WorkerId::new(format!("{}-{}", std::process::id(), Uuid::new_v4().simple()));
         let (report, ended) = watch::channel(None);
-        let address = WorkerActor::new(id.clone(), messenger, engine, config, queues, probe, report).start();
+        let number = messenger.shared.roster.enter();
+        let figures = Figures::new(&messenger, number, &config.transports);
+        let shared = Arc::clone(&messenger.shared);
+        let actor = WorkerActor::new(id.clone(), messenger, engine, config, queues, (figures, probe), report);
+        let address = actor.start();
+        shared.roster.begin(number, address.clone().recipient().downgrade());
         Ok(Self { id, address, ended })
     }
 
@@ -125,6 +136,15 @@ impl Worker {
     /// If it has ended.
     pub async fn info(&self) -> Result<WorkerInfo, WorkerStopped> {
         self.address.send(AskInfo).await.map_err(|_| WorkerStopped)
+    }
+
+    /// What it has done, and how it is, as metrics; those of all workers of a messenger are in
+    /// [`Messenger::metrics`].
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub async fn metrics(&self) -> Result<WorkerMetrics, WorkerStopped> {
+        self.address.send(AskMetrics).await.map_err(|_| WorkerStopped)
     }
 
     /// Ends it: it claims nothing any more, hands back what nobody has begun with, waits for what is being handled, at

@@ -6,6 +6,7 @@ use dispatch_core::messenger::Name;
 use dispatch_core::queue::{Claimed, LeaseToken, QueueError, Settlement};
 
 use super::WorkerInfo;
+use super::telling::{Failed, Told};
 use crate::Refused;
 
 /// A transport has answered a claim.
@@ -62,6 +63,13 @@ pub(super) struct ExtendAnswered {
     pub(super) extended: Vec<(LeaseToken, SystemTime)>,
     /// Those that somebody else has by now.
     pub(super) lost: Vec<LeaseToken>,
+}
+
+/// Failed messages were told to the dead-letter target, or were not.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct FailedTold {
+    pub(super) told: Vec<(Failed, Told)>,
 }
 
 /// Claims nothing until the opposite is said.

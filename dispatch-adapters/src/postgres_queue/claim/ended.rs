@@ -113,6 +113,7 @@ async fn give_up(store: &Store<'_>, token: &LeaseToken) -> Step<bool> {
         waited: Duration::ZERO,
         ran: None,
         error: UNREADABLE.to_owned(),
+        unrecoverable: true,
     });
     let history = queue_row::history(&history);
     let group = ErrorGroup::of(UNREADABLE);

@@ -35,6 +35,7 @@ impl Work {
             }
             if !taken.unreadable.is_empty() {
                 claimed.unreadable += self.run(&GiveUp(&taken.unreadable)).await?;
+                claimed.unreadable_ids.extend(taken.unreadable.iter().map(|token| token.id));
             }
             let full = claimed.messages.len() >= claim.max;
             if full || !passed {

@@ -63,6 +63,7 @@ fn cycle(store: &mut Store<'_>) -> i64 {
                 waited: Duration::ZERO,
                 ran: None,
                 error: String::new(),
+                unrecoverable: false,
             };
             let again = Outcome::Retry { at: row::time(NOW), attempt, succeeded: Vec::new() };
             let outcome = if last { Outcome::Done } else { again };

@@ -132,6 +132,7 @@ async fn what_cannot_be_stored_is_refused_alone_and_shows_nothing() {
                 waited: leased.waited(),
                 ran: None,
                 error: "it has a \0 in it".to_owned(),
+                unrecoverable: false,
             };
             let outcome = dispatch_adapters::model::queue::Outcome::Failed { attempt, succeeded: Vec::new() };
             settlements.push(dispatch_adapters::model::queue::Settlement { token: leased.token, outcome });

@@ -244,6 +244,7 @@ impl Living {
             waited: self.span(0, 9),
             ran: Some(self.span(0, 9)),
             error: format!("error {number}"),
+            unrecoverable: false,
         };
         let at = now + self.span(0, 40);
         let outcome = match self.random.random_range(0..8) {

@@ -89,6 +89,10 @@ pub(super) async fn failed(talk: &Talk, found: &mut Findings) -> Checked {
     );
     let errors: Vec<_> = stored.history.as_slice().iter().map(|attempt| attempt.error.as_str()).collect();
     found.expect(errors == ["it broke", "order 4711 is gone"], || format!("the history is {errors:?}"));
+    let helpless: Vec<_> = stored.history.as_slice().iter().map(|attempt| attempt.unrecoverable).collect();
+    found.expect(helpless == [false, true], || {
+        format!("whether trying again could have helped is kept as {helpless:?}")
+    });
     found
         .expect(stored.error_group.as_ref().is_some_and(|group| group.as_str() == "order # is gone"), || {
             format!("its error is of the group {:?}", stored.error_group)

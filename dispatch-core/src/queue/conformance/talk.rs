@@ -165,7 +165,8 @@ impl Talk {
     }
 
     pub(super) async fn fail(&self, leased: &Leased, error: &str) -> Checked {
-        let outcome = Outcome::Failed { attempt: self.attempt(leased, error), succeeded: Vec::new() };
+        let attempt = Attempt { unrecoverable: true, ..self.attempt(leased, error) };
+        let outcome = Outcome::Failed { attempt, succeeded: Vec::new() };
         self.settle(&leased.token, outcome).await
     }
 
@@ -184,6 +185,7 @@ impl Talk {
             waited: Duration::from_millis(3),
             ran: Some(Duration::from_millis(7)),
             error: error.to_owned(),
+            unrecoverable: false,
         }
     }
 

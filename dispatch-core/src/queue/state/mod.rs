@@ -302,6 +302,7 @@ impl StoredMessage {
             waited: lease.since.duration_since(self.due_at).unwrap_or_default(),
             ran: None,
             error: Attempt::LOST.to_owned(),
+            unrecoverable: false,
         });
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use actix::prelude::*;
 use dispatch_core::DispatcherId;
-use dispatch_core::messenger::{Judgement, QueuedMessage};
+use dispatch_core::messenger::Judgement;
 use dispatch_core::queue::{LeaseToken, Outcome};
 use tokio::time::Instant;
 
@@ -32,7 +32,7 @@ impl WorkerActor {
             let leased = &held.leased;
             let policy = self.messenger.retry_of(&leased.message.message_type);
             if let Some(judgement) = Judgement::before(leased, &policy) {
-                self.judge(&token, judgement, Duration::ZERO, ctx);
+                self.judge(&token, judgement, None, ctx);
                 continue;
             }
             if let Err(wait) = self.state.begin(held.source, leased.message.ordering_key.as_deref(), now) {
@@ -40,16 +40,17 @@ impl WorkerActor {
                 continue;
             }
             let (message, handled) = (Arc::clone(&leased.message), leased.succeeded.clone());
-            let (attempt, claim) = (leased.attempt.to_string(), leased.token.claim.to_string());
+            let (attempt, claim) = (leased.attempt, leased.token.claim);
+            let waited = leased.waited();
+            self.figures.of(held.source, |work| {
+                work.of_type(leased.message.message_type.as_str(), |own| own.begun(waited));
+            });
             self.hand.begin(&token);
             let (engine, address) = (self.engine.clone(), ctx.address());
             actix::spawn(async move {
                 let begun = Instant::now();
                 let handled: Vec<_> = handled.into_iter().map(DispatcherId::new).collect();
-                let envelope = message
-                    .to_envelope()
-                    .with_header(QueuedMessage::ATTEMPT_HEADER, attempt)
-                    .with_header(QueuedMessage::CLAIM_HEADER, claim);
+                let envelope = message.to_envelope_of(attempt, claim);
                 let result = match message.topic() {
                     Err(error) => Err(NotDispatched::NoTopic(error.to_string())),
                     Ok(topic) if handled.is_empty() => {
@@ -69,6 +70,7 @@ impl WorkerActor {
     fn hold_back(&mut self, token: &LeaseToken, wait: Duration, ctx: &mut Context<Self>) {
         let Some(held) = self.put_down(token) else { return };
         self.report.held_back += 1;
+        self.figures.of(held.source, |work| work.handed_back += 1);
         self.state.handed_back();
         let at = whole_millis(self.wall() + wait);
         tracing::debug!(message_id = %token.id, wait_ms = wait.as_millis(), "a message is over its rate, and is handed back");

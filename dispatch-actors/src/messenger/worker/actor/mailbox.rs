@@ -3,6 +3,7 @@
 use actix::prelude::*;
 use dispatch_core::messenger::{Judgement, StopReason};
 use dispatch_core::queue::{Outcome, QueueError};
+use dispatch_metrics::WorkerMetrics;
 use tokio::time::Instant;
 
 use super::super::WorkerInfo;
@@ -11,8 +12,11 @@ use super::super::protocol::{
     AskInfo, ClaimAnswered, Drain, ExtendAnswered, Handled, NotDispatched, Scale, SetPaused, SettleAnswered,
     Woken,
 };
+use super::super::telling::Failed;
+use super::dead_letters::failed_of;
 use super::{ABANDONED, GRACE, WorkerActor};
 use crate::Refused;
+use crate::messenger::metrics::AskMetrics;
 
 impl Handler<ClaimAnswered> for WorkerActor {
     type Result = ();
@@ -36,6 +40,13 @@ impl Handler<ClaimAnswered> for WorkerActor {
                 }
                 self.report.expired += claimed.expired as u64;
                 self.report.unreadable += claimed.unreadable as u64;
+                self.figures.of(place, |work| {
+                    work.expired += claimed.expired as u64;
+                    work.unreadable += claimed.unreadable as u64;
+                });
+                let unreadable = claimed.unreadable_ids.into_iter();
+                let unreadable = unreadable.map(|id| Failed { source: place, id, claim: None });
+                self.has_failed(place, unreadable, ctx);
                 for leased in claimed.messages {
                     self.hand.take(place, leased);
                 }
@@ -82,9 +93,7 @@ impl Handler<Handled> for WorkerActor {
         let policy = self.messenger.retry_of(&leased.message.message_type);
         let judgement = match result {
             Ok(result) => Judgement::of_result(&result, leased, &policy, &mut self.random),
-            Err(NotDispatched::NoTopic(error)) => {
-                Judgement::Failed { error, succeeded: leased.succeeded.clone() }
-            }
+            Err(NotDispatched::NoTopic(error)) => Judgement::unrecoverable(error, leased),
             Err(NotDispatched::Refused(Refused::InvalidState)) => {
                 tracing::warn!(worker = %self.id, "the engine has ended, and so does the worker");
                 self.state.stop();
@@ -97,7 +106,7 @@ impl Handler<Handled> for WorkerActor {
                 Judgement::of_refusal(refused.to_string(), leased, &policy, &mut self.random)
             }
         };
-        self.judge(&token, judgement, ran, ctx);
+        self.judge(&token, judgement, Some(ran), ctx);
         self.drive(ctx);
     }
 }
@@ -111,9 +120,18 @@ impl Handler<SettleAnswered> for WorkerActor {
         if let Err(error) = &answer {
             tracing::warn!(transport = source.queue.name(), %error, "what became of messages could not be written");
         }
+        // One whose lease is lost may have been written by a call whose answer was.
+        let failed = if answer.is_ok() { failed_of(&batch) } else { Vec::new() };
         let settled = source.settling.answered(batch, &answer, Instant::now());
         self.report.lost += settled.lost;
         self.report.unwritten += settled.given_up;
+        self.figures.of(place, |work| {
+            work.lost += settled.lost;
+            work.unwritten += settled.given_up;
+        });
+        let failed = failed.into_iter();
+        let failed = failed.map(|token| Failed { source: place, id: token.id, claim: Some(token.claim) });
+        self.has_failed(place, failed, ctx);
         match settled.again {
             Some(pause) => {
                 ctx.run_later(pause, move |worker, ctx| worker.tell(place, ctx));
@@ -133,7 +151,8 @@ impl Handler<ExtendAnswered> for WorkerActor {
             self.hand.extended(&token, until);
         }
         for token in lost {
-            if self.put_down(&token).is_some() {
+            if let Some(held) = self.put_down(&token) {
+                self.figures.of(held.source, |work| work.lost += 1);
                 tracing::warn!(message_id = %token.id, "the lease on a message is lost: somebody else handles it, too");
                 self.report.lost += 1;
                 self.state.finished(false);
@@ -171,6 +190,7 @@ impl Handler<Drain> for WorkerActor {
             for Held { source, leased, .. } in worker.hand.put_down_all() {
                 tracing::error!(message_id = %leased.token.id, "a message was still being handled at the deadline");
                 worker.report.abandoned.push(leased.token.id);
+                worker.figures.of(source, |work| work.abandoned += 1);
                 worker.state.finished(true);
                 let ran = worker.wall().duration_since(leased.claimed_at).unwrap_or_default();
                 let attempt = worker.attempt(&leased, ABANDONED.to_owned(), ran);
@@ -205,5 +225,19 @@ impl Handler<AskInfo> for WorkerActor {
             waiting: self.hand.waiting(),
             so_far: self.report.clone(),
         })
+    }
+}
+
+impl Handler<AskMetrics> for WorkerActor {
+    type Result = MessageResult<AskMetrics>;
+
+    fn handle(&mut self, _: AskMetrics, _: &mut Self::Context) -> Self::Result {
+        let mut metrics = WorkerMetrics::default();
+        metrics.id = self.id.to_string();
+        metrics.concurrency = self.state.concurrency() as u64;
+        (metrics.running, metrics.waiting) = (self.hand.running() as u64, self.hand.waiting() as u64);
+        (metrics.paused, metrics.stopping) = (self.state.is_paused(), self.state.is_stopping());
+        (metrics.untold, metrics.work) = (self.telling.len() as u64, self.figures.by_name());
+        MessageResult(metrics)
     }
 }
