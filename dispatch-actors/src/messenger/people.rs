@@ -1,7 +1,8 @@
 use std::time::{Duration, SystemTime};
 
 use dispatch_core::messenger::{MessengerError, Name};
-use dispatch_core::queue::{Depth, Filter, Page, StoredMessage};
+use dispatch_core::queue::{Depth, Filter, MessageQueue, Page, QueueError, StoredMessage};
+use futures_util::future::join_all;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -148,22 +149,21 @@ impl Messenger {
         loop {
             let found = queue.list(&filter, page).await?;
             let Some(last) = found.last().map(|stored| stored.id) else { return Ok(count) };
-            for stored in found {
-                if replay.max.is_some_and(|max| count >= max) {
-                    return Ok(count);
+            let left = replay.max.map_or(u64::MAX, |max| max.saturating_sub(count));
+            let some = found.into_iter().take(usize::try_from(left).unwrap_or(usize::MAX));
+            if replay.dry_run {
+                count += some.count() as u64;
+            } else {
+                // Side by side, so that a store that commits together does so; each has its time beforehand.
+                let at = |place| replay.every.map(|every| due(begun, every, count + place));
+                let replays =
+                    some.zip(0..).map(|(stored, place)| replay_one(queue.as_ref(), stored, at(place)));
+                for replayed in join_all(replays).await {
+                    count += u64::from(replayed?);
                 }
-                let replayed = replay.dry_run || {
-                    let at = replay.every.map(|every| due(begun, every, count));
-                    match queue.replay(stored.id, None, at).await {
-                        // What cannot be read stays where it is.
-                        Err(error) if stored.message().is_none() => {
-                            tracing::warn!(id = %stored.id, %error, "a failed message cannot be replayed");
-                            false
-                        }
-                        replayed => replayed?,
-                    }
-                };
-                count += u64::from(replayed);
+            }
+            if replay.max.is_some_and(|max| count >= max) {
+                return Ok(count);
             }
             page = Page::after(last, TOGETHER);
         }
@@ -199,6 +199,21 @@ impl Messenger {
     /// What the transport said, or that it is not there.
     pub async fn resume(&self, transport: &str, queue: &Name) -> Result<(), MessengerError> {
         Ok(self.queue(transport)?.set_paused(queue, false).await?)
+    }
+}
+
+/// Replays a failed message; whether it was still there. What cannot be read stays where it is.
+async fn replay_one(
+    queue: &dyn MessageQueue,
+    stored: StoredMessage,
+    at: Option<SystemTime>,
+) -> Result<bool, QueueError> {
+    match queue.replay(stored.id, None, at).await {
+        Err(error) if stored.message().is_none() => {
+            tracing::warn!(id = %stored.id, %error, "a failed message cannot be replayed");
+            Ok(false)
+        }
+        replayed => replayed,
     }
 }
 
