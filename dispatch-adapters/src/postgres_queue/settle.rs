@@ -34,20 +34,7 @@ impl Job for Finish<'_> {
 
     async fn run(&self, store: &mut Store<'_>) -> Step<Vec<Finished>> {
         let tokens = Tokens::of(self.0);
-        let end = if store.shape.keep_done == 0 {
-            format!("DELETE FROM {{s}}dispatch_message m WHERE {HOLDS} AND m.lane IS NULL")
-        } else {
-            // The worker stays, since it is returned.
-            format!(
-                "UPDATE {{s}}dispatch_message m SET state = 3, since = NULL, until = NULL, settled = {{now}} \
-                 WHERE {HOLDS} AND m.lane IS NULL"
-            )
-        };
-        let text = format!(
-            "WITH {TOKENS}, ended AS ({end} RETURNING m.id, m.claim, m.worker) \
-             SELECT id, claim, worker, true FROM ended UNION ALL \
-             SELECT m.id, m.claim, m.worker, false FROM {{s}}dispatch_message m WHERE {HOLDS} AND m.lane IS NOT NULL"
-        );
+        let text = finish(store.shape.keep_done == 0);
         let values: [Value<'_>; 3] = [
             (&tokens.ids, Type::UUID_ARRAY),
             (&tokens.claims, Type::INT8_ARRAY),
@@ -66,6 +53,24 @@ impl Job for Finish<'_> {
         };
         Ok(self.0.iter().map(answer).collect())
     }
+}
+
+/// The statement for messages that are done.
+pub(super) fn finish(removed: bool) -> String {
+    let end = if removed {
+        format!("DELETE FROM {{s}}dispatch_message m WHERE {HOLDS} AND m.lane IS NULL")
+    } else {
+        // The worker stays, since it is returned.
+        format!(
+            "UPDATE {{s}}dispatch_message m SET state = 3, since = NULL, until = NULL, settled = {{now}} \
+             WHERE {HOLDS} AND m.lane IS NULL"
+        )
+    };
+    format!(
+        "WITH {TOKENS}, ended AS ({end} RETURNING m.id, m.claim, m.worker) \
+         SELECT id, claim, worker, true FROM ended UNION ALL \
+         SELECT m.id, m.claim, m.worker, false FROM {{s}}dispatch_message m WHERE {HOLDS} AND m.lane IS NOT NULL"
+    )
 }
 
 /// Anything that may become of messages: one transaction.
