@@ -2,8 +2,9 @@ use std::time::{Duration, SystemTime};
 
 use dispatch_core::DeadLetter;
 use dispatch_core::messenger::{MessengerError, MessengerErrorCode, Name};
-use dispatch_core::queue::{Depth, Filter, MessageState, Page, StoredMessage};
+use dispatch_core::queue::{Depth, Filter, MessageQueue, MessageState, Page, QueueError, StoredMessage};
 use dispatch_core::time::is_writable;
+use futures_util::future::join_all;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -187,26 +188,29 @@ impl Messenger {
         let begun = self.shared.clock.now();
         let mut filter = filter.clone();
         filter.states = Filter::failed().states;
-        let (mut count, mut page) = (0, Page::first(TOGETHER));
+        // Those that turn out to be gone have had their place in time.
+        let (mut count, mut paced, mut page) = (0, 0, Page::first(TOGETHER));
         loop {
             let found = queue.list(&filter, page).await?;
             let Some(last) = found.last().map(|stored| stored.id) else { return Ok(count) };
-            for stored in found {
-                if replay.max.is_some_and(|max| count >= max) {
-                    return Ok(count);
+            let left = replay.max.map_or(u64::MAX, |max| max.saturating_sub(count));
+            let some = found.into_iter().take(usize::try_from(left).unwrap_or(usize::MAX));
+            if replay.dry_run {
+                count += some.count() as u64;
+            } else {
+                let mut replays = Vec::new();
+                for stored in some {
+                    let at = replay.every.map(|every| due(begun, every, paced)).transpose()?;
+                    paced += 1;
+                    replays.push(replay_one(queue.as_ref(), stored, at));
                 }
-                let replayed = replay.dry_run || {
-                    let at = replay.every.map(|every| due(begun, every, count)).transpose()?;
-                    match queue.replay(stored.id, None, at).await {
-                        // What cannot be read stays where it is.
-                        Err(error) if stored.message().is_none() => {
-                            tracing::warn!(id = %stored.id, %error, "a failed message cannot be replayed");
-                            false
-                        }
-                        replayed => replayed?,
-                    }
-                };
-                count += u64::from(replayed);
+                // Side by side, so that a store that commits together does so; each has its time beforehand.
+                for replayed in join_all(replays).await {
+                    count += u64::from(replayed?);
+                }
+            }
+            if replay.max.is_some_and(|max| count >= max) {
+                return Ok(count);
             }
             page = Page::after(last, TOGETHER);
         }
@@ -242,6 +246,21 @@ impl Messenger {
     /// What the transport said, or that it is not there.
     pub async fn resume(&self, transport: &str, queue: &Name) -> Result<(), MessengerError> {
         Ok(self.queue(transport)?.set_paused(queue, false).await?)
+    }
+}
+
+/// Replays a failed message; whether it was still there. What cannot be read stays where it is.
+async fn replay_one(
+    queue: &dyn MessageQueue,
+    stored: StoredMessage,
+    at: Option<SystemTime>,
+) -> Result<bool, QueueError> {
+    match queue.replay(stored.id, None, at).await {
+        Err(error) if stored.message().is_none() => {
+            tracing::warn!(id = %stored.id, %error, "a failed message cannot be replayed");
+            Ok(false)
+        }
+        replayed => replayed,
     }
 }
 

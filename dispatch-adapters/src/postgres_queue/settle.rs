@@ -7,7 +7,7 @@ use dispatch_core::queue::{Attempt, ErrorGroup, LeaseToken, Outcome, QueueError,
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::claim::{Held, Tokens, held, number};
+use super::claim::{HOLDS, Held, TOKENS, Tokens, held, number};
 use super::error::Step;
 use super::row::{self, COLUMNS};
 use super::shape::storable;
@@ -34,24 +34,7 @@ impl Job for Finish<'_> {
 
     async fn run(&self, store: &mut Store<'_>) -> Step<Vec<Finished>> {
         let tokens = Tokens::of(self.0);
-        let holds = "m.transport = $1 AND m.id = ANY($3) AND m.id = t.id AND m.state + 0 = 2 AND m.claim = t.claim \
-                     AND m.worker = t.worker";
-        let end = if store.shape.keep_done == 0 {
-            format!(
-                "DELETE FROM {{s}}dispatch_message m USING t WHERE {holds} AND m.lane IS NULL RETURNING t.*"
-            )
-        } else {
-            format!(
-                "UPDATE {{s}}dispatch_message m SET state = 3, worker = NULL, since = NULL, until = NULL, \
-                 settled = {{now}} FROM t WHERE {holds} AND m.lane IS NULL RETURNING t.*"
-            )
-        };
-        let text = format!(
-            "WITH t AS MATERIALIZED (SELECT * FROM unnest($3, $4, $5) u (id, claim, worker)), ended AS ({end}) \
-             SELECT id, claim, worker, true FROM ended UNION ALL \
-             SELECT t.id, t.claim, t.worker, false FROM t CROSS JOIN {{s}}dispatch_message m \
-             WHERE {holds} AND m.lane IS NOT NULL"
-        );
+        let text = finish(store.shape.keep_done == 0);
         let values: [Value<'_>; 3] = [
             (&tokens.ids, Type::UUID_ARRAY),
             (&tokens.claims, Type::INT8_ARRAY),
@@ -72,6 +55,24 @@ impl Job for Finish<'_> {
     }
 }
 
+/// The statement for messages that are done.
+pub(super) fn finish(removed: bool) -> String {
+    let end = if removed {
+        format!("DELETE FROM {{s}}dispatch_message m WHERE {HOLDS} AND m.lane IS NULL")
+    } else {
+        // The worker stays, since it is returned.
+        format!(
+            "UPDATE {{s}}dispatch_message m SET state = 3, since = NULL, until = NULL, settled = {{now}} \
+             WHERE {HOLDS} AND m.lane IS NULL"
+        )
+    };
+    format!(
+        "WITH {TOKENS}, ended AS ({end} RETURNING m.id, m.claim, m.worker) \
+         SELECT id, claim, worker, true FROM ended UNION ALL \
+         SELECT m.id, m.claim, m.worker, false FROM {{s}}dispatch_message m WHERE {HOLDS} AND m.lane IS NOT NULL"
+    )
+}
+
 /// Anything that may become of messages: one transaction.
 pub(super) struct Settle<'a>(pub(super) &'a [Settlement]);
 
@@ -79,15 +80,20 @@ pub(super) struct Settle<'a>(pub(super) &'a [Settlement]);
 #[derive(Default)]
 struct Changes {
     done: Vec<Uuid>,
-    ids: Vec<Uuid>,
-    states: Vec<i16>,
-    due: Vec<i64>,
-    attempts: Vec<i32>,
-    held_back: Vec<bool>,
-    groups: Vec<Option<String>>,
-    histories: Vec<Option<String>>,
-    succeeded: Vec<Option<String>>,
+    open: Vec<Change>,
     lanes: BTreeSet<i64>,
+}
+
+/// What is to be written of a message that is not done.
+struct Change {
+    id: Uuid,
+    state: i16,
+    due: i64,
+    attempts: i32,
+    group: Option<String>,
+    history: Option<String>,
+    succeeded: Option<String>,
+    held_back: bool,
 }
 
 #[async_trait]
@@ -162,17 +168,19 @@ impl Changes {
         };
         // One that does not stay in front waits in its lane, if it has one, until it is in front of it.
         let ready = lane.is_none() || stored.is_in_front();
-        self.ids.push(stored.id);
-        self.states.push(if failed { 5 } else { i16::from(ready) });
-        self.due.push(due);
-        self.attempts.push(i32::try_from(stored.attempts).unwrap_or(i32::MAX));
-        self.held_back.push(stored.held_back);
-        self.groups.push(group);
-        self.histories.push(queue_row::history(&stored.history));
-        self.succeeded.push(queue_row::succeeded(&stored.succeeded));
+        self.open.push(Change {
+            id: stored.id,
+            state: if failed { 5 } else { i16::from(ready) },
+            due,
+            attempts: i32::try_from(stored.attempts).unwrap_or(i32::MAX),
+            group,
+            history: queue_row::history(&stored.history),
+            succeeded: queue_row::succeeded(&stored.succeeded),
+            held_back: stored.held_back,
+        });
     }
 
-    async fn write(self, store: &mut Store<'_>) -> Step<()> {
+    async fn write(mut self, store: &mut Store<'_>) -> Step<()> {
         if !self.done.is_empty() {
             let text = if store.shape.keep_done == 0 {
                 "DELETE FROM {s}dispatch_message WHERE transport = $1 AND id = ANY($3)"
@@ -182,26 +190,38 @@ impl Changes {
             };
             store.rows(text, &[(&self.done, Type::UUID_ARRAY)]).await?;
         }
-        if !self.ids.is_empty() {
+        if !self.open.is_empty() {
+            self.open.sort_unstable_by_key(|change| change.id);
+            let of = || self.open.iter();
+            let ids: Vec<_> = of().map(|change| change.id).collect();
+            let states: Vec<_> = of().map(|change| change.state).collect();
+            let due: Vec<_> = of().map(|change| change.due).collect();
+            let attempts: Vec<_> = of().map(|change| change.attempts).collect();
+            let groups: Vec<_> = of().map(|change| change.group.as_deref()).collect();
+            let histories: Vec<_> = of().map(|change| change.history.as_deref()).collect();
+            let succeeded: Vec<_> = of().map(|change| change.succeeded.as_deref()).collect();
+            let held_back: Vec<_> = of().map(|change| change.held_back).collect();
+            // The ids are in order, so the place of one is found without a walk through all of them.
             let text = "
-                UPDATE {s}dispatch_message m SET state = c.state, due = c.due, attempts = c.attempts, worker = NULL,
-                    since = CASE WHEN c.held_back THEN {now} END, until = NULL, settled = CASE WHEN c.state = 5 THEN {now} END,
-                    error_group = c.error_group, history = c.history, succeeded = c.succeeded
-                FROM unnest($3, $4, $5, $6, $7, $8, $9, $10)
-                    c (id, state, due, attempts, error_group, history, succeeded, held_back)
-                WHERE m.transport = $1 AND m.id = ANY($3) AND m.id = c.id";
+                UPDATE {s}dispatch_message m SET state = ($4)[width_bucket(m.id, $3)],
+                    due = ($5)[width_bucket(m.id, $3)], attempts = ($6)[width_bucket(m.id, $3)], worker = NULL,
+                    since = CASE WHEN ($10)[width_bucket(m.id, $3)] THEN {now} END, until = NULL,
+                    settled = CASE WHEN ($4)[width_bucket(m.id, $3)] = 5 THEN {now} END,
+                    error_group = ($7)[width_bucket(m.id, $3)], history = ($8)[width_bucket(m.id, $3)],
+                    succeeded = ($9)[width_bucket(m.id, $3)]
+                WHERE m.transport = $1 AND m.id = ANY($3)";
             let values: [Value<'_>; 8] = [
-                (&self.ids, Type::UUID_ARRAY),
-                (&self.states, Type::INT2_ARRAY),
-                (&self.due, Type::INT8_ARRAY),
-                (&self.attempts, Type::INT4_ARRAY),
-                (&self.groups, Type::TEXT_ARRAY),
-                (&self.histories, Type::TEXT_ARRAY),
-                (&self.succeeded, Type::TEXT_ARRAY),
-                (&self.held_back, Type::BOOL_ARRAY),
+                (&ids, Type::UUID_ARRAY),
+                (&states, Type::INT2_ARRAY),
+                (&due, Type::INT8_ARRAY),
+                (&attempts, Type::INT4_ARRAY),
+                (&groups, Type::TEXT_ARRAY),
+                (&histories, Type::TEXT_ARRAY),
+                (&succeeded, Type::TEXT_ARRAY),
+                (&held_back, Type::BOOL_ARRAY),
             ];
             store.rows(text, &values).await?;
-            store.woken |= self.states.contains(&1);
+            store.woken |= states.contains(&1);
         }
         store.rebalance(&self.lanes).await
     }

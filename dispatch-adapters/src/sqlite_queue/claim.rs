@@ -3,19 +3,39 @@
 use std::time::Duration;
 
 use dispatch_core::queue::{
-    Attempt, Claim, Claimed, ErrorGroup, LeaseToken, Leased, QueueError, StoredBody, StoredMessage,
+    Attempt, AttemptHistory, Claim, Claimed, ErrorGroup, LeaseToken, Leased, QueueError, StoredBody,
 };
 use uuid::Uuid;
 
 use super::row::{self, COLUMNS, Found};
+use super::settle::number;
 use super::store::Store;
 use crate::queue_row::UNREADABLE;
 
 /// How many messages a claim gives up at most: it does not take for ever, whatever has piled up.
 const MOST_GIVEN_UP: usize = 1_000;
 
-/// A message that may be taken: when it is due, its id, and its place in the table.
-type Candidate = (i64, Vec<u8>, i64);
+/// A message that may be taken.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    due: i64,
+    id: [u8; 16],
+    /// Its place in the table.
+    seq: i64,
+    /// Its time to live is over, and nobody has begun with it.
+    expired: bool,
+}
+
+/// A message that was taken, as it stands there now.
+struct Taken {
+    id: Uuid,
+    due: i64,
+    series: u32,
+    attempts: u32,
+    history: AttemptHistory,
+    succeeded: Vec<String>,
+    body: StoredBody,
+}
 
 impl Store<'_> {
     /// Takes messages to work on, and gives up what has expired or cannot be read.
@@ -57,8 +77,11 @@ impl Store<'_> {
             if candidates.is_empty() {
                 continue;
             }
-            for (_, _, seq) in candidates {
-                if !self.take_one(claim, seq, claimed)? {
+            // Those that are not needed are never given.
+            let last = self.next_claims(candidates.len())?;
+            let first = last - i64::try_from(candidates.len()).unwrap_or(0) + 1;
+            for (candidate, number) in candidates.iter().zip(first..) {
+                if !self.take_one(claim, candidate, number, claimed)? {
                     // Another one of its key may have become the first of all.
                     break;
                 }
@@ -69,62 +92,89 @@ impl Store<'_> {
     }
 
     fn candidates(&self, queue: i64, priority: i64, most: usize) -> Result<Vec<Candidate>, QueueError> {
-        let sql = "SELECT due, id, seq FROM dispatch_message WHERE queue = ? AND priority = ? AND state = 1 \
-                   AND due <= ? ORDER BY due, id LIMIT ?";
+        let sql = "SELECT due, id, seq, attempts = 0 AND series = 0 AND ifnull(expires <= ?3, 0) \
+                   FROM dispatch_message WHERE queue = ?1 AND priority = ?2 AND state = 1 AND due <= ?3 \
+                   ORDER BY due, id LIMIT ?4";
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        self.all(sql, (queue, priority, self.now, most), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        self.all(sql, (queue, priority, self.now, most), |row| {
+            Ok(Candidate { due: row.get(0)?, id: row.get(1)?, seq: row.get(2)?, expired: row.get(3)? })
+        })
     }
 
     /// Takes a message, or gives it up; whether those that follow are still those that follow.
-    fn take_one(&mut self, claim: &Claim, seq: i64, claimed: &mut Claimed) -> Result<bool, QueueError> {
-        let Some(Found { stored, .. }) = self.found_at(seq)? else { return Ok(false) };
-        if stored.has_expired(row::time(self.now)) {
+    fn take_one(
+        &mut self,
+        claim: &Claim,
+        candidate: &Candidate,
+        number: i64,
+        claimed: &mut Claimed,
+    ) -> Result<bool, QueueError> {
+        let seq = candidate.seq;
+        if candidate.expired {
             claimed.expired += 1;
-            return self.finish(seq, 4).map(|lane| lane.is_none());
+            return self.expire(seq).map(|lane| lane.is_none());
         }
-        let StoredBody::Message(message) = &stored.body else {
-            claimed.unreadable += 1;
-            claimed.unreadable_ids.push(stored.id);
-            return self.give_up(seq, claim, &stored).map(|()| false);
-        };
-        let number = self.next_claim()?;
         let until = row::after(self.now, claim.lease);
-        self.run(
-            "UPDATE dispatch_message SET state = 2, attempts = attempts + 1, claim = ?, worker = ?, since = ?, \
-             until = ? WHERE seq = ?",
-            (number, claim.worker.as_str(), self.now, until, seq),
-        )?;
+        let sql = "UPDATE dispatch_message SET state = 2, attempts = attempts + 1, claim = ?, worker = ?, since = ?, \
+                   until = ? WHERE seq = ? RETURNING id, due, series, attempts, history, succeeded, sum, body";
+        let taken = self.first(sql, (number, claim.worker.as_str(), self.now, until, seq), |row| {
+            let id = Uuid::from_bytes(row.get(0)?);
+            Ok(Taken {
+                id,
+                due: row.get(1)?,
+                series: row.get(2)?,
+                attempts: row.get(3)?,
+                history: row::text(row, 4)?,
+                succeeded: row::text(row, 5)?,
+                body: row::body_of(row, id, 6)?,
+            })
+        })?;
+        let Some(Taken { id, due, series, attempts, history, succeeded, body }) = taken else {
+            return Ok(false);
+        };
+        let StoredBody::Message(message) = body else {
+            claimed.unreadable += 1;
+            claimed.unreadable_ids.push(id);
+            return self.give_up(seq, claim, series, attempts, history).map(|()| false);
+        };
         claimed.messages.push(Leased {
             token: LeaseToken {
-                id: stored.id,
+                id,
                 worker: claim.worker.clone(),
                 claim: u64::try_from(number).unwrap_or_default(),
             },
-            message: std::sync::Arc::clone(message),
-            series: stored.series,
-            attempt: stored.attempts + 1,
-            history: stored.history,
-            succeeded: stored.succeeded,
-            due_at: stored.due_at,
+            message,
+            series,
+            attempt: attempts,
+            history,
+            succeeded,
+            due_at: row::time(due),
             claimed_at: row::time(self.now),
             leased_until: row::time(until),
         });
         Ok(true)
     }
 
-    /// The number of one more claim.
-    fn next_claim(&self) -> Result<i64, QueueError> {
-        let sql = "UPDATE dispatch_meta SET value = value + 1 WHERE name = 'claims' RETURNING value";
-        let number = self.first(sql, (), |row| row.get(0))?;
-        number.ok_or_else(|| super::error::damaged(self.path, "the number of claims is missing"))
+    /// Numbers for so many claims, which nobody else is given; the last of them.
+    fn next_claims(&self, count: usize) -> Result<i64, QueueError> {
+        let sql = "UPDATE dispatch_meta SET value = value + ? WHERE name = 'claims' RETURNING value";
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let last = self.first(sql, [count], |row| row.get(0))?;
+        last.ok_or_else(|| super::error::damaged(self.path, "the number of claims is missing"))
     }
 
-    /// A message that cannot be read has failed; its body stays as it is.
-    fn give_up(&mut self, seq: i64, claim: &Claim, stored: &StoredMessage) -> Result<(), QueueError> {
-        let mut history = stored.history.clone();
+    /// A message that was taken and cannot be read has failed, and nobody has begun with it; its body stays as it is.
+    fn give_up(
+        &mut self,
+        seq: i64,
+        claim: &Claim,
+        series: u32,
+        attempts: u32,
+        mut history: AttemptHistory,
+    ) -> Result<(), QueueError> {
         history.push(Attempt {
-            series: stored.series,
-            number: stored.attempts,
+            series,
+            number: attempts.saturating_sub(1),
             worker: claim.worker.clone(),
             started_at: row::time(self.now),
             waited: Duration::ZERO,
@@ -133,7 +183,8 @@ impl Store<'_> {
             unrecoverable: true,
         });
         self.run(
-            "UPDATE dispatch_message SET state = 5, settled = ?, error_group = ?, history = ? WHERE seq = ?",
+            "UPDATE dispatch_message SET state = 5, attempts = attempts - 1, worker = NULL, since = NULL, until = NULL, \
+             settled = ?, error_group = ?, history = ? WHERE seq = ?",
             (self.now, ErrorGroup::of(UNREADABLE).as_str(), row::history(&history), seq),
         )?;
         self.leave_lane(seq)
@@ -181,7 +232,7 @@ impl Store<'_> {
         let until = row::after(self.now, lease);
         let sql =
             "UPDATE dispatch_message SET until = ? WHERE id = ? AND state = 2 AND claim = ? AND worker = ?";
-        let (claim, worker) = (i64::try_from(token.claim).unwrap_or(-1), token.worker.as_str());
+        let (claim, worker) = (number(token), token.worker.as_str());
         let changed = self.run(sql, (until, token.id.into_bytes(), claim, worker))?;
         Ok(if changed == 1 { Ok(until) } else { Err(QueueError::LeaseLost { id: token.id }) })
     }

@@ -16,13 +16,13 @@ impl Store<'_> {
     ) -> Result<Result<Enqueued, QueueError>, QueueError> {
         let Submission { message, remember, .. } = submission;
         let id = message.id;
-        let known = "SELECT 1 FROM dispatch_message WHERE id = ?";
-        if self.first(known, [id.into_bytes()], |_| Ok(()))?.is_some() {
-            return Ok(Ok(Enqueued::stored(id)));
-        }
         let transport = self.transport_id()?;
         let mut answer = Enqueued::stored(id);
         if let Some(key) = &message.idempotency_key {
+            let known = "SELECT 1 FROM dispatch_message WHERE id = ?";
+            if self.first(known, [id.into_bytes()], |_| Ok(()))?.is_some() {
+                return Ok(Ok(answer));
+            }
             match self.holder(transport, key.as_str())? {
                 None => {}
                 // Whoever asks again had no answer.
@@ -45,9 +45,9 @@ impl Store<'_> {
         }
         let queue = self.queue_id(transport, &message.queue)?;
         let lane = message.ordering_key.as_deref().map(|key| self.lane(key));
-        self.run(
+        let stored = self.run(
             "INSERT INTO dispatch_message (id, queue, type, state, priority, due, expires, lane, key, sum, body) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
             (
                 id.into_bytes(),
                 queue,
@@ -63,6 +63,8 @@ impl Store<'_> {
             ),
         )?;
         match lane {
+            // It is there already, and was stored before.
+            _ if stored == 0 => {}
             Some(lane) => self.rebalance(&lane)?,
             None => self.woken = true,
         }

@@ -50,7 +50,7 @@ use uuid::Uuid;
 pub use options::SqliteQueueOptions;
 
 use keeper::{Keeper, Questions};
-use store::{Limits, Store};
+use store::{Known, Limits, Store};
 use writer::{Request, Task, Writer};
 
 /// Requests that wait for the writer; more wait to be let in.
@@ -190,6 +190,7 @@ impl SqliteQueue {
                 now: row::millis(options.clock.now()),
                 transport: &transport,
                 woken: false,
+                known: Known::default(),
             };
             let _ = done.send(read(&mut store));
         }))?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use dispatch_core::queue::{Enqueued, QueueError, Submission};
 use rusqlite::Connection;
 
-use super::store::{Limits, Store};
+use super::store::{Known, Limits, Store};
 use super::{SqliteQueueOptions, database, row};
 
 /// Makes the tables of the queue in a database of the caller's, unless they are there. It has to be outside of a
@@ -38,20 +38,24 @@ pub fn enqueue(
         });
     }
     let limits = Limits::of(options);
-    let store_one = |submission: &Submission| {
-        let body = match row::body(&submission.message, limits.max_message_bytes) {
-            Ok(body) => body,
-            Err(error) => return Ok(Err(error)),
-        };
-        let mut store = Store {
-            connection,
-            path: Path::new(connection.path().unwrap_or_default()),
-            limits: &limits,
-            now: row::millis(options.clock.now()),
-            transport: submission.message.transport.as_str(),
-            woken: false,
-        };
-        store.enqueue(submission, &body)
+    let mut store = Store {
+        connection,
+        path: Path::new(connection.path().unwrap_or_default()),
+        limits: &limits,
+        now: row::millis(options.clock.now()),
+        transport: "",
+        woken: false,
+        known: Known::default(),
     };
-    submissions.iter().map(store_one).collect()
+    let mut answers = Vec::with_capacity(submissions.len());
+    for submission in submissions {
+        answers.push(match row::body(&submission.message, limits.max_message_bytes) {
+            Ok(body) => {
+                store.turn_to(submission.message.transport.as_str());
+                store.enqueue(submission, &body)?
+            }
+            Err(error) => Err(error),
+        });
+    }
+    Ok(answers)
 }

@@ -1,7 +1,7 @@
 //! Messages as rows.
 
 use dispatch_core::messenger::Name;
-use dispatch_core::queue::{ErrorGroup, Lease, MessageState, StoredMessage, WorkerId};
+use dispatch_core::queue::{ErrorGroup, Lease, MessageState, StoredBody, StoredMessage, WorkerId};
 use rusqlite::Row;
 use rusqlite::types::Type;
 use uuid::Uuid;
@@ -32,8 +32,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
         since: time(since),
         until: time(until),
     });
-    let body = row.get_ref(16)?.as_blob().map_err(|error| other(16, error))?;
-    let body = read_body(id, row.get(15)?, body);
+    let body = body_of(row, id, 15)?;
     let stored = StoredMessage {
         id,
         state,
@@ -53,9 +52,18 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
     Ok(Found { seq: row.get(0)?, stored })
 }
 
+/// The body of a message, from the columns of its sum and of its bytes.
+pub(super) fn body_of(row: &Row<'_>, id: Uuid, sum: usize) -> rusqlite::Result<StoredBody> {
+    let body = row.get_ref(sum + 1)?.as_blob().map_err(|error| other(sum + 1, error))?;
+    Ok(read_body(id, row.get(sum)?, body))
+}
+
 /// A column of JSON. Nothing is the empty value, and so is what cannot be read: it is beside the message, and one that is
 /// damaged must not keep back the others.
-fn text<T: serde::de::DeserializeOwned + Default>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(super) fn text<T: serde::de::DeserializeOwned + Default>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str_or_null().unwrap_or_default();
     Ok(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
 }

@@ -10,11 +10,13 @@ impl Store<'_> {
     /// Says what became of a message.
     pub(super) fn settle(&mut self, settlement: &Settlement) -> Result<Result<(), QueueError>, QueueError> {
         let Settlement { token, outcome } = settlement;
-        let Some(seq) = self.held(token)? else {
-            return Ok(Err(QueueError::LeaseLost { id: token.id }));
-        };
+        let lost = Err(QueueError::LeaseLost { id: token.id });
+        if *outcome == Outcome::Done {
+            return Ok(if self.done(token)? { Ok(()) } else { lost });
+        }
+        let Some(seq) = self.held(token)? else { return Ok(lost) };
         match outcome {
-            Outcome::Done => self.finish(seq, 3).map(drop)?,
+            Outcome::Done => {}
             Outcome::Retry { at, attempt, succeeded } => {
                 self.record(seq, attempt, succeeded)?;
                 self.again(seq, row::millis(*at), 0, None)?;
@@ -41,10 +43,26 @@ impl Store<'_> {
         Ok(Ok(()))
     }
 
+    /// A message is done, if a token is its newest claim; whether it is. One statement, unless others of its lane move up.
+    fn done(&mut self, token: &LeaseToken) -> Result<bool, QueueError> {
+        let (id, claim, worker) = (token.id.into_bytes(), number(token), token.worker.as_str());
+        let lane: Option<Option<String>> = if self.limits.keep_done.is_zero() {
+            let sql = "DELETE FROM dispatch_message WHERE id = ? AND state = 2 AND claim = ? AND worker = ? \
+                       RETURNING lane";
+            self.first(sql, (id, claim, worker), |row| row.get(0))?
+        } else {
+            let sql = "UPDATE dispatch_message SET state = 3, worker = NULL, since = NULL, until = NULL, settled = ? \
+                       WHERE id = ? AND state = 2 AND claim = ? AND worker = ? RETURNING lane";
+            self.first(sql, (self.now, id, claim, worker), |row| row.get(0))?
+        };
+        let Some(lane) = lane else { return Ok(false) };
+        lane.map_or(Ok(()), |lane| self.rebalance(&lane)).map(|()| true)
+    }
+
     /// The place of a message whose newest claim a token is.
     fn held(&self, token: &LeaseToken) -> Result<Option<i64>, QueueError> {
         let sql = "SELECT seq FROM dispatch_message WHERE id = ? AND state = 2 AND claim = ? AND worker = ?";
-        let claim = i64::try_from(token.claim).unwrap_or(-1);
+        let claim = number(token);
         self.first(sql, (token.id.into_bytes(), claim, token.worker.as_str()), |row| row.get(0))
     }
 
@@ -90,15 +108,14 @@ impl Store<'_> {
         lane.map_or(Ok(()), |lane| self.rebalance(&lane))
     }
 
-    /// A message is over, and is kept for a while if the queue was made to; its lane.
-    pub(super) fn finish(&mut self, seq: i64, state: i64) -> Result<Option<String>, QueueError> {
+    /// The time to live of a message is over, and it is kept for a while if the queue was made to; its lane.
+    pub(super) fn expire(&mut self, seq: i64) -> Result<Option<String>, QueueError> {
         let lane: Option<String> = if self.limits.keep_done.is_zero() {
             let sql = "DELETE FROM dispatch_message WHERE seq = ? RETURNING lane";
             self.first(sql, [seq], |row| row.get(0))?.flatten()
         } else {
-            let sql = "UPDATE dispatch_message SET state = ?, worker = NULL, since = NULL, until = NULL, settled = ? \
-                       WHERE seq = ? RETURNING lane";
-            self.first(sql, (state, self.now, seq), |row| row.get(0))?.flatten()
+            let sql = "UPDATE dispatch_message SET state = 4, settled = ? WHERE seq = ? RETURNING lane";
+            self.first(sql, (self.now, seq), |row| row.get(0))?.flatten()
         };
         if let Some(lane) = &lane {
             self.rebalance(lane)?;
@@ -122,4 +139,9 @@ impl Store<'_> {
         }
         Ok(true)
     }
+}
+
+/// The number of a claim as it is stored.
+pub(super) fn number(token: &LeaseToken) -> i64 {
+    i64::try_from(token.claim).unwrap_or(-1)
 }

@@ -23,7 +23,7 @@ pub(super) struct Limits {
     pub(super) max_message_bytes: usize,
 }
 
-/// One transaction of one transport.
+/// One transaction, of one transport at a time.
 pub(super) struct Store<'a> {
     pub(super) connection: &'a Connection,
     pub(super) path: &'a Path,
@@ -33,6 +33,24 @@ pub(super) struct Store<'a> {
     pub(super) transport: &'a str,
     /// Something became ready.
     pub(super) woken: bool,
+    pub(super) known: Known,
+}
+
+/// Numbers that were looked up or given in this transaction, which nobody else changes meanwhile.
+#[derive(Default)]
+pub(super) struct Known {
+    transport: Option<i64>,
+    queue: Option<(Name, i64)>,
+}
+
+impl<'a> Store<'a> {
+    /// Goes on with another transport, in the same transaction.
+    pub(super) fn turn_to(&mut self, transport: &'a str) {
+        if self.transport != transport {
+            self.transport = transport;
+            self.known = Known::default();
+        }
+    }
 }
 
 impl Store<'_> {
@@ -78,23 +96,38 @@ impl Store<'_> {
     }
 
     /// The number of the transport; it is stored if it is new.
-    pub(super) fn transport_id(&self) -> Result<i64, QueueError> {
-        let sql = "SELECT id FROM dispatch_transport WHERE name = ?";
-        if let Some(id) = self.first(sql, [self.transport], |row| row.get(0))? {
+    pub(super) fn transport_id(&mut self) -> Result<i64, QueueError> {
+        if let Some(id) = self.known.transport {
             return Ok(id);
         }
-        self.run("INSERT INTO dispatch_transport (name) VALUES (?)", [self.transport])?;
-        Ok(self.connection.last_insert_rowid())
+        let sql = "SELECT id FROM dispatch_transport WHERE name = ?";
+        let id = match self.first(sql, [self.transport], |row| row.get(0))? {
+            Some(id) => id,
+            None => {
+                self.run("INSERT INTO dispatch_transport (name) VALUES (?)", [self.transport])?;
+                self.connection.last_insert_rowid()
+            }
+        };
+        self.known.transport = Some(id);
+        Ok(id)
     }
 
     /// The number of a queue; it is stored if it is new.
-    pub(super) fn queue_id(&self, transport: i64, name: &Name) -> Result<i64, QueueError> {
-        let sql = "SELECT id FROM dispatch_queue WHERE transport = ? AND name = ?";
-        if let Some(id) = self.first(sql, (transport, name.as_str()), |row| row.get(0))? {
-            return Ok(id);
+    pub(super) fn queue_id(&mut self, transport: i64, name: &Name) -> Result<i64, QueueError> {
+        if let Some((_, id)) = self.known.queue.as_ref().filter(|(known, _)| known == name) {
+            return Ok(*id);
         }
-        self.run("INSERT INTO dispatch_queue (transport, name) VALUES (?, ?)", (transport, name.as_str()))?;
-        Ok(self.connection.last_insert_rowid())
+        let sql = "SELECT id FROM dispatch_queue WHERE transport = ? AND name = ?";
+        let id = match self.first(sql, (transport, name.as_str()), |row| row.get(0))? {
+            Some(id) => id,
+            None => {
+                let sql = "INSERT INTO dispatch_queue (transport, name) VALUES (?, ?)";
+                self.run(sql, (transport, name.as_str()))?;
+                self.connection.last_insert_rowid()
+            }
+        };
+        self.known.queue = Some((name.clone(), id));
+        Ok(id)
     }
 
     /// The queues of the transport by name: their numbers, and whether they are paused.
@@ -134,7 +167,7 @@ impl Store<'_> {
     }
 
     /// Forgets a key, if it is that of a message.
-    pub(super) fn forget_key(&self, key: &str, id: Uuid) -> Result<(), QueueError> {
+    pub(super) fn forget_key(&mut self, key: &str, id: Uuid) -> Result<(), QueueError> {
         let transport = self.transport_id()?;
         let sql = "DELETE FROM dispatch_key WHERE transport = ? AND key = ? AND message = ?";
         self.run(sql, (transport, key, id.into_bytes())).map(drop)

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::keeper::Keeper;
-use super::store::{Limits, Store};
+use super::store::{Known, Limits, Store};
 use super::{error, row};
 
 /// Requests that share a commit, at most.
@@ -138,24 +138,24 @@ impl Writer {
 
     /// One transaction for all of a group.
     fn transact(&self, group: &mut [Box<dyn Write>]) -> Result<(), Failed> {
-        let mut woken = false;
+        let transports: Vec<_> = group.iter().map(|write| write.transport()).collect();
         // Ends in a rollback wherever this is left early.
         let transaction = Transaction::begin(self).map_err(Failed::Begin)?;
-        // After the lock was got: it may have taken a while.
-        let now = row::millis(self.clock.now());
-        for write in group.iter_mut() {
-            let transport = write.transport();
-            let mut store = Store {
-                connection: &self.connection,
-                path: &self.path,
-                limits: &self.limits,
-                now,
-                transport: &transport,
-                woken: false,
-            };
+        let mut store = Store {
+            connection: &self.connection,
+            path: &self.path,
+            limits: &self.limits,
+            // After the lock was got: it may have taken a while.
+            now: row::millis(self.clock.now()),
+            transport: "",
+            woken: false,
+            known: Known::default(),
+        };
+        for (write, transport) in group.iter_mut().zip(&transports) {
+            store.turn_to(transport);
             write.apply(&mut store).map_err(Failed::Step)?;
-            woken |= store.woken;
         }
+        let woken = store.woken;
         transaction.commit().map_err(Failed::Step)?;
         if woken {
             self.wakeups.wake();

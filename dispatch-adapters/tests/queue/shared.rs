@@ -1,11 +1,14 @@
 //! Several queues on one file, as several processes have it, and several transports in it.
 
 use std::collections::BTreeSet;
+use std::sync::Barrier;
 use std::time::Duration;
 
+use dispatch_adapters::messenger::{self, DispatchOptions, Message};
 use dispatch_adapters::model::queue::conformance::SuiteClock;
 use dispatch_adapters::model::queue::{MessageQueue, Settlement};
 use dispatch_adapters::sqlite_queue::SqliteQueue;
+use serde_json::json;
 
 use crate::support::{claim, open, options, put};
 
@@ -97,4 +100,37 @@ async fn many_open_a_new_file_at_the_same_time() {
             put(&queue).await;
         }
     }
+}
+
+/// Every thread has a runtime of its own, and four messengers have a connection each, as four processes have.
+#[test]
+fn of_a_hundred_threads_that_send_one_key_one_stores_it() {
+    const THREADS: usize = 100;
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let open = || runtime().block_on(messenger::open(folder.path())).unwrap();
+    let messengers = [open(), open(), open(), open()];
+    for key in ["first", "second"] {
+        let start = Barrier::new(THREADS);
+        let sent: Vec<_> = std::thread::scope(|scope| {
+            let send = |number: usize| {
+                let (messenger, start) = (&messengers[number % messengers.len()], &start);
+                scope.spawn(move || {
+                    let message = Message::new("SendMail", &json!({ "number": number })).unwrap();
+                    let once = DispatchOptions::default().with_idempotency_key(key);
+                    start.wait();
+                    runtime().block_on(messenger.dispatch_with(message, &once)).unwrap().remove(0)
+                })
+            };
+            let threads: Vec<_> = (0..THREADS).map(send).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let stored: Vec<_> = sent.iter().filter(|sent| sent.duplicate_of.is_none()).collect();
+        assert_eq!(stored.len(), 1, "one has stored it");
+        let others = sent.iter().filter(|sent| sent.duplicate_of == Some(stored[0].id)).count();
+        assert_eq!(others, THREADS - 1, "the others are told which");
+    }
+    let stats = runtime().block_on(messengers[0].stats()).unwrap();
+    let stored: u64 = stats.iter().map(|stats| stats.total().open()).sum();
+    assert_eq!(stored, 2, "one of each key");
 }

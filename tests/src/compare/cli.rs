@@ -17,6 +17,8 @@ pub(crate) enum Section {
     Delivery(Options),
     /// Subscriptions in both guarantees, and the log in a folder.
     Subscriptions(Options),
+    /// Background messages in a file, in PostgreSQL and in memory.
+    Messenger(Options),
     /// Opens the log in a folder and says what that took; a part of a bench.
     #[command(hide = true)]
     Reopen {
@@ -26,7 +28,7 @@ pub(crate) enum Section {
     /// The server of a bench, in a process of its own; says where it listens.
     #[command(hide = true)]
     Receiver,
-    /// Runs our side of one dispatch or subscription bench so many times and prints nothing: for callgrind and perf.
+    /// Runs our side of one dispatch, subscription or messenger bench so many times and prints nothing: for callgrind and perf.
     Profile {
         /// Name of the bench, such as `dispatch.1.inflight256`.
         bench: String,

@@ -86,7 +86,17 @@ fn calibrate(contender: &mut Contender, slice: Duration) -> u64 {
 }
 
 /// CPU and wall nanoseconds per operation.
-fn sample(contender: &mut Contender, operations: u64) -> (f64, f64) {
+pub(crate) type Sample = (f64, f64);
+
+/// What each of so many operations takes that are done at once.
+pub(crate) async fn timed(operations: u64, work: impl Future<Output = ()>) -> Sample {
+    let (wall, cpu) = (Instant::now(), cpu_time());
+    work.await;
+    let (cpu, wall) = (cpu_time().saturating_sub(cpu), wall.elapsed());
+    (cpu.as_nanos() as f64 / operations as f64, wall.as_nanos() as f64 / operations as f64)
+}
+
+fn sample(contender: &mut Contender, operations: u64) -> Sample {
     let (wall, cpu) = (Instant::now(), cpu_time());
     contender.run(operations);
     let (cpu, wall) = (cpu_time().saturating_sub(cpu), wall.elapsed());

@@ -5,6 +5,7 @@ mod delivery;
 mod engine;
 mod measure;
 mod memory;
+mod messenger;
 mod report;
 mod subscriptions;
 
@@ -19,16 +20,20 @@ pub(crate) fn main() -> ExitCode {
         Section::Engine(options) => engine::run(&options),
         Section::Delivery(options) => delivery::run(&options),
         Section::Subscriptions(options) => subscriptions::run(&options),
+        Section::Messenger(options) => messenger::run(&options),
         Section::Reopen { folder } => subscriptions::reopen(&folder),
         Section::Receiver => delivery::receive(),
         Section::Profile { bench, operations } if bench.starts_with("subscription.") => {
             return subscriptions::profile(&bench, operations);
         }
+        Section::Profile { bench, operations } if bench.starts_with("messenger.") => {
+            return messenger::profile(&bench, operations);
+        }
         Section::Profile { bench, operations } => return engine::profile(&bench, operations),
         Section::Unknown(words) => {
             let name = words.first().map_or("", String::as_str);
             eprintln!(
-                "error: there is no section '{name}': what exists is 'engine', 'delivery', 'subscriptions' and 'profile'"
+                "error: there is no section '{name}': what exists is 'engine', 'delivery', 'subscriptions', 'messenger' and 'profile'"
             );
             return ExitCode::from(2);
         }

@@ -30,19 +30,20 @@ impl Job for EndLeases {
             "SELECT {COLUMNS} FROM {{s}}dispatch_message m WHERE m.transport = $1 AND m.state = 2 \
              AND m.until <= {{now}} ORDER BY m.until LIMIT $3 FOR UPDATE SKIP LOCKED"
         );
-        let (mut ids, mut histories) = (Vec::new(), Vec::new());
+        let mut ended = Vec::new();
         for row in store.rows(&text, &[(&TOGETHER, Type::INT8)]).await? {
             let mut stored = row::read(&row, 0)?.stored;
             stored.lose_lease();
-            ids.push(stored.id);
-            histories.push(queue_row::history(&stored.history));
+            ended.push((stored.id, queue_row::history(&stored.history)));
         }
+        // In order, so that the place of one is found without a walk through all of them.
+        ended.sort_unstable_by_key(|(id, _)| *id);
+        let (ids, histories): (Vec<_>, Vec<_>) = ended.into_iter().unzip();
         if ids.is_empty() {
             return Ok(false);
         }
         let text = "UPDATE {s}dispatch_message m SET state = 1, worker = NULL, since = NULL, until = NULL, \
-                    history = e.history FROM unnest($3, $4) e (id, history) WHERE m.transport = $1 AND m.id = ANY($3) \
-                    AND m.id = e.id";
+                    history = ($4)[width_bucket(m.id, $3)] WHERE m.transport = $1 AND m.id = ANY($3)";
         store.rows(text, &[(&ids, Type::UUID_ARRAY), (&histories, Type::TEXT_ARRAY)]).await?;
         store.woken = true;
         Ok(i64::try_from(ids.len()).is_ok_and(|count| count == TOGETHER))

@@ -145,9 +145,10 @@ impl Job for Extend<'_> {
     async fn run(&self, store: &mut Store<'_>) -> Step<Self::Answer> {
         let tokens = Tokens::of(self.tokens);
         let lease = after(0, self.lease);
-        let text = "UPDATE {s}dispatch_message m SET until = least({now} + $6, $7) \
-                    FROM unnest($3, $4, $5) t (id, claim, worker) WHERE m.transport = $1 AND m.id = ANY($3) AND m.id = t.id \
-                    AND m.state + 0 = 2 AND m.claim = t.claim AND m.worker = t.worker RETURNING t.*, m.until";
+        let text = format!(
+            "WITH {TOKENS} UPDATE {{s}}dispatch_message m SET until = least({{now}} + $6, $7) WHERE {HOLDS} \
+             RETURNING m.id, m.claim, m.worker, m.until"
+        );
         let values: [Value<'_>; 5] = [
             (&tokens.ids, Type::UUID_ARRAY),
             (&tokens.claims, Type::INT8_ARRAY),
@@ -155,12 +156,20 @@ impl Job for Extend<'_> {
             (&lease, Type::INT8),
             (&MOST, Type::INT8),
         ];
-        let rows = store.rows(text, &values).await?;
+        let rows = store.rows(&text, &values).await?;
         rows.iter()
             .map(|row| Ok(((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?), time(row.try_get(3)?))))
             .collect()
     }
 }
+
+/// The tokens `$3`, `$4` and `$5`, for [`HOLDS`].
+pub(super) const TOKENS: &str = "t AS MATERIALIZED (SELECT * FROM unnest($3, $4, $5) u (id, claim, worker))";
+
+/// Whether a token is the newest claim of a message `m`. Tokens are looked up in a hash: by `IS TRUE` they are kept from
+/// being joined, which, for a server that expects few of them, is a walk through all of them for every message.
+pub(super) const HOLDS: &str = "m.transport = $1 AND m.id = ANY($3) AND m.state + 0 = 2 \
+     AND ((m.id, m.claim, m.worker) IN (SELECT id, claim, worker FROM t)) IS TRUE";
 
 /// Tokens as the server takes them, each once.
 pub(super) struct Tokens {

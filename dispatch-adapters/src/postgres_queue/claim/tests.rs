@@ -6,11 +6,16 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tokio_postgres::{Client, NoTls};
 
+use super::super::settle::finish;
 use super::super::shape::Shape;
 use super::super::{PostgresQueue, PostgresQueueOptions, pool};
 use super::look;
 
-const SCHEDULED: u64 = 100_000;
+/// Messages that are due in a hundred years: `DISPATCH_PROOF` makes them more, up to a million.
+fn scheduled() -> u64 {
+    let proof = std::env::var("DISPATCH_PROOF").ok().and_then(|text| text.parse().ok()).unwrap_or(1_u64);
+    100_000 * proof.clamp(1, 10)
+}
 
 /// Where the tests of brokers look, by the same rules.
 fn server() -> Option<String> {
@@ -108,9 +113,9 @@ async fn what_is_scheduled_waits_or_has_failed_is_not_looked_at() {
             all.push((queues.len(), explained(&client, &shape, queues).await));
         }
         let never = "4000000000000 + n";
-        fill(&client, &shape, SCHEDULED, &format!("1, 2 + n % 9, {never}, NULL")).await;
-        fill(&client, &shape, SCHEDULED / 10, "0, 10, 1000, 7").await;
-        fill(&client, &shape, SCHEDULED / 10, "5, 10, 1000, NULL").await;
+        fill(&client, &shape, scheduled(), &format!("1, 2 + n % 9, {never}, NULL")).await;
+        fill(&client, &shape, scheduled() / 10, "0, 10, 1000, 7").await;
+        fill(&client, &shape, scheduled() / 10, "5, 10, 1000, NULL").await;
         for analyzed in [false, true] {
             if analyzed {
                 client.batch_execute(&shape.fill("ANALYZE {s}dispatch_message")).await.unwrap();
@@ -131,4 +136,64 @@ async fn what_is_scheduled_waits_or_has_failed_is_not_looked_at() {
         // A few pages for each of them, and for a look at each priority of each queue.
         assert!(seen.buffers < 900, "{seen:?}");
     }
+}
+
+/// Says that all of many messages are done, and undoes it: how many rows were compared in vain.
+async fn compared_in_vain(client: &Client, shape: &Shape, removed: bool) -> u64 {
+    fn sum(node: &Json) -> u64 {
+        let own = node["Rows Removed by Join Filter"].as_f64().unwrap_or(0.0)
+            * node["Actual Loops"].as_f64().unwrap_or(1.0);
+        own as u64 + node["Plans"].as_array().into_iter().flatten().map(sum).sum::<u64>()
+    }
+    let text = format!(
+        "PREPARE finish (text, bigint, uuid[], bigint[], text[]) AS {}",
+        shape.fill(&finish(removed))
+    );
+    client.batch_execute(&text).await.unwrap();
+    let held = shape.fill(
+        "SELECT array_agg(id)::text, array_agg(claim)::text, array_agg(worker)::text \
+         FROM {s}dispatch_message WHERE state = 2",
+    );
+    let held = client.query_one(&held, &[]).await.unwrap();
+    let held: [String; 3] = [held.get(0), held.get(1), held.get(2)];
+    let explain = format!(
+        "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE finish ('jobs', NULL, '{}', '{}', '{}')",
+        held[0], held[1], held[2]
+    );
+    client.batch_execute("BEGIN").await.unwrap();
+    let row = client.simple_query(&explain).await.unwrap();
+    client.batch_execute("ROLLBACK; DEALLOCATE finish").await.unwrap();
+    let lines = row.iter().filter_map(|message| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    let plan: Json = serde_json::from_str(&lines.collect::<Vec<_>>().join("\n")).unwrap();
+    assert_eq!(plan[0]["Plan"]["Actual Rows"].as_f64(), Some(300.0), "each of them was done: {plan}");
+    sum(&plan[0]["Plan"])
+}
+
+#[tokio::test]
+async fn the_word_that_many_are_done_compares_none_with_all_of_them() {
+    let Some(url) = server() else { return };
+    let schema = format!("plan_{}", uuid::Uuid::new_v4().simple());
+    let options = PostgresQueueOptions::new(url.as_str()).with_transport("jobs").with_schema(&schema);
+    PostgresQueue::migrate(&options).await.unwrap();
+    let shape = Shape::of(&options, "jobs");
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute(pool::SETTINGS).await.unwrap();
+    let mut all = Vec::new();
+    let run = async {
+        fill(&client, &shape, 300, "2, 5, 1000, NULL").await;
+        let lease =
+            "UPDATE {s}dispatch_message SET claim = nextval({claims}), worker = 'w', since = 1, until = 9";
+        client.batch_execute(&shape.fill(lease)).await.unwrap();
+        for removed in [true, false] {
+            all.push(compared_in_vain(&client, &shape, removed).await);
+        }
+    };
+    let done = tokio::time::timeout(Duration::from_secs(120), run).await;
+    client.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+    done.unwrap();
+    assert_eq!(all, [0, 0]);
 }

@@ -9,6 +9,7 @@
 //!   stored once more.
 //! - A remembered key outlives its message; a cancelled message takes its key with it.
 
+mod indexes;
 mod keys;
 mod lanes;
 mod settle;
@@ -26,6 +27,7 @@ use super::{
     QueueError, StoredMessage, Submission,
 };
 use crate::messenger::{Duplicates, Name};
+use indexes::Indexes;
 use keys::Keys;
 use lanes::Lanes;
 use shelf::Shelf;
@@ -59,10 +61,8 @@ impl Default for QueueLimits {
 pub struct QueueState {
     limits: QueueLimits,
     messages: BTreeMap<Uuid, StoredMessage>,
-    shelves: BTreeMap<Name, Shelf>,
+    indexes: Indexes,
     lanes: Lanes,
-    leases: BTreeSet<Due>,
-    kept: BTreeSet<Due>,
     keys: Keys,
     /// Claims of messages there ever were.
     claims: u64,
@@ -126,7 +126,7 @@ impl QueueState {
         let mut claimed = Claimed::default();
         let queues: BTreeSet<&Name> = claim.queues.iter().collect();
         while claimed.messages.len() < claim.max && claimed.expired < MOST_EXPIRED {
-            let Some(id) = self.next(&queues, now) else { break };
+            let Some(id) = self.indexes.next(queues.iter().copied(), now) else { break };
             if self.messages.get(&id).is_some_and(|stored| stored.has_expired(now)) {
                 claimed.expired += 1;
                 self.finish(id, MessageState::Expired, now);
@@ -135,8 +135,7 @@ impl QueueState {
             }
         }
         if claimed.messages.len() < claim.max {
-            let due = queues.iter().filter_map(|queue| self.shelves.get(*queue)?.next_due());
-            claimed.next_due = due.chain(self.leases.first().map(|(until, _)| *until)).min();
+            claimed.next_due = self.indexes.next_due(queues);
         }
         claimed
     }
@@ -154,9 +153,9 @@ impl QueueState {
         let lost = QueueError::LeaseLost { id: token.id };
         let held = self.messages.get_mut(&token.id).filter(|stored| holds(stored, token));
         let Some(held) = held.and_then(|stored| stored.lease.as_mut()) else { return Err(lost) };
-        self.leases.remove(&(held.until, token.id));
+        self.indexes.leases.remove(&(held.until, token.id));
         held.until = after(now, lease);
-        self.leases.insert((held.until, token.id));
+        self.indexes.leases.insert((held.until, token.id));
         Ok(held.until)
     }
 
@@ -164,19 +163,20 @@ impl QueueState {
     #[must_use]
     pub fn depth(&self, queue: Option<&Name>, now: SystemTime) -> Depth {
         let mut depth = Depth::default();
-        let shelves = self.shelves.iter().filter(|(name, _)| queue.is_none_or(|queue| queue == *name));
+        let shelves =
+            self.indexes.shelves.iter().filter(|(name, _)| queue.is_none_or(|queue| queue == *name));
         shelves.for_each(|(_, shelf)| depth += shelf.depth(now));
         depth
     }
 
     /// Every queue that ever had a message, sorted, and whether it is paused.
     pub fn queues(&self) -> impl Iterator<Item = (&Name, bool)> {
-        self.shelves.iter().map(|(name, shelf)| (name, shelf.is_paused))
+        self.indexes.shelves.iter().map(|(name, shelf)| (name, shelf.is_paused))
     }
 
     /// Pauses a queue or lets it go on.
     pub fn set_paused(&mut self, queue: &Name, paused: bool) {
-        self.shelves.entry(queue.clone()).or_default().is_paused = paused;
+        self.indexes.shelves.entry(queue.clone()).or_default().is_paused = paused;
         self.woken |= !paused;
     }
 
@@ -233,7 +233,7 @@ impl QueueState {
     /// Forgets keys whose time is over, and messages that were kept for long enough.
     pub fn sweep(&mut self, now: SystemTime) {
         self.keys.sweep(now);
-        while let Some((settled_at, id)) = self.kept.first().copied() {
+        while let Some((settled_at, id)) = self.indexes.kept.first().copied() {
             if after(settled_at, self.limits.keep_done) > now {
                 break;
             }
@@ -249,28 +249,17 @@ impl QueueState {
             .is_some_and(|stored| waits(stored.state) && stored.claim == 0 && stored.series == 0)
     }
 
-    /// The message that is to be taken next.
-    fn next(&self, queues: &BTreeSet<&Name>, now: SystemTime) -> Option<Uuid> {
-        let shelves = || queues.iter().filter_map(|queue| self.shelves.get(*queue));
-        Shelf::PRIORITIES.rev().find_map(|priority| {
-            let due = shelves().filter_map(|shelf| shelf.first(priority, now));
-            due.min().map(|(_, id)| id)
-        })
-    }
-
     fn lease(&mut self, id: Uuid, claim: &Claim, now: SystemTime) -> Option<Leased> {
         self.claims += 1;
-        let number = self.claims;
-        self.put(id, MessageState::Leased, |stored| {
+        let (number, until) = (self.claims, after(now, claim.lease));
+        let stored = self.put(id, MessageState::Leased, |stored| {
             stored.attempts += 1;
             stored.claim = number;
             stored.held_back = false;
-            let until = after(now, claim.lease);
             stored.lease = Some(Lease { worker: claim.worker.clone(), since: now, until });
-        });
-        let stored = self.messages.get(&id)?;
+        })?;
         Some(Leased {
-            token: LeaseToken { id, worker: claim.worker.clone(), claim: stored.claim },
+            token: LeaseToken { id, worker: claim.worker.clone(), claim: number },
             message: Arc::clone(stored.message()?),
             series: stored.series,
             attempt: stored.attempts,
@@ -278,13 +267,13 @@ impl QueueState {
             succeeded: stored.succeeded.clone(),
             due_at: stored.due_at,
             claimed_at: now,
-            leased_until: after(now, claim.lease),
+            leased_until: until,
         })
     }
 
     /// Makes messages ready again whose leases ran out.
     fn end_leases(&mut self, now: SystemTime) {
-        while let Some((_, id)) = self.leases.first().copied().filter(|(until, _)| *until <= now) {
+        while let Some((_, id)) = self.indexes.leases.first().copied().filter(|(until, _)| *until <= now) {
             self.put(id, MessageState::Ready, StoredMessage::lose_lease);
         }
     }

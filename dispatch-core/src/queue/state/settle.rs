@@ -39,7 +39,7 @@ impl QueueState {
                     stored.settled_at = Some(now);
                     stored.lease = None;
                     stored.state = MessageState::Failed;
-                    self.index(&stored);
+                    self.indexes.add(&stored);
                     self.messages.insert(id, stored);
                 }
             }
@@ -55,8 +55,8 @@ impl QueueState {
             stored.settled_at = Some(now);
             stored.held_back = false;
             stored.lease = None;
-            self.kept.insert((now, id));
-            self.index(&stored);
+            self.indexes.kept.insert((now, id));
+            self.indexes.add(&stored);
             self.messages.insert(id, stored);
         }
     }
@@ -78,7 +78,7 @@ impl QueueState {
         stored.state =
             if key.is_some() && !is_in_front { MessageState::Waiting } else { MessageState::Ready };
         self.woken |= stored.state == MessageState::Ready;
-        self.index(&stored);
+        self.indexes.add(&stored);
         self.messages.insert(id, stored);
         if let Some(key) = key {
             self.lanes.join(&key, due);
@@ -91,23 +91,28 @@ impl QueueState {
     }
 
     /// Moves a message that is in front of its lane, if it is in one, to another state.
-    pub(super) fn put(&mut self, id: Uuid, state: MessageState, change: impl FnOnce(&mut StoredMessage)) {
-        let Some(mut stored) = self.messages.remove(&id) else { return };
-        self.unindex(&stored);
-        change(&mut stored);
+    pub(super) fn put(
+        &mut self,
+        id: Uuid,
+        state: MessageState,
+        change: impl FnOnce(&mut StoredMessage),
+    ) -> Option<&StoredMessage> {
+        let stored = self.messages.get_mut(&id)?;
+        self.indexes.remove(stored);
+        change(stored);
         stored.state = state;
         self.woken |= state == MessageState::Ready;
-        self.index(&stored);
+        self.indexes.add(stored);
         if let Some(key) = stored.message().and_then(|message| message.ordering_key.as_deref()) {
             self.lanes.begin(key, (stored.due_at, id));
         }
-        self.messages.insert(id, stored);
+        Some(stored)
     }
 
     /// Takes a message out; others of its key move up.
     pub(super) fn take(&mut self, id: Uuid) -> Option<StoredMessage> {
         let stored = self.messages.remove(&id)?;
-        self.unindex(&stored);
+        self.indexes.remove(&stored);
         if let Some(key) = stored
             .message()
             .and_then(|message| message.ordering_key.clone())
@@ -134,32 +139,11 @@ impl QueueState {
                 Move::Forward(due) => (due, MessageState::Ready),
                 Move::Back(due) => (due, MessageState::Waiting),
             };
-            let Some(mut stored) = self.messages.remove(&id) else { continue };
-            self.unindex(&stored);
+            let Some(stored) = self.messages.get_mut(&id) else { continue };
+            self.indexes.remove(stored);
             stored.state = state;
             self.woken |= state == MessageState::Ready;
-            self.index(&stored);
-            self.messages.insert(id, stored);
-        }
-    }
-
-    fn index(&mut self, stored: &StoredMessage) {
-        match self.shelves.get_mut(&stored.queue) {
-            Some(shelf) => shelf.add(stored),
-            None => self.shelves.entry(stored.queue.clone()).or_default().add(stored),
-        }
-        self.leases.extend(stored.lease.as_ref().map(|lease| (lease.until, stored.id)));
-    }
-
-    fn unindex(&mut self, stored: &StoredMessage) {
-        if let Some(shelf) = self.shelves.get_mut(&stored.queue) {
-            shelf.remove(stored);
-        }
-        if let Some(lease) = &stored.lease {
-            self.leases.remove(&(lease.until, stored.id));
-        }
-        if let Some(settled_at) = stored.settled_at {
-            self.kept.remove(&(settled_at, stored.id));
+            self.indexes.add(stored);
         }
     }
 }

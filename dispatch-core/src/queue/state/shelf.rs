@@ -1,5 +1,4 @@
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 use std::time::SystemTime;
 
 use super::Due;
@@ -15,9 +14,6 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
-    /// Every priority, as a place among the ready ones.
-    pub(super) const PRIORITIES: RangeInclusive<usize> = 0..=9;
-
     /// A message has come into its state.
     pub(super) fn add(&mut self, stored: &StoredMessage) {
         self.count(stored.state, |count| count + 1);
@@ -34,10 +30,14 @@ impl Shelf {
         }
     }
 
-    /// The first message of a priority that is due, unless the queue is paused.
-    pub(super) fn first(&self, priority: usize, now: SystemTime) -> Option<Due> {
-        let first = self.ready.get(priority)?.first().copied();
-        first.filter(|(due, _)| !self.is_paused && *due <= now)
+    /// The message that is to be taken next, unless the queue is paused: how far its priority is from the highest, and
+    /// its place in it.
+    pub(super) fn next(&self, now: SystemTime) -> Option<(usize, Due)> {
+        if self.is_paused {
+            return None;
+        }
+        let due = |ready: &BTreeSet<Due>| ready.first().copied().filter(|(due, _)| *due <= now);
+        self.ready.iter().rev().enumerate().find_map(|(distance, ready)| Some((distance, due(ready)?)))
     }
 
     /// When the next message is due, unless the queue is paused.

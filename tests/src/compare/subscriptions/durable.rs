@@ -1,7 +1,5 @@
 //! From a publisher to the acknowledgement of a consumer, with a log on disk in between.
 
-use std::time::Instant;
-
 use actix::System;
 use dispatch_actors::bus::Bus;
 use dispatch_adapters::{SqliteLog, SqliteLogOptions};
@@ -9,21 +7,11 @@ use dispatch_adapters::{SqliteLog, SqliteLogOptions};
 use super::meter::{self, Publishing};
 use super::{folder, jetstream, log_in};
 use crate::compare::cli::Options;
-use crate::compare::measure::{cpu_time, median};
+use crate::compare::measure::{Sample, median, timed};
 use crate::compare::report::{Report, Row, Target};
 
 /// Publishers, and messages that may be unacknowledged.
 pub(super) const WINDOW: u32 = 256;
-
-/// CPU and wall nanoseconds of each message.
-pub(super) type Sample = (f64, f64);
-
-pub(super) async fn timed(messages: u64, work: impl Future<Output = ()>) -> Sample {
-    let (wall, cpu) = (Instant::now(), cpu_time());
-    work.await;
-    let (cpu, wall) = (cpu_time().saturating_sub(cpu), wall.elapsed());
-    (cpu.as_nanos() as f64 / messages as f64, wall.as_nanos() as f64 / messages as f64)
-}
 
 fn ours(messages: u64) -> Sample {
     let folder = folder();

@@ -7,9 +7,10 @@ use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::stream;
 use futures_util::StreamExt;
 
-use super::durable::{Sample, WINDOW, timed};
+use super::durable::WINDOW;
 use super::meter;
 use crate::compare::engine::load;
+use crate::compare::measure::{Sample, timed};
 
 pub(super) fn sample(url: &str, messages: u64) -> Sample {
     load::runtime().block_on(async {
