@@ -23,7 +23,8 @@ impl Messenger {
         self.active().config.clone()
     }
 
-    /// Replaces the configuration. Workers keep to changed rates within their `poll`; a changed rate begins anew.
+    /// Replaces the configuration. Workers keep to changed rates within their `poll`; a changed rate begins anew. What
+    /// the rate of its key has sent back before waits for the time that it was given.
     ///
     /// # Errors
     /// Every problem at once, and then nothing has changed.
@@ -156,8 +157,8 @@ impl Messenger {
         self.active().routing.retry_of(message_type)
     }
 
-    /// How fast each worker begins with messages of a transport.
-    pub(super) fn rates_of(&self, transport: &str) -> Rates {
+    /// How fast each worker begins with messages of a transport; `None` if it is not configured any more.
+    pub(super) fn rates_of(&self, transport: &str) -> Option<Rates> {
         self.active().routing.rates_of(transport)
     }
 

@@ -66,8 +66,10 @@ pub(super) struct Roster(Mutex<Listed>);
 
 #[derive(Default)]
 struct Listed {
-    /// By number; without an address until the worker has begun.
-    live: BTreeMap<u32, Option<WeakRecipient<AskMetrics>>>,
+    /// By number, which is given again; with one that is not, and without an address until the worker has begun.
+    live: BTreeMap<u32, (u64, Option<WeakRecipient<AskMetrics>>)>,
+    /// How many there ever were.
+    entered: u64,
     /// What those have done that have ended, by transport.
     ended: BTreeMap<String, WorkMetrics>,
 }
@@ -77,13 +79,15 @@ impl Roster {
     pub(super) fn enter(&self) -> u32 {
         let mut listed = self.listed();
         let number = (1..).find(|number| !listed.live.contains_key(number)).unwrap_or_default();
-        listed.live.insert(number, None);
+        listed.entered += 1;
+        let entered = listed.entered;
+        listed.live.insert(number, (entered, None));
         number
     }
 
     pub(super) fn begin(&self, number: u32, address: WeakRecipient<AskMetrics>) {
         // One that has ended already is not listed any more.
-        if let Some(listed) = self.listed().live.get_mut(&number) {
+        if let Some((_, listed)) = self.listed().live.get_mut(&number) {
             *listed = Some(address);
         }
     }
@@ -108,15 +112,16 @@ impl Roster {
             let upgraded = listed.live.iter().map(|(number, address)| (*number, address.clone()));
             upgraded.collect()
         };
-        let asked = live.into_iter().map(|(number, address)| async move {
+        let asked = live.into_iter().map(|(number, (entered, address))| async move {
             let answer = address?.upgrade()?.send(AskMetrics).await;
-            Some((number, answer.ok()?))
+            Some((number, entered, answer.ok()?))
         });
-        let answers: BTreeMap<_, _> = join_all(asked).await.into_iter().flatten().collect();
+        let answers = join_all(asked).await.into_iter().flatten();
         // One that has ended meanwhile is among the others by now, and counts once.
         let listed = self.listed();
-        let still = answers.into_iter().filter(|(number, _)| listed.live.contains_key(number));
-        (still.collect(), listed.ended.clone())
+        let is_live = |number, entered| listed.live.get(&number).is_some_and(|live| live.0 == entered);
+        let still = answers.filter(|(number, entered, _)| is_live(*number, *entered));
+        (still.map(|(number, _, answer)| (number, answer)).collect(), listed.ended.clone())
     }
 }
 

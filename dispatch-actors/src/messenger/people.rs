@@ -192,11 +192,14 @@ impl Messenger {
         let (mut count, mut paced, mut page) = (0, 0, Page::first(TOGETHER));
         loop {
             let found = queue.list(&filter, page).await?;
-            let Some(last) = found.last().map(|stored| stored.id) else { return Ok(count) };
             let left = replay.max.map_or(u64::MAX, |max| max.saturating_sub(count));
-            let some = found.into_iter().take(usize::try_from(left).unwrap_or(usize::MAX));
+            let mut some = found;
+            some.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            // Of those that are looked at: if some of them are gone, those behind them are next.
+            let Some(last) = some.last().map(|stored| stored.id) else { return Ok(count) };
             if replay.dry_run {
-                count += some.count() as u64;
+                // What cannot be read would stay where it is.
+                count += some.iter().filter(|stored| stored.message().is_some()).count() as u64;
             } else {
                 let mut replays = Vec::new();
                 for stored in some {

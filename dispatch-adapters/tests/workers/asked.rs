@@ -29,6 +29,8 @@ enum Handler {
     Works,
     Hangs,
     BlocksItsThread,
+    /// Its workers end by themselves, and the process does not.
+    Outlives,
 }
 
 fn say(word: &str) {
@@ -52,6 +54,7 @@ async fn work(order: Order) -> bool {
     let handler = on_command("work").concurrency(100).run(move |_: Envelope| async move {
         say("begun");
         match order.handler {
+            Handler::Outlives => {}
             Handler::Works => tokio::time::sleep(Duration::from_millis(20)).await,
             Handler::Hangs => std::future::pending().await,
             Handler::BlocksItsThread => loop {
@@ -62,9 +65,14 @@ async fn work(order: Order) -> bool {
     });
     let route = Route::new("work", "messenger.**", Category::Command, "work");
     let engine = Engine::builder().dispatcher(handler).route(route).freeze().unwrap();
-    let workers: Workers =
-        (0..2).map(|_| messenger.work(&engine, WorkerConfig::default()).unwrap()).collect();
+    let outlives = matches!(order.handler, Handler::Outlives);
+    let config = WorkerConfig { max_messages: outlives.then_some(1), ..WorkerConfig::default() };
+    let workers: Workers = (0..2).map(|_| messenger.work(&engine, config.clone()).unwrap()).collect();
     let report = workers.run_until_signal(order.deadline).await.unwrap();
+    if outlives {
+        say("outlives");
+        std::future::pending::<()>().await;
+    }
     assert!(report.asked);
     messenger.close().await.unwrap();
     report.is_clean()
@@ -77,6 +85,7 @@ struct Asked {
     said: Lines<BufReader<ChildStdout>>,
     begun: usize,
     ended: usize,
+    outlives: bool,
 }
 
 impl Asked {
@@ -98,7 +107,7 @@ impl Asked {
             .spawn()
             .unwrap();
         let said = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut asked = Self { folder, child, said, begun: 0, ended: 0 };
+        let mut asked = Self { folder, child, said, begun: 0, ended: 0, outlives: false };
         while asked.begun < some {
             assert!(asked.hear(), "it has ended");
         }
@@ -111,6 +120,7 @@ impl Asked {
         match line.unwrap().as_str() {
             "begun" => self.begun += 1,
             "ended" => self.ended += 1,
+            "outlives" => self.outlives = true,
             _ => {}
         }
         true
@@ -193,4 +203,15 @@ async fn a_handler_that_blocks_the_thread_cannot_keep_it_much_longer_than_the_de
     let (status, stored) = asked.end().await;
     assert_eq!(status, Some(UNFINISHED));
     assert_eq!(count(&stored, MessageState::Leased), 1, "it is left to its lease");
+}
+
+#[actix::test]
+async fn a_process_whose_workers_have_ended_is_ended_by_a_signal_as_if_nobody_listened() {
+    let mut asked = Asked::begun(Handler::Outlives, Duration::from_secs(30), 2, 2).await;
+    while !asked.outlives {
+        assert!(asked.hear(), "it has ended");
+    }
+    asked.signal("TERM");
+    let (status, stored) = asked.end().await;
+    assert_eq!((status, count(&stored, MessageState::Done)), (Some(128 + 15), 2));
 }

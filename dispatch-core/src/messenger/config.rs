@@ -136,7 +136,7 @@ impl Default for MessengerConfig {
 }
 
 impl MessengerConfig {
-    /// Reads TOML. A member `profile` names the [`Profile`] that the rest is put over.
+    /// Reads TOML. A member `profile` names the [`Profile`](super::Profile) that the rest is put over.
     ///
     /// # Errors
     /// Text that is not TOML, an unknown member or a value of the wrong type.
@@ -144,7 +144,7 @@ impl MessengerConfig {
         ConfigLayers::new().toml(text)?.read()
     }
 
-    /// Reads JSON. A member `profile` names the [`Profile`] that the rest is put over.
+    /// Reads JSON. A member `profile` names the [`Profile`](super::Profile) that the rest is put over.
     ///
     /// # Errors
     /// Text that is not JSON, an unknown member or a value of the wrong type.

@@ -94,7 +94,11 @@ impl ConfigLayers {
     /// An unknown member, a value of the wrong type, or a layer that removes the default retry.
     pub fn read(self) -> Result<MessengerConfig, MessengerError> {
         let mut base = self.profile.map_or_else(MessengerConfig::default, Profile::config);
-        if self.layers.iter().any(|layer| layer.contains_key("transports")) {
+        let names_some = |layer: &Map<String, Value>| match layer.get("transports") {
+            Some(Value::Object(named)) => named.is_empty() || named.values().any(|it| !it.is_null()),
+            named => named.is_some(),
+        };
+        if self.layers.iter().any(names_some) {
             base.transports.clear();
         }
         let mut whole = serde_json::to_value(base).map_err(|error| refuse(error.to_string()))?;

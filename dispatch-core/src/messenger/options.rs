@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::{MessengerError, MessengerErrorCode};
+use super::{Idempotency, MessengerError, MessengerErrorCode};
 
 /// How one message is sent. What is left out follows from the route of its type, its transport, and the configuration.
 ///
@@ -34,6 +34,9 @@ pub struct DispatchOptions {
     /// What makes two sends one, within the window of the configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    /// Where the key comes from if there is none here, unless it is as for the transport.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<Idempotency>,
     /// What happens to the second one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duplicates: Option<Duplicates>,

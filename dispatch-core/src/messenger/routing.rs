@@ -129,10 +129,10 @@ impl Routing {
         policy.cloned().unwrap_or_default()
     }
 
-    /// How fast each worker begins with messages of a transport.
+    /// How fast each worker begins with messages of a transport; `None` if it is not configured.
     #[must_use]
-    pub fn rates_of(&self, transport: &str) -> Rates {
-        self.transports.get(transport).map_or(Rates::default(), |settings| settings.rates)
+    pub fn rates_of(&self, transport: &str) -> Option<Rates> {
+        self.transports.get(transport).map(|settings| settings.rates)
     }
 
     /// How long a key is remembered.
@@ -214,7 +214,7 @@ impl Routing {
             let id = new_id();
             let auto = || {
                 let settings = self.transports.get(&transport)?;
-                (settings.idempotency == Idempotency::Auto).then(|| {
+                (options.idempotency.unwrap_or(settings.idempotency) == Idempotency::Auto).then(|| {
                     IdempotencyKey::of_content(&message.message_type, &message.payload, &transport, &queue)
                 })
             };

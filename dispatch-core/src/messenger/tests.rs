@@ -114,6 +114,19 @@ fn d3_a_key_of_the_content_is_the_same_whatever_the_order_and_another_for_each_t
     assert_eq!((key.as_str(), format!("{key:?}").as_str()), ("k", "IdempotencyKey(…)"));
 }
 
+#[test]
+fn a_message_may_say_by_itself_where_its_key_comes_from() {
+    let with = |idempotency| DispatchOptions { idempotency: Some(idempotency), ..DispatchOptions::default() };
+    let keys = |message_type, options: &DispatchOptions| {
+        let queued = plan(&message(message_type), options).unwrap();
+        queued.iter().filter(|queued| queued.idempotency_key.is_some()).count()
+    };
+    assert_eq!(keys("Ping", &DispatchOptions::default()), 0);
+    assert_eq!(keys("Ping", &with(Idempotency::Auto)), 1);
+    assert_eq!(keys("SendMail", &DispatchOptions::default()), 1);
+    assert_eq!(keys("SendMail", &with(Idempotency::Explicit)), 0);
+}
+
 proptest! {
     /// No two contents are written alike: neighbours in a payload cannot be shifted into each other.
     #[test]
@@ -208,8 +221,8 @@ fn rates_are_read_and_shown_and_every_bad_one_is_named() {
     let routing = config.check().unwrap();
     insta::assert_snapshot!("rates", routing.describe());
     let limit = RateLimit::per_second(50).with_burst(10);
-    assert_eq!(routing.rates_of("main"), Rates { all: Some(limit), per_key: None });
-    assert_eq!(routing.rates_of("nope"), Rates::default());
+    assert_eq!(routing.rates_of("main"), Some(Rates { all: Some(limit), per_key: None }));
+    assert_eq!(routing.rates_of("nope"), None);
     let again = MessengerConfig::from_json(&serde_json::to_string(&config).unwrap()).unwrap();
     assert_eq!(again, config);
 

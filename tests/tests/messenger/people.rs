@@ -6,7 +6,8 @@ use dispatch_core::queue::{ErrorGroup, Filter, Page};
 use dispatch_tests::support::paused;
 use serde_json::json;
 
-use crate::support::{Seen, depth, engine, messenger, pass, send, work};
+use crate::support::{Seen, depth, engine, messenger, messenger_on, pass, send, work};
+use crate::trouble::Flaky;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -75,5 +76,26 @@ fn a_paced_replay_makes_messages_due_one_after_the_other() {
         assert_eq!(worker.info().await.unwrap().so_far.done, 101);
         pass(1_000_000).await;
         assert_eq!(worker.info().await.unwrap().so_far.done, 1_000);
+    });
+}
+
+#[test]
+fn a_replay_of_so_many_goes_on_behind_those_that_are_gone() {
+    paused(async {
+        let flaky = Flaky::new();
+        let (messenger, seen) = (messenger_on(flaky.clone()), Seen::new());
+        let handler =
+            seen.handler("mail", Duration::ZERO, |_| Err(DispatcherError::msg("no").unrecoverable()));
+        let engine = engine([("mail", handler)]);
+        let worker = work(&messenger, &engine, |_| ());
+        for number in 0..5 {
+            send(&messenger, number).await;
+        }
+        pass(10).await;
+        worker.pause();
+        flaky.gone.store(2, std::sync::atomic::Ordering::Relaxed);
+        let replayed =
+            messenger.retry_all("default", &Filter::failed(), Replay::at_once().at_most(3)).await.unwrap();
+        assert_eq!((replayed, depth(&messenger).await.failed), (3, 2));
     });
 }

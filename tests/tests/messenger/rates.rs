@@ -155,6 +155,23 @@ fn a_changed_rate_holds_within_a_poll() {
 }
 
 #[test]
+fn a_transport_that_is_removed_is_worked_off_at_its_rate() {
+    paused(async {
+        let text = "[transports.default]\ntype = 'memory'\n[transports.slow]\ntype = 'memory'\nrate_limit = { events = 1 }";
+        let (messenger, seen) = (build(config(text), &["default", "slow"]), Seen::new());
+        for number in 0..3 {
+            messenger.dispatch_to(message(number), ["slow"]).await.unwrap().all().unwrap();
+        }
+        let engine = engine([("mail", seen.fine("mail"))]);
+        let _worker = work(&messenger, &engine, |_| ());
+        pass(100).await;
+        assert!(messenger.remove_transport("slow").unwrap());
+        pass(10_000).await;
+        assert_eq!(seen.times(), [0, 1_000, 2_000]);
+    });
+}
+
+#[test]
 fn a_rate_that_cannot_be_is_refused_with_everything_else_that_is_wrong() {
     let text = "default_transport = 'nope'\n[transports.inline]\ntype = 'sync'\nrate_limit = { events = 5 }\n\
                 [transports.slow]\ntype = 'memory'\nkey_rate_limit = { events = 0 }";

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use dispatch_actors::messenger::Workers;
 use dispatch_core::DispatcherError;
+use dispatch_core::messenger::Schedule;
 use dispatch_tests::support::paused;
 
-use crate::support::{Seen, engine, messenger, pass, send, work};
+use crate::support::{Seen, depth, engine, message, messenger, pass, send, work};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -43,5 +44,17 @@ fn workers_that_end_by_themselves_end_the_run() {
         let report = workers.run_until(std::future::pending(), SECOND).await;
         assert_eq!(begun.elapsed(), SECOND * 2);
         assert!(!report.asked && report.is_clean());
+    });
+}
+
+#[test]
+fn schedulers_without_workers_run_until_they_are_asked_to_end() {
+    paused(async {
+        let messenger = messenger();
+        let every = Schedule::every("report", SECOND, message(1)).unwrap();
+        let workers = Workers::new().with_scheduler(messenger.schedule([every]).unwrap());
+        let report = workers.run_until(pass(5_000), SECOND).await;
+        assert!(report.asked && report.workers.is_empty());
+        assert!(depth(&messenger).await.open() >= 5, "it has sent meanwhile");
     });
 }

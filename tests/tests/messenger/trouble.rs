@@ -28,6 +28,8 @@ pub(crate) struct Flaky {
     /// Messages are stored, and the answer is lost.
     pub(crate) receipts_are_lost: AtomicBool,
     claims: AtomicU64,
+    /// So many replays come too late.
+    pub(crate) gone: AtomicU64,
 }
 
 impl Flaky {
@@ -39,6 +41,7 @@ impl Flaky {
             answers_are_lost: AtomicBool::new(false),
             receipts_are_lost: AtomicBool::new(false),
             claims: AtomicU64::new(0),
+            gone: AtomicU64::new(0),
         })
     }
 }
@@ -116,7 +119,8 @@ impl MessageQueue for Flaky {
         payload: Option<Map<String, Value>>,
         at: Option<SystemTime>,
     ) -> Result<bool, QueueError> {
-        self.queue.replay(id, payload, at).await
+        let gone = self.gone.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |gone| gone.checked_sub(1));
+        if gone.is_ok() { Ok(false) } else { self.queue.replay(id, payload, at).await }
     }
 
     async fn cancel(&self, ids: &[Uuid]) -> Result<u64, QueueError> {

@@ -17,6 +17,8 @@ pub(super) struct Settling {
     waiting: Vec<(Settlement, Instant)>,
     under_way: Vec<Instant>,
     is_under_way: bool,
+    /// The last batch has failed, and its time has not come.
+    is_pausing: bool,
     failed: u32,
     /// One of them may be what the others fail with: they are told one by one.
     singly: bool,
@@ -40,7 +42,7 @@ impl Settling {
 
     /// The next batch, if none is under way.
     pub(super) fn next(&mut self) -> Option<Vec<Settlement>> {
-        if self.is_under_way || self.waiting.is_empty() {
+        if self.is_under_way || self.is_pausing || self.waiting.is_empty() {
             return None;
         }
         self.is_under_way = true;
@@ -80,6 +82,7 @@ impl Settling {
                 if !again.is_empty() {
                     settled.again = Some(PAUSE.saturating_mul(1 << self.failed.min(10)).min(LONGEST));
                     self.failed = self.failed.saturating_add(1);
+                    self.is_pausing = true;
                     if self.singly {
                         // Behind the others, so that it keeps back none of them.
                         self.waiting.extend(again);
@@ -90,6 +93,11 @@ impl Settling {
             }
         }
         settled
+    }
+
+    /// The pause is over.
+    pub(super) fn go_on(&mut self) {
+        self.is_pausing = false;
     }
 
     /// Tells nothing any more; how many were not told.

@@ -67,8 +67,9 @@ impl Workers {
     ///
     /// A second signal ends the process at once, with the status [`UNFINISHED`](WorkersReport::UNFINISHED): what was in
     /// hand is handled by others when its lease is over. So does a handler that blocks the thread of the workers until some
-    /// seconds after the deadline. Signals are listened to on a thread of their own, so nothing that blocks hides them, and
-    /// once one has come the next ends the process also after this has returned.
+    /// seconds after the deadline. Signals are listened to on a thread of their own, so nothing that blocks hides them. After
+    /// this has returned the next one ends the process: with that status if one had come before, else with 128 and the number
+    /// of the signal, as if nobody had listened. A program that listens to signals itself uses [`run_until`](Self::run_until).
     ///
     /// # Errors
     /// That signals cannot be listened to. The workers go on then.
@@ -89,7 +90,13 @@ impl Workers {
     /// programs that listen to signals themselves.
     pub async fn run_until(self, asked: impl Future<Output = ()>, deadline: Duration) -> WorkersReport {
         let Self { workers, schedulers } = self;
-        let by_themselves = join_all(workers.iter().map(Worker::ended));
+        let by_themselves = async {
+            // Schedulers alone do not end by themselves.
+            if workers.is_empty() && !schedulers.is_empty() {
+                std::future::pending::<()>().await;
+            }
+            join_all(workers.iter().map(Worker::ended)).await
+        };
         tokio::select! {
             biased;
             workers = by_themselves => WorkersReport { asked: false, workers },

@@ -1,6 +1,7 @@
 //! Signals, on a thread of their own.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -44,10 +45,15 @@ async fn listen(
     mut run: oneshot::Receiver<()>,
     deadline: Duration,
 ) {
-    tokio::select! {
+    RUNS.fetch_add(1, Ordering::Relaxed);
+    let asked = tokio::select! {
         biased;
-        _ = &mut run => return,
-        () = signals.next() => {}
+        _ = &mut run => false,
+        _ = signals.next() => true,
+    };
+    RUNS.fetch_sub(1, Ordering::Relaxed);
+    if !asked {
+        return after_the_run(signals).await;
     }
     // A run that has ended meanwhile does not mind.
     let _ = ask.send(());
@@ -55,12 +61,25 @@ async fn listen(
     tokio::select! {
         biased;
         _ = &mut run => {}
-        () = signals.next() => end("a second signal has come"),
+        _ = signals.next() => end("a second signal has come"),
         () = tokio::time::sleep(latest) => end("the thread of the workers is blocked"),
     }
     // The program is about to end. Whatever holds it up, one more signal ends it.
     signals.next().await;
     end("a second signal has come");
+}
+
+/// How many runs wait for a signal in this process. Signals are of the process, and each is heard by all who listen.
+static RUNS: AtomicUsize = AtomicUsize::new(0);
+
+/// The process is not rid of what listens to signals, so they would do nothing any more.
+async fn after_the_run(mut signals: Signals) {
+    loop {
+        let number = signals.next().await;
+        if RUNS.load(Ordering::Relaxed) == 0 {
+            std::process::exit(128 + number);
+        }
+    }
 }
 
 fn end(why: &str) {
@@ -85,14 +104,17 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn next(&mut self) {
-        let come = tokio::select! {
-            come = self.terminate.recv() => come,
-            come = self.interrupt.recv() => come,
+    /// The number of the next one.
+    async fn next(&mut self) -> i32 {
+        use tokio::signal::unix::SignalKind;
+        let (come, kind) = tokio::select! {
+            come = self.terminate.recv() => (come, SignalKind::terminate()),
+            come = self.interrupt.recv() => (come, SignalKind::interrupt()),
         };
         if come.is_none() {
             std::future::pending::<()>().await;
         }
+        kind.as_raw_value()
     }
 }
 
@@ -106,9 +128,10 @@ impl Signals {
         Ok(Self)
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> i32 {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        2
     }
 }

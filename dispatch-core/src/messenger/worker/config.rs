@@ -85,6 +85,11 @@ impl WorkerConfig {
                 names.iter().filter_map(|name| Name::problem(name)).map(|text| format!("{what}: {text}")),
             );
         }
+        let is_twice =
+            |(place, name): &(usize, &String)| self.transports.iter().take(*place).any(|it| it == *name);
+        problems.extend(self.transports.iter().enumerate().filter(is_twice).map(|(_, name)| {
+            format!("transports: '{}' is listed twice: leave one out", crate::messenger::name::shown(name))
+        }));
         if !(1..=MOST).contains(&self.concurrency) {
             problems.push(format!("concurrency is {}: use 1 to {MOST}", self.concurrency));
         }

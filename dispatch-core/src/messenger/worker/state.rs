@@ -96,6 +96,8 @@ pub struct WorkerState {
     taken: u64,
     failures: u64,
     stopping: Option<StopReason>,
+    /// It was asked to stop, whatever else it stops for.
+    asked: bool,
 }
 
 impl WorkerState {
@@ -120,6 +122,7 @@ impl WorkerState {
             taken: 0,
             failures: 0,
             stopping: None,
+            asked: false,
         }
     }
 
@@ -246,6 +249,10 @@ impl WorkerState {
     pub fn handed_back(&mut self) {
         self.in_hand = self.in_hand.saturating_sub(1);
         self.taken = self.taken.saturating_sub(1);
+        // So it has not begun as many as it may.
+        if self.stopping == Some(StopReason::Messages) && !self.asked {
+            self.stopping = None;
+        }
     }
 
     /// Claims nothing until it is told to go on, or the other way round.
@@ -260,6 +267,7 @@ impl WorkerState {
 
     /// Claims nothing any more, and ends once nothing is in hand.
     pub fn stop(&mut self) {
+        self.asked = true;
         self.stopping.get_or_insert(StopReason::Asked);
     }
 

@@ -312,3 +312,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_message_that_is_handed_back_leaves_its_place_in_the_limit_to_another() {
+    let config = WorkerConfig {
+        transports: vec!["mail".to_owned()],
+        concurrency: 1,
+        prefetch: 2,
+        max_messages: Some(3),
+        ..WorkerConfig::default()
+    };
+    let zero = Duration::ZERO;
+    let mut state = WorkerState::new(&config);
+    assert_eq!(state.step(zero), Step::Claim { source: 0, max: 3 });
+    state.claimed(0, 3, 3, None, zero);
+    assert_eq!(state.step(zero), Step::Wait { until: None }, "it has as many as it may");
+    state.finished(false);
+    state.finished(false);
+    state.handed_back();
+    assert_eq!(state.step(zero), Step::Claim { source: 0, max: 1 });
+    state.claimed(0, 1, 1, None, zero);
+    assert_eq!(state.step(zero), Step::Wait { until: None });
+    state.stop();
+    state.handed_back();
+    assert_eq!(state.step(zero), Step::Stop(StopReason::Messages), "it was asked to stop");
+}

@@ -19,7 +19,10 @@ impl WorkerActor {
         if self.revision != revision {
             self.revision = revision;
             for (place, transport) in self.config.transports.iter().enumerate() {
-                self.state.set_rates(place, self.messenger.rates_of(transport));
+                // One that was removed is worked off at the rate that it had.
+                if let Some(rates) = self.messenger.rates_of(transport) {
+                    self.state.set_rates(place, rates);
+                }
             }
         }
     }

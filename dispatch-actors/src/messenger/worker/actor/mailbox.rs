@@ -134,7 +134,12 @@ impl Handler<SettleAnswered> for WorkerActor {
         self.has_failed(place, failed, ctx);
         match settled.again {
             Some(pause) => {
-                ctx.run_later(pause, move |worker, ctx| worker.tell(place, ctx));
+                ctx.run_later(pause, move |worker, ctx| {
+                    if let Some(source) = worker.sources.get_mut(place) {
+                        source.settling.go_on();
+                    }
+                    worker.tell(place, ctx);
+                });
             }
             None => self.tell(place, ctx),
         }
