@@ -37,6 +37,7 @@ impl Messenger {
     ///
     /// The next occurrence of each is stored at once. Occurrences that were stored by an earlier version of a schedule of
     /// the same name, and that it does not plan any more or would send with another payload, are cancelled.
+    /// One whose message type or transports have changed needs another name: what is stored of it is sent as it was.
     ///
     /// # Errors
     /// Everything that is wrong with the schedules: two of one name, or a message or options that cannot be sent.

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::config::millis;
 use crate::policy::{RateLimit, RetryPolicy};
+use crate::topic::Topic;
 
 /// Whatever is remembered for longer is remembered for good; and no time that ends such a window is beyond all clocks.
 const LONGEST_WINDOW: Duration = Duration::from_secs(100 * 366 * 24 * 3_600);
@@ -60,6 +61,10 @@ pub struct MessengerConfig {
     /// Which transports have the types without a route, by priority; absent sends them all to the default transport.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority_tiers: Option<PriorityTiers>,
+    /// The topics on which messages are dispatched to their handlers, by message type; the others are dispatched on
+    /// `messenger.<queue>.commands.<type>`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub topics: BTreeMap<String, String>,
     /// Retries by message type; `default` for the others.
     pub retry: BTreeMap<String, RetryPolicy>,
     /// How long a key is remembered; in milliseconds where it is serialised.
@@ -126,6 +131,7 @@ impl Default for MessengerConfig {
                 .into(),
             routing: BTreeMap::new(),
             priority_tiers: None,
+            topics: BTreeMap::new(),
             retry: BTreeMap::new(),
             dedup_window: Duration::from_secs(24 * 3600),
             idempotency: Idempotency::Explicit,
@@ -213,6 +219,11 @@ impl MessengerConfig {
             );
         }
         problems.extend(self.priority_tiers.iter().flat_map(|tiers| tiers.problems(known, &all())));
+        for (message_type, topic) in &self.topics {
+            let whose = |text| format!("topic of '{}': {text}", shown(message_type));
+            problems.extend(MessageType::problem(message_type).map(whose));
+            problems.extend(Topic::new(topic).err().map(|error| whose(error.to_string())));
+        }
         for (message_type, policy) in &self.retry {
             let whose = |text| format!("retry of '{}': {text}", shown(message_type));
             problems.extend(MessageType::problem(message_type).map(whose));

@@ -73,7 +73,7 @@ impl ConfigLayers {
     /// |---|---|
     /// | `PROFILE` | `production`, `development` or `test` |
     /// | `DEFAULT_TRANSPORT`, `DEFAULT_QUEUE`, `DEFAULT_PRIORITY`, `DEDUP_WINDOW_MS`, `IDEMPOTENCY`, `DUPLICATES` | the member of that name |
-    /// | `TRANSPORTS`, `ROUTING`, `RETRY`, `PRIORITY_TIERS`, `WORKERS` | the member of that name, as a JSON object |
+    /// | `TRANSPORTS`, `ROUTING`, `TOPICS`, `RETRY`, `PRIORITY_TIERS`, `WORKERS` | the member of that name, as a JSON object |
     /// | `RETRY_MAX_RETRIES`, `RETRY_BASE_MS`, `RETRY_MULTIPLIER`, `RETRY_CAP_MS` | the member of the default retry, over `RETRY` |
     /// | `SYNC` | whether there are transports of the type `sync`: 1, true, yes, on, or 0, false, no, off |
     ///

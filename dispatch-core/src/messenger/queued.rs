@@ -46,6 +46,9 @@ pub struct QueuedMessage {
     /// Messages with one ordering key are handled one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordering_key: Option<String>,
+    /// The topic on which it is dispatched to its handlers, if its type has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<Topic>,
     /// The rest of the envelope that was sent as this message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carried: Option<Carried>,
@@ -112,7 +115,7 @@ impl QueuedMessage {
         self
     }
 
-    /// The topic on which a worker dispatches it: `messenger.<queue>.commands.<type>`.
+    /// The topic on which a worker dispatches it: that of its type, or `messenger.<queue>.commands.<type>`.
     ///
     /// ```
     /// # use dispatch_core::messenger::{DispatchOptions, Message, MessengerConfig};
@@ -127,6 +130,9 @@ impl QueuedMessage {
     /// # Errors
     /// For a type that makes no topic, such as one with two dots in a row.
     pub fn topic(&self) -> Result<Topic, TopicError> {
+        if let Some(topic) = &self.topic {
+            return Ok(topic.clone());
+        }
         Topic::new(format!("messenger.{}.commands.{}", self.queue, self.message_type))
     }
 }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::policy::{RateLimit, RetryPolicy};
 use crate::time::is_writable;
+use crate::topic::{Topic, TopicError};
 
 /// A configuration that was checked: where a message goes.
 #[derive(Debug, Clone)]
@@ -22,6 +23,7 @@ pub struct Routing {
     tiers: Option<Tiers>,
     transports: BTreeMap<Name, Settings>,
     routes: BTreeMap<MessageType, Vec<Name>>,
+    topics: BTreeMap<MessageType, Topic>,
     retry: BTreeMap<MessageType, RetryPolicy>,
     dedup_window: Duration,
     duplicates: Duplicates,
@@ -91,12 +93,18 @@ impl Routing {
             .retry
             .iter()
             .map(|(message_type, policy)| Ok((MessageType::new(message_type)?, policy.clone())));
+        let refused =
+            |error: TopicError| MessengerError::new(MessengerErrorCode::Configuration, error.to_string());
+        let topics = config.topics.iter().map(|(message_type, topic)| {
+            Ok((MessageType::new(message_type)?, Topic::new(topic).map_err(refused)?))
+        });
         Ok(Self {
             default_transport: Name::new(&config.default_transport)?,
             default_priority: priority,
             tiers: config.priority_tiers.as_ref().map(Tiers::of).transpose()?,
             transports: transports.collect::<Result<_, MessengerError>>()?,
             routes: routes.collect::<Result<_, MessengerError>>()?,
+            topics: topics.collect::<Result<_, MessengerError>>()?,
             retry: retry.collect::<Result<_, MessengerError>>()?,
             dedup_window: config.dedup_window,
             duplicates: config.duplicates,
@@ -233,6 +241,7 @@ impl Routing {
                 available_at,
                 expires_at,
                 ordering_key: options.ordering_key.clone(),
+                topic: self.topics.get(&message.message_type).cloned(),
                 carried: None,
             }
         };

@@ -115,6 +115,22 @@ fn d3_a_key_of_the_content_is_the_same_whatever_the_order_and_another_for_each_t
 }
 
 #[test]
+fn a_type_may_have_a_topic_of_its_own() {
+    let mapped = config().set(&json!({ "topics": { "Ping": "shop.commands.ping" } })).unwrap();
+    let topic = |message_type| {
+        let routing = mapped.check().unwrap();
+        let queued = routing.plan(&message(message_type), &DispatchOptions::default(), now(), Uuid::now_v7);
+        let queued = serde_json::to_value(queued.unwrap().remove(0)).unwrap();
+        serde_json::from_value::<QueuedMessage>(queued).unwrap().topic().unwrap().to_string()
+    };
+    assert_eq!(topic("Ping"), "shop.commands.ping");
+    assert_eq!(topic("SendMail"), "messenger.mail.commands.SendMail");
+    let wrong = config().set(&json!({ "topics": { "Ping": "shop..ping", "9": "a.b" } })).unwrap();
+    let problems = wrong.problems().join("\n");
+    assert!(problems.contains("topic of 'Ping': ") && problems.contains("topic of '9': "), "{problems}");
+}
+
+#[test]
 fn a_message_may_say_by_itself_where_its_key_comes_from() {
     let with = |idempotency| DispatchOptions { idempotency: Some(idempotency), ..DispatchOptions::default() };
     let keys = |message_type, options: &DispatchOptions| {

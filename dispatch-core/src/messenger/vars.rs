@@ -34,7 +34,7 @@ const fn json(name: &'static str, path: &'static [&'static str], wanted: &'stati
 }
 
 /// In the order in which they are put over each other.
-const VARIABLES: [Variable; 16] = [
+const VARIABLES: [Variable; 17] = [
     text("PROFILE", &["profile"], "production, development or test"),
     text("DEFAULT_TRANSPORT", &["default_transport"], "the name of a transport"),
     text("DEFAULT_QUEUE", &["default_queue"], "the name of a queue"),
@@ -44,6 +44,7 @@ const VARIABLES: [Variable; 16] = [
     text("DUPLICATES", &["duplicates"], "return_existing, reject or replace"),
     json("TRANSPORTS", &["transports"], "a JSON object of transports by name, each with a type"),
     json("ROUTING", &["routing"], "a JSON object: for each message type one transport or a list of them"),
+    json("TOPICS", &["topics"], "a JSON object of topics by message type"),
     json(
         "PRIORITY_TIERS",
         &["priority_tiers"],

@@ -2,12 +2,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use dispatch_actors::testing::{VirtualClock, start_of_time};
 use dispatch_core::DispatcherError;
 use dispatch_core::messenger::DispatchOptions;
 use dispatch_core::queue::{Filter, Page};
 use dispatch_tests::support::paused;
 
-use crate::support::{Seen, depth, engine, messenger, pass, send, send_with, work};
+use crate::support::{Seen, depth, engine, messenger, messenger_at, pass, queue, send, send_with, work};
 
 /// F4, F14: a retry is the same message, later, by policy.
 #[test]
@@ -150,5 +151,20 @@ fn every_message_of_a_bad_day_ends_somewhere() {
         let report = worker.drain(Duration::from_secs(10)).await.unwrap();
         assert_eq!((report.done, report.failed, report.retried), (600, 400, 600));
         assert_eq!((depth(&messenger).await.open(), depth(&messenger).await.failed), (0, 400));
+    });
+}
+
+#[test]
+fn times_of_a_queue_are_by_its_own_clock() {
+    paused(async {
+        // The clock of the worker is an hour late.
+        let late = VirtualClock::starting_at(start_of_time() - Duration::from_secs(3_600));
+        let (messenger, seen) = (messenger_at(Arc::new(queue("default")), &late), Seen::new());
+        let handler = seen.handler("mail", Duration::ZERO, |_| Err(DispatcherError::msg("not yet")));
+        let engine = engine([("mail", handler)]);
+        let _worker = work(&messenger, &engine, |_| ());
+        send(&messenger, 1).await;
+        pass(20_000).await;
+        assert_eq!(seen.times(), [0, 1_000, 3_000, 7_000], "and not at once");
     });
 }

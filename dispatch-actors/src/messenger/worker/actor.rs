@@ -165,6 +165,7 @@ impl WorkerActor {
         let (queue, mut names) = (Arc::clone(&source.queue), source.names.clone());
         let wanted = self.config.queues.clone();
         let (worker, lease, address) = (self.id.clone(), self.config.lease, ctx.address());
+        let asked_at = Instant::now();
         actix::spawn(async move {
             let look = async {
                 // Those that are not there give nothing.
@@ -177,6 +178,7 @@ impl WorkerActor {
             };
             let answer = look.await;
             address.do_send(ClaimAnswered {
+                asked_at,
                 source: place,
                 asked: max,
                 queues: names,
@@ -195,6 +197,7 @@ impl WorkerActor {
         ctx: &mut Context<Self>,
     ) {
         let Some(held) = self.put_down(token) else { return };
+        let now_by_queue = held.now_by_queue();
         let Held { source, leased, .. } = held;
         self.state.finished(!matches!(judgement, Judgement::Done));
         let took = ran.unwrap_or_default();
@@ -212,13 +215,13 @@ impl WorkerActor {
                 Outcome::Done
             }
             Judgement::Retry { after, error, succeeded } => {
-                let (attempt, now) = (attempt(error), self.wall());
+                let attempt = attempt(error);
                 tracing::warn!(
                     message_id = %token.id, message_type = %leased.message.message_type, attempt = leased.attempt,
                     error = attempt.error, retry_in_ms = after.as_millis(), "a message will be tried again"
                 );
                 self.report.retried += 1;
-                Outcome::Retry { at: now + after.min(LONGEST_RETRY), attempt, succeeded }
+                Outcome::Retry { at: now_by_queue + after.min(LONGEST_RETRY), attempt, succeeded }
             }
             Judgement::Failed { error, unrecoverable, succeeded } => {
                 let attempt = Attempt { unrecoverable, ..attempt(error) };

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::SystemTime;
 
 use dispatch_core::queue::{LeaseToken, Leased};
+use tokio::time::Instant;
 
 /// A message in hand, and where it came from.
 pub(super) struct Held {
@@ -11,6 +12,15 @@ pub(super) struct Held {
     pub(super) leased: Leased,
     /// Somebody has begun with it.
     pub(super) begun: bool,
+    /// When it was asked for.
+    asked_at: Instant,
+}
+
+impl Held {
+    /// The time by the clock of its queue, which may be another one than that of the worker.
+    pub(super) fn now_by_queue(&self) -> SystemTime {
+        self.leased.claimed_at + self.asked_at.elapsed()
+    }
 }
 
 /// Messages that were claimed and are not settled.
@@ -22,10 +32,10 @@ pub(super) struct Hand {
 }
 
 impl Hand {
-    pub(super) fn take(&mut self, source: usize, leased: Leased) {
+    pub(super) fn take(&mut self, source: usize, leased: Leased, asked_at: Instant) {
         let token = leased.token.clone();
         self.waiting.push_back(token.clone());
-        self.held.insert(token, Held { source, leased, begun: false });
+        self.held.insert(token, Held { source, leased, begun: false, asked_at });
     }
 
     /// The next message that nobody has begun with. It does not wait any more, and is to be begun with or put down.

@@ -4,6 +4,7 @@ use actix::prelude::*;
 use dispatch_core::DispatchResult;
 use dispatch_core::messenger::Name;
 use dispatch_core::queue::{Claimed, LeaseToken, QueueError, Settlement};
+use tokio::time::Instant;
 
 use super::WorkerInfo;
 use super::telling::{Failed, Told};
@@ -15,6 +16,7 @@ use crate::Refused;
 pub(super) struct ClaimAnswered {
     pub(super) source: usize,
     pub(super) asked: usize,
+    pub(super) asked_at: Instant,
     /// The queues it was asked for, if they were looked up.
     pub(super) queues: Vec<Name>,
     /// Whether they were looked up for it.

@@ -75,7 +75,7 @@ impl WorkerActor {
         self.report.held_back += 1;
         self.figures.of(held.source, |work| work.handed_back += 1);
         self.state.handed_back();
-        let at = whole_millis(self.wall() + wait);
+        let at = whole_millis(held.now_by_queue() + wait);
         tracing::debug!(message_id = %token.id, wait_ms = wait.as_millis(), "a message is over its rate, and is handed back");
         self.settle(held.source, &held.leased, Outcome::Release { at: Some(at) }, ctx);
     }

@@ -22,7 +22,7 @@ impl Handler<ClaimAnswered> for WorkerActor {
     type Result = ();
 
     fn handle(&mut self, answered: ClaimAnswered, ctx: &mut Self::Context) {
-        let ClaimAnswered { source: place, asked, queues, looked_up, answer } = answered;
+        let ClaimAnswered { source: place, asked, asked_at, queues, looked_up, answer } = answered;
         let now = self.now();
         match answer {
             Ok(claimed) => {
@@ -48,7 +48,7 @@ impl Handler<ClaimAnswered> for WorkerActor {
                 let unreadable = unreadable.map(|id| Failed { source: place, id, claim: None });
                 self.has_failed(place, unreadable, ctx);
                 for leased in claimed.messages {
-                    self.hand.take(place, leased);
+                    self.hand.take(place, leased, asked_at);
                 }
                 if self.state.is_stopping() {
                     self.hand_back_waiting(ctx);
