@@ -325,7 +325,7 @@ impl MessageQueue for SqliteQueue {
         payload: Option<Map<String, Value>>,
         at: Option<SystemTime>,
     ) -> Result<bool, QueueError> {
-        self.write(0, move |store| store.replay(id, payload.as_ref(), at)).await
+        self.write(0, move |store| store.replay(id, payload.as_ref(), at)).await?
     }
 
     async fn cancel(&self, ids: &[Uuid]) -> Result<u64, QueueError> {

@@ -95,27 +95,31 @@ impl Store<'_> {
         self.all(&sql, params_from_iter(values), row::read)
     }
 
-    /// Makes a failed message ready again; `false` if it is not there or has not failed.
+    /// Makes a failed message ready again; `false` if it is not there or has not failed. What is refused is no error of the
+    /// transaction: others have their part in it.
     pub(super) fn replay(
         &mut self,
         id: Uuid,
         payload: Option<&Map<String, serde_json::Value>>,
         at: Option<SystemTime>,
-    ) -> Result<bool, QueueError> {
-        let Some(Found { seq, stored }) = self.found(id)? else { return Ok(false) };
+    ) -> Result<Result<bool, QueueError>, QueueError> {
+        let Some(Found { seq, stored }) = self.found(id)? else { return Ok(Ok(false)) };
         if stored.state != dispatch_core::queue::MessageState::Failed {
-            return Ok(false);
+            return Ok(Ok(false));
         }
         let StoredBody::Message(message) = &stored.body else {
-            return Err(QueueError::NotStorable {
+            return Ok(Err(QueueError::NotStorable {
                 what: "what is stored of it cannot be read: dispatch what it should have been, and cancel it"
                     .to_owned(),
-            });
+            }));
         };
         if let Some(payload) = payload {
             let mut message = (**message).clone();
             message.payload = payload.clone();
-            let body = row::body(&message, self.limits.max_message_bytes)?;
+            let body = match row::body(&message, self.limits.max_message_bytes) {
+                Ok(body) => body,
+                Err(refused) => return Ok(Err(refused)),
+            };
             // Those that have succeeded have seen another payload.
             let sql = "UPDATE dispatch_message SET body = ?, sum = ?, succeeded = NULL WHERE seq = ?";
             self.run(sql, (&body, row::body_sum(id, &body), seq))?;
@@ -127,7 +131,7 @@ impl Store<'_> {
         )?;
         self.woken = true;
         self.join_lane(seq)?;
-        Ok(true)
+        Ok(Ok(true))
     }
 
     /// Removes some of what is meant and nobody works on: how many there were, and after which message to go on.

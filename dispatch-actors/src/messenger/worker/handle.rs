@@ -71,7 +71,8 @@ pub struct WorkerReport {
     pub held_back: u64,
     /// Leases that were lost while a message was in hand: somebody else handles it, too.
     pub lost: u64,
-    /// What could not be written of messages that were handled: they are handled once more.
+    /// What could not be written, or was and nobody said so, of messages that were handled: those of which it was not are
+    /// handled once more, and the dead-letter target is not told of those that have failed.
     pub unwritten: u64,
     /// Messages that were still being handled at the deadline; they are tried again once their lease is over.
     pub abandoned: Vec<Uuid>,
