@@ -2,7 +2,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::config::refuse;
-use super::{MessengerConfig, MessengerError, Profile, Routing, TransportConfig, vars};
+use super::{MessengerConfig, MessengerError, Profile, Routing, vars};
 
 /// A configuration from several places, each over those before it: files, values of the program, variables of the
 /// environment. Under all of them is a [`Profile`], whoever names it.
@@ -29,8 +29,14 @@ use super::{MessengerConfig, MessengerError, Profile, Routing, TransportConfig, 
 #[must_use = "layers do nothing until they are read"]
 pub struct ConfigLayers {
     profile: Option<Profile>,
-    layers: Vec<Map<String, Value>>,
-    pub(super) has_sync: Option<bool>,
+    layers: Vec<Layer>,
+}
+
+#[derive(Debug, Clone)]
+enum Layer {
+    Members(Map<String, Value>),
+    /// Whether there are transports of the type `sync` among those of the layers before.
+    Sync(bool),
 }
 
 /// What a layer may say: what a configuration may, and its profile.
@@ -75,7 +81,7 @@ impl ConfigLayers {
     /// | `DEFAULT_TRANSPORT`, `DEFAULT_QUEUE`, `DEFAULT_PRIORITY`, `DEDUP_WINDOW_MS`, `IDEMPOTENCY`, `DUPLICATES` | the member of that name |
     /// | `TRANSPORTS`, `ROUTING`, `TOPICS`, `RETRY`, `PRIORITY_TIERS`, `WORKERS` | the member of that name, as a JSON object |
     /// | `RETRY_MAX_RETRIES`, `RETRY_BASE_MS`, `RETRY_MULTIPLIER`, `RETRY_CAP_MS` | the member of the default retry, over `RETRY` |
-    /// | `SYNC` | whether there are transports of the type `sync`: 1, true, yes, on, or 0, false, no, off |
+    /// | `SYNC` | whether there are transports of the type `sync` among those named so far: 1, true, yes, on, or 0, false, no, off |
     ///
     /// # Errors
     /// Variables with the prefix that are unknown, and every value that cannot be used, each by the name of its variable and
@@ -94,27 +100,30 @@ impl ConfigLayers {
     /// An unknown member, a value of the wrong type, or a layer that removes the default retry.
     pub fn read(self) -> Result<MessengerConfig, MessengerError> {
         let mut base = self.profile.map_or_else(MessengerConfig::default, Profile::config);
-        let names_some = |layer: &Map<String, Value>| match layer.get("transports") {
-            Some(Value::Object(named)) => named.is_empty() || named.values().any(|it| !it.is_null()),
-            named => named.is_some(),
+        let names_some = |layer: &Layer| match layer {
+            Layer::Members(members) => match members.get("transports") {
+                Some(Value::Object(named)) => named.is_empty() || named.values().any(|it| !it.is_null()),
+                named => named.is_some(),
+            },
+            Layer::Sync(_) => false,
         };
         if self.layers.iter().any(names_some) {
             base.transports.clear();
         }
         let mut whole = serde_json::to_value(base).map_err(|error| refuse(error.to_string()))?;
         for layer in self.layers {
-            merge(&mut whole, &Value::Object(layer))?;
-        }
-        let mut config = MessengerConfig::deserialize(whole).map_err(|error| refuse(error.to_string()))?;
-        match self.has_sync {
-            Some(false) => config.transports.retain(|_, transport| transport.kind != "sync"),
-            Some(true) if !config.transports.values().any(|transport| transport.kind == "sync") => {
-                let sync = TransportConfig { kind: "sync".to_owned(), ..TransportConfig::default() };
-                config.transports.insert("sync".to_owned(), sync);
+            match layer {
+                Layer::Members(members) => merge(&mut whole, &Value::Object(members))?,
+                Layer::Sync(has_sync) => set_sync(&mut whole, has_sync)?,
             }
-            _ => {}
         }
-        Ok(config)
+        MessengerConfig::deserialize(whole).map_err(|error| refuse(error.to_string()))
+    }
+
+    /// Adds whether there are transports of the type `sync`.
+    pub(super) fn sync(mut self, has_sync: bool) -> Self {
+        self.layers.push(Layer::Sync(has_sync));
+        self
     }
 
     /// Adds a layer.
@@ -146,9 +155,30 @@ impl ConfigLayers {
             let text = if has_profile { None } else { at() };
             return Err(refuse(text.unwrap_or_else(|| error.to_string())));
         }
-        self.layers.push(layer);
+        self.layers.push(Layer::Members(layer));
         Ok(self)
     }
+}
+
+/// Takes transports of the type `sync` away, or adds one under that name if there is none.
+fn set_sync(whole: &mut Value, has_sync: bool) -> Result<(), MessengerError> {
+    const SYNC: &str = "sync";
+    let is_sync = |transport: &Value| transport.get("type").and_then(Value::as_str) == Some(SYNC);
+    let Value::Object(members) = whole else { return Ok(()) };
+    // A member that is empty is left out where it is written.
+    let transports = members.entry("transports").or_insert_with(|| Map::new().into());
+    let Value::Object(transports) = transports else { return Ok(()) };
+    if !has_sync {
+        transports.retain(|_, transport| !is_sync(transport));
+    } else if !transports.values().any(is_sync) {
+        if transports.contains_key(SYNC) {
+            let problem = "a transport of the type sync was asked for, and another one has the name 'sync': give that one \
+                           another name, or make one of the type sync under a name of yours";
+            return Err(refuse(problem.to_owned()));
+        }
+        transports.insert(SYNC.to_owned(), serde_json::json!({ "type": SYNC }));
+    }
+    Ok(())
 }
 
 /// Puts a configuration over another one.

@@ -75,12 +75,7 @@ pub(super) fn add<N: AsRef<str>, V: AsRef<str>>(
     }
     let mut problems = Vec::new();
     let mut refuse = |name: &str, what: &str| problems.push(format!("variable {prefix}{name}: {what}"));
-    if let Some(value) = given.remove(SYNC) {
-        match flag(&value) {
-            Some(value) => layers.has_sync = Some(value),
-            None => refuse(SYNC, "it is no flag: use 1, true, yes or on, or 0, false, no or off"),
-        }
-    }
+    let sync = given.remove(SYNC);
     for Variable { name, path, form, wanted } in &VARIABLES {
         let Some(value) = given.remove(*name) else { continue };
         let value = match form {
@@ -98,6 +93,13 @@ pub(super) fn add<N: AsRef<str>, V: AsRef<str>>(
         match layers.clone().value(at(path, value)) {
             Ok(with) => layers = with,
             Err(_) => refuse(name, &format!("it does not fit: use {wanted}")),
+        }
+    }
+    // Behind the transports that other variables name.
+    if let Some(value) = sync {
+        match flag(&value) {
+            Some(value) => layers = layers.sync(value),
+            None => refuse(SYNC, "it is no flag: use 1, true, yes or on, or 0, false, no or off"),
         }
     }
     for name in given.keys() {

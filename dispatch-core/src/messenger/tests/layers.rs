@@ -85,6 +85,26 @@ fn whoever_comes_later_wins_and_the_profile_never() {
 }
 
 #[test]
+fn the_flag_of_sync_transports_is_a_layer_like_the_others() {
+    let later = json!({ "transports": { "at_once": { "type": "sync" } } });
+    let off = || ConfigLayers::new().vars("X_", [("X_SYNC", "off")]).unwrap();
+    let names = |layers: ConfigLayers| layers.read().unwrap().transports.into_keys().collect::<Vec<_>>();
+    assert_eq!(names(off()), ["default"]);
+    assert_eq!(names(off().value(later.clone()).unwrap()), ["at_once"], "whoever comes later wins");
+    assert!(
+        names(ConfigLayers::new().value(later).unwrap().vars("X_", [("X_SYNC", "off")]).unwrap()).is_empty()
+    );
+    let on = |transports: &str| {
+        let vars = [("X_SYNC", "on"), ("X_TRANSPORTS", transports)];
+        ConfigLayers::new().vars("X_", vars).unwrap()
+    };
+    assert_eq!(names(on(r#"{"main": {"type": "memory"}}"#)), ["main", "sync"]);
+    assert_eq!(names(on(r#"{"now": {"type": "sync"}}"#)), ["now"], "there is one");
+    let taken = on(r#"{"sync": {"type": "memory"}}"#).read().unwrap_err().to_string();
+    assert!(taken.contains("another one has the name 'sync'"), "nothing is replaced: {taken}");
+}
+
+#[test]
 fn a_layer_that_is_none_says_where_it_is_wrong() {
     let json = |text: &str| ConfigLayers::new().json(text).unwrap_err().to_string();
     assert!(json("{\n\"default_priority\": \"x\"}").contains("line 2"));
