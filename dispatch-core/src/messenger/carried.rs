@@ -57,6 +57,11 @@ impl Carried {
         Ok((Message { message_type, payload, metadata }, Self(rest)))
     }
 
+    /// What is kept, as it is written.
+    pub(super) const fn members(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
     /// The envelope of a message, and the topic that it was on; without headers and metadata. `None` if another version
     /// has written it.
     pub(super) fn envelope(&self, message: &QueuedMessage) -> Option<(Envelope, Option<String>)> {

@@ -16,7 +16,8 @@ impl QueuedMessage {
     /// [`QueueError::TooDeep`].
     pub fn check_nesting(&self) -> Result<(), QueueError> {
         Self::check_payload(&self.payload)?;
-        check(&self.metadata, "metadata")
+        check(&self.metadata, "metadata")?;
+        self.carried.as_ref().map_or(Ok(()), |carried| check(carried.members(), "payload"))
     }
 
     /// Whether a message with this payload could be read back.
