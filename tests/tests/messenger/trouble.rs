@@ -25,6 +25,8 @@ pub(crate) struct Flaky {
     settlements_fail: AtomicBool,
     /// A settlement is done, and its answer is lost.
     answers_are_lost: AtomicBool,
+    /// Every settlement is done, and no answer comes.
+    answers_never_come: AtomicBool,
     /// Messages are stored, and the answer is lost.
     pub(crate) receipts_are_lost: AtomicBool,
     claims: AtomicU64,
@@ -39,6 +41,7 @@ impl Flaky {
             claims_fail: AtomicBool::new(false),
             settlements_fail: AtomicBool::new(false),
             answers_are_lost: AtomicBool::new(false),
+            answers_never_come: AtomicBool::new(false),
             receipts_are_lost: AtomicBool::new(false),
             claims: AtomicU64::new(0),
             gone: AtomicU64::new(0),
@@ -86,7 +89,8 @@ impl MessageQueue for Flaky {
             return Err(down());
         }
         let answer = self.queue.settle(settlements).await;
-        if self.answers_are_lost.swap(false, Ordering::Relaxed) { Err(down()) } else { answer }
+        let never = self.answers_never_come.load(Ordering::Relaxed);
+        if never || self.answers_are_lost.swap(false, Ordering::Relaxed) { Err(down()) } else { answer }
     }
 
     async fn wait(&self, seen: Wakeup) -> Result<Wakeup, QueueError> {
@@ -240,5 +244,23 @@ fn a_failure_that_cannot_be_written_is_not_told() {
         flaky.settlements_fail.store(false, Ordering::Relaxed);
         pass(10_000).await;
         assert_eq!((archive.all().len(), depth(&messenger).await.failed), (1, 1));
+    });
+}
+
+/// The transport has taken every word, and none of its answers came until the lease was over.
+#[test]
+fn a_failure_that_is_stored_is_told_also_when_no_answer_comes_within_the_lease() {
+    paused(async {
+        let (flaky, archive, seen) = (Flaky::new(), dead_letters::Archive::default(), Seen::new());
+        let messenger = dead_letters::messenger(Arc::clone(&flaky) as _, archive.clone());
+        flaky.answers_never_come.store(true, Ordering::Relaxed);
+        let worker = work(&messenger, &dead_letters::fails(&seen), |_| ());
+        let id = send(&messenger, 1).await;
+        pass(50_000).await;
+        assert_eq!((archive.all().len(), depth(&messenger).await.failed), (0, 1));
+        pass(60_000).await;
+        let told: Vec<_> = archive.all().iter().map(|letter| letter.envelope.id()).collect();
+        assert_eq!((told, depth(&messenger).await.failed), (vec![id], 1));
+        assert_eq!(worker.info().await.unwrap().so_far.unwritten, 1);
     });
 }

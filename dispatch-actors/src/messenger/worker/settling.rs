@@ -29,8 +29,10 @@ pub(super) struct Settling {
 pub(super) struct Settled {
     /// Leases that somebody else has by now.
     pub(super) lost: u64,
-    /// Given up, since the lease is over.
+    /// Given up, since the lease is over or the transport was closed.
     pub(super) given_up: u64,
+    /// Those of them that a transport may have taken, whose answer was lost.
+    pub(super) unsure: Vec<Settlement>,
     /// To be told again, after this time.
     pub(super) again: Option<Duration>,
 }
@@ -79,6 +81,7 @@ impl Settling {
                 let (again, over): (Vec<_>, Vec<_>) =
                     batch.into_iter().zip(ends).partition(|(_, ends)| *ends > now);
                 settled.given_up = over.len() as u64;
+                settled.unsure = over.into_iter().map(|(settlement, _)| settlement).collect();
                 if !again.is_empty() {
                     settled.again = Some(PAUSE.saturating_mul(1 << self.failed.min(10)).min(LONGEST));
                     self.failed = self.failed.saturating_add(1);

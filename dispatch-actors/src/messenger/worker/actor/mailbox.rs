@@ -120,8 +120,7 @@ impl Handler<SettleAnswered> for WorkerActor {
         if let Err(error) = &answer {
             tracing::warn!(transport = source.queue.name(), %error, "what became of messages could not be written");
         }
-        // One whose lease is lost may have been written by a call whose answer was.
-        let failed = if answer.is_ok() { failed_of(&batch) } else { Vec::new() };
+        let mut failed = if answer.is_ok() { failed_of(&batch) } else { Vec::new() };
         let settled = source.settling.answered(batch, &answer, Instant::now());
         self.report.lost += settled.lost;
         self.report.unwritten += settled.given_up;
@@ -129,6 +128,9 @@ impl Handler<SettleAnswered> for WorkerActor {
             work.lost += settled.lost;
             work.unwritten += settled.given_up;
         });
+        // One whose lease is lost may have been written by a call whose answer was, and so may one that was given up: what
+        // is not stored as failed is not told.
+        failed.extend(failed_of(&settled.unsure));
         let failed = failed.into_iter();
         let failed = failed.map(|token| Failed { source: place, id: token.id, claim: Some(token.claim) });
         self.has_failed(place, failed, ctx);
