@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use dispatch_core::messenger::QueuedMessage;
 use dispatch_core::queue::{AttemptHistory, MessageState, QueueError, StoredBody};
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::checksum::sum;
@@ -37,7 +39,23 @@ pub(crate) fn read_body(id: Uuid, sum: i64, body: &[u8]) -> StoredBody {
         serde_json::from_slice::<QueuedMessage>(body).ok().filter(|message| whole && message.id == id);
     match message {
         Some(message) => StoredBody::Message(Arc::new(message)),
-        None => StoredBody::Unreadable(String::from_utf8_lossy(body).into_owned()),
+        None => unreadable(body),
+    }
+}
+
+/// A body that is not to be handled, for people.
+pub(crate) fn unreadable(body: &[u8]) -> StoredBody {
+    StoredBody::Unreadable(Bytes::copy_from_slice(body))
+}
+
+/// A column of JSON: nothing is the empty value, and what is not JSON is none.
+///
+/// A message with such a column is not handled: who knows what has happened to it, and which handlers had succeeded. It is
+/// given up like one whose body cannot be read, and what was damaged beside the body is written anew.
+pub(crate) fn beside<T: DeserializeOwned + Default>(stored: Option<&str>) -> Option<T> {
+    match stored {
+        Some(text) => serde_json::from_str(text).ok(),
+        None => Some(T::default()),
     }
 }
 

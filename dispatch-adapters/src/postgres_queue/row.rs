@@ -1,15 +1,12 @@
 //! Messages as rows.
 
 use dispatch_core::messenger::Name;
-use dispatch_core::queue::{
-    ErrorGroup, Lease, MessageState, QueueError, StoredBody, StoredMessage, WorkerId,
-};
-use serde::de::DeserializeOwned;
+use dispatch_core::queue::{ErrorGroup, Lease, MessageState, QueueError, StoredMessage, WorkerId};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::error::Step;
-use crate::queue_row::{read_body, state_of, time};
+use crate::queue_row::{beside, read_body, state_of, time, unreadable};
 
 /// What is read of a message, in the order of [`read`].
 pub(super) const COLUMNS: &str = "m.id, m.queue, m.state, m.due, m.series, m.attempts, m.claim, m.worker, m.since, \
@@ -37,10 +34,9 @@ pub(super) fn read(row: &Row, first: usize) -> Step<Found> {
     });
     let bytes: &[u8] = row.try_get(at(15))?;
     let mut body = read_body(id, row.try_get(at(14))?, bytes);
-    let (history, succeeded) = (text(row.try_get(at(12))?), text(row.try_get(at(13))?));
+    let (history, succeeded) = (beside(row.try_get(at(12))?), beside(row.try_get(at(13))?));
     if history.is_none() || succeeded.is_none() {
-        // Who knows what has happened to it: it is for a person to look at.
-        body = StoredBody::Unreadable(String::from_utf8_lossy(bytes).into_owned());
+        body = unreadable(bytes);
     }
     let stored = StoredMessage {
         id,
@@ -59,14 +55,6 @@ pub(super) fn read(row: &Row, first: usize) -> Step<Found> {
         error_group: row.try_get::<_, Option<&str>>(at(11))?.map(ErrorGroup::stored),
     };
     Ok(Found { stored, lane: row.try_get(at(16))? })
-}
-
-/// A column of JSON; nothing is the empty value, and what is not JSON is none.
-fn text<T: DeserializeOwned + Default>(stored: Option<&str>) -> Option<T> {
-    match stored {
-        Some(text) => serde_json::from_str(text).ok(),
-        None => Some(T::default()),
-    }
 }
 
 fn strange(what: &str) -> QueueError {

@@ -119,15 +119,9 @@ impl Store<'_> {
                    until = ? WHERE seq = ? RETURNING id, due, series, attempts, history, succeeded, sum, body";
         let taken = self.first(sql, (number, claim.worker.as_str(), self.now, until, seq), |row| {
             let id = Uuid::from_bytes(row.get(0)?);
-            Ok(Taken {
-                id,
-                due: row.get(1)?,
-                series: row.get(2)?,
-                attempts: row.get(3)?,
-                history: row::text(row, 4)?,
-                succeeded: row::text(row, 5)?,
-                body: row::body_of(row, id, 6)?,
-            })
+            let (due, series, attempts) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            let (history, succeeded, body) = row::stored_of(row, id, 4)?;
+            Ok(Taken { id, due, series, attempts, history, succeeded, body })
         })?;
         let Some(Taken { id, due, series, attempts, history, succeeded, body }) = taken else {
             return Ok(false);
@@ -184,7 +178,7 @@ impl Store<'_> {
         });
         self.run(
             "UPDATE dispatch_message SET state = 5, attempts = attempts - 1, worker = NULL, since = NULL, until = NULL, \
-             settled = ?, error_group = ?, history = ? WHERE seq = ?",
+             settled = ?, error_group = ?, history = ?, succeeded = NULL WHERE seq = ?",
             (self.now, ErrorGroup::of(UNREADABLE).as_str(), row::history(&history), seq),
         )?;
         self.leave_lane(seq)

@@ -1,13 +1,16 @@
 //! Messages as rows.
 
 use dispatch_core::messenger::Name;
-use dispatch_core::queue::{ErrorGroup, Lease, MessageState, StoredBody, StoredMessage, WorkerId};
+use dispatch_core::queue::{
+    AttemptHistory, ErrorGroup, Lease, MessageState, StoredBody, StoredMessage, WorkerId,
+};
 use rusqlite::Row;
 use rusqlite::types::Type;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 pub(super) use crate::queue_row::{after, body, body_sum, history, millis, state, succeeded, time};
-use crate::queue_row::{read_body, state_of};
+use crate::queue_row::{beside, read_body, state_of, unreadable};
 
 /// What is read of a message, with the names of its queue; in the order of [`read`].
 pub(super) const COLUMNS: &str = "m.seq, m.id, q.name, m.state, m.due, m.series, m.attempts, m.claim, m.worker, \
@@ -32,7 +35,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
         since: time(since),
         until: time(until),
     });
-    let body = body_of(row, id, 15)?;
+    let (history, succeeded, body) = stored_of(row, id, 13)?;
     let stored = StoredMessage {
         id,
         state,
@@ -44,28 +47,33 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
         due_at: time(row.get(4)?),
         held_back: state == MessageState::Ready && since.is_some(),
         lease: lease.filter(|_| state == MessageState::Leased),
-        history: text(row, 13)?,
-        succeeded: text(row, 14)?,
+        history,
+        succeeded,
         settled_at: row.get::<_, Option<i64>>(11)?.map(time),
         error_group: row.get::<_, Option<String>>(12)?.map(ErrorGroup::stored),
     };
     Ok(Found { seq: row.get(0)?, stored })
 }
 
-/// The body of a message, from the columns of its sum and of its bytes.
-pub(super) fn body_of(row: &Row<'_>, id: Uuid, sum: usize) -> rusqlite::Result<StoredBody> {
-    let body = row.get_ref(sum + 1)?.as_blob().map_err(|error| other(sum + 1, error))?;
-    Ok(read_body(id, row.get(sum)?, body))
+/// What has happened to a message, the handlers that have succeeded, and its body: from four columns, history, handlers,
+/// sum and bytes. With one of them that is not what was written the body is unreadable.
+pub(super) fn stored_of(
+    row: &Row<'_>,
+    id: Uuid,
+    first: usize,
+) -> rusqlite::Result<(AttemptHistory, Vec<String>, StoredBody)> {
+    let (history, succeeded) = (json(row, first)?, json(row, first + 1)?);
+    let bytes = row.get_ref(first + 3)?.as_blob().map_err(|error| other(first + 3, error))?;
+    let body = match (&history, &succeeded) {
+        (Some(_), Some(_)) => read_body(id, row.get(first + 2)?, bytes),
+        _ => unreadable(bytes),
+    };
+    Ok((history.unwrap_or_default(), succeeded.unwrap_or_default(), body))
 }
 
-/// A column of JSON. Nothing is the empty value, and so is what cannot be read: it is beside the message, and one that is
-/// damaged must not keep back the others.
-pub(super) fn text<T: serde::de::DeserializeOwned + Default>(
-    row: &Row<'_>,
-    column: usize,
-) -> rusqlite::Result<T> {
-    let text = row.get_ref(column)?.as_str_or_null().unwrap_or_default();
-    Ok(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
+/// A column of JSON; none if it is not what was written.
+fn json<T: DeserializeOwned + Default>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    Ok(row.get_ref(column)?.as_str_or_null().ok().and_then(beside))
 }
 
 fn other(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {

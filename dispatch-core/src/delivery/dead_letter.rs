@@ -156,7 +156,7 @@ impl DeadLetter {
         let ended = |attempt: &Attempt| attempt.started_at.checked_add(attempt.ran.unwrap_or_default());
         let (kind, envelope) = match &stored.body {
             StoredBody::Unreadable(body) => {
-                let payload = Payload::bytes(body.clone().into_bytes(), "application/octet-stream");
+                let payload = Payload::bytes(body.clone(), "application/octet-stream");
                 let envelope = Envelope::made(stored.id, stored.due_at, payload);
                 ("unreadable", envelope.with_message_type("Unreadable"))
             }
@@ -349,7 +349,7 @@ mod tests {
         assert_eq!(kind(&helpless).as_deref(), Some("unrecoverable"));
 
         let mut unreadable = stored.clone();
-        unreadable.body = StoredBody::Unreadable("{ no JSON".to_owned());
+        unreadable.body = StoredBody::Unreadable("{ no JSON".into());
         let letter = DeadLetter::of_message("mails", &unreadable).unwrap();
         assert_eq!((&*letter.kind, letter.envelope.id()), ("unreadable", stored.id));
         let (body, _) = letter.envelope.raw_payload().to_bytes().unwrap();

@@ -1,7 +1,11 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::{AttemptHistory, ErrorGroup, WorkerId};
@@ -108,8 +112,18 @@ pub struct Lease {
 pub enum StoredBody {
     /// The message.
     Message(Arc<QueuedMessage>),
-    /// Something that cannot be read as a message, as it is stored; bytes that are not UTF-8 are replaced.
-    Unreadable(String),
+    /// Something that cannot be read as a message, byte for byte as it is stored. In JSON it is a text, or an object with
+    /// `base64` where it is not UTF-8.
+    Unreadable(#[serde(serialize_with = "text_or_base64")] Bytes),
+}
+
+fn text_or_base64<S: Serializer>(stored: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    if let Ok(text) = std::str::from_utf8(stored) {
+        return serializer.serialize_str(text);
+    }
+    let mut members = serializer.serialize_map(Some(1))?;
+    members.serialize_entry("base64", &Base64Display::new(stored, &STANDARD).to_string())?;
+    members.end()
 }
 
 impl StoredMessage {
