@@ -52,7 +52,7 @@ struct Holder {
 struct Plan {
     answers: Vec<Result<Enqueued, QueueError>>,
     /// Places of submissions that are stored, by id.
-    stored: BTreeMap<usize, Uuid>,
+    stored: HashMap<Uuid, usize>,
     removed: Vec<Uuid>,
     /// Who has which key, and until when, where that has changed.
     keys: BTreeMap<String, (Uuid, Option<i64>)>,
@@ -171,19 +171,16 @@ impl Enqueue<'_> {
                     continue;
                 }
                 if let Some(of) = holder {
-                    let fresh =
-                        plan.stored.iter().find(|(_, stored)| **stored == of).map(|(place, _)| *place);
-                    let replaceable =
-                        fresh.is_some() || holders.get(&of).is_some_and(|holder| holder.replaceable);
+                    let fresh = plan.stored.contains_key(&of);
+                    let replaceable = fresh || holders.get(&of).is_some_and(|holder| holder.replaceable);
                     match remember.duplicates {
                         Duplicates::Reject => {
                             plan.answers.push(Err(QueueError::Duplicate { of }));
                             continue;
                         }
                         Duplicates::Replace if replaceable => {
-                            match fresh {
-                                Some(place) => drop(plan.stored.remove(&place)),
-                                None => plan.removed.push(of),
+                            if plan.stored.remove(&of).is_none() {
+                                plan.removed.push(of);
                             }
                             plan.lanes.extend(holders.get(&of).and_then(|holder| holder.lane));
                             there.remove(&of);
@@ -200,7 +197,7 @@ impl Enqueue<'_> {
                 plan.keys.insert(key.as_str().to_owned(), holder);
             }
             plan.lanes.extend(message.ordering_key.as_deref().map(|key| store.shape.lane(key)));
-            plan.stored.insert(place, id);
+            plan.stored.insert(id, place);
             there.insert(id);
             plan.answers.push(Ok(answer));
         }
@@ -217,7 +214,9 @@ impl Enqueue<'_> {
             let text = "DELETE FROM {s}dispatch_message WHERE transport = $1 AND id = ANY($3)";
             store.rows(text, &[(&plan.removed, Type::UUID_ARRAY)]).await?;
         }
-        let sent = self.good().filter(|(place, ..)| plan.stored.contains_key(place));
+        let sent = self
+            .good()
+            .filter(|(place, submission, _)| plan.stored.get(&submission.message.id) == Some(place));
         let sent: Vec<_> =
             sent.map(|(_, submission, body)| Sent { message: &submission.message, body }).collect();
         store.insert(&sent).await?;
@@ -225,9 +224,10 @@ impl Enqueue<'_> {
             let texts: Vec<_> = plan.keys.keys().map(String::as_str).collect();
             let ids: Vec<_> = plan.keys.values().map(|(id, _)| *id).collect();
             let until: Vec<_> = plan.keys.values().map(|(_, until)| *until).collect();
-            let text = "UPDATE {s}dispatch_key k SET message = n.message, until = n.until \
-                        FROM unnest($3, $4, $5) n (key, message, until) WHERE k.transport = $1 AND k.key = ANY($3) \
-                        AND k.key = n.key";
+            // They are there, and locked: so each is found by the index, however many there are.
+            let text = "INSERT INTO {s}dispatch_key (transport, key, message, until) \
+                        SELECT $1, key, message, until FROM unnest($3, $4, $5) n (key, message, until) \
+                        ON CONFLICT (key, transport) DO UPDATE SET message = excluded.message, until = excluded.until";
             let values: [Value<'_>; 3] =
                 [(&texts, Type::TEXT_ARRAY), (&ids, Type::UUID_ARRAY), (&until, Type::INT8_ARRAY)];
             store.rows(text, &values).await?;
