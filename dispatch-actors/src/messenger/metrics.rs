@@ -176,12 +176,8 @@ async fn depths(
     queue: &dyn MessageQueue,
     now: SystemTime,
 ) -> Result<BTreeMap<String, QueueMetrics>, QueueError> {
-    let mut queues = BTreeMap::new();
-    for (name, paused) in queue.queues().await? {
-        let depth = queue.depth(Some(&name)).await?;
-        queues.insert(name.to_string(), of_depth(&depth, paused, now));
-    }
-    Ok(queues)
+    let depths = queue.depths().await?.into_iter();
+    Ok(depths.map(|(name, paused, depth)| (name.to_string(), of_depth(&depth, paused, now))).collect())
 }
 
 fn of_depth(depth: &Depth, paused: bool, now: SystemTime) -> QueueMetrics {

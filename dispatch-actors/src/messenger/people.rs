@@ -83,12 +83,7 @@ impl Messenger {
     pub async fn stats(&self) -> Result<Vec<TransportStats>, MessengerError> {
         let mut stats = Vec::new();
         for (transport, queue) in &self.shared.queues {
-            let mut queues = Vec::new();
-            for (name, paused) in queue.queues().await? {
-                let depth = queue.depth(Some(&name)).await?;
-                queues.push((name, paused, depth));
-            }
-            stats.push(TransportStats { transport: transport.clone(), queues });
+            stats.push(TransportStats { transport: transport.clone(), queues: queue.depths().await? });
         }
         Ok(stats)
     }

@@ -340,7 +340,19 @@ impl MessageQueue for PostgresQueue {
     }
 
     async fn depth(&self, queue: Option<&Name>) -> Result<Depth, QueueError> {
-        self.work.run(&CountAll(queue)).await
+        let mut total = Depth::default();
+        self.work.run(&CountAll(queue)).await?.into_values().for_each(|depth| total += depth);
+        Ok(total)
+    }
+
+    async fn depths(&self) -> Result<Vec<(Name, bool, Depth)>, QueueError> {
+        let queues = self.queues().await?;
+        let mut depths = self.work.run(&CountAll(None)).await?;
+        let of = |(name, is_paused): (Name, bool)| {
+            let depth = depths.remove(name.as_str()).unwrap_or_default();
+            (name, is_paused, depth)
+        };
+        Ok(queues.into_iter().map(of).collect())
     }
 
     async fn queues(&self) -> Result<Vec<(Name, bool)>, QueueError> {

@@ -1,5 +1,6 @@
 //! What people ask and do.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
@@ -19,48 +20,54 @@ use crate::queue_row;
 /// Rows that are removed in one transaction.
 pub(super) const TOGETHER: usize = 500;
 
-/// How many messages there are, in one queue or in all of the transport.
+/// How many messages there are, in one queue or in each of the transport that has any.
 pub(super) struct CountAll<'a>(pub(super) Option<&'a Name>);
 
 #[async_trait]
 impl Job for CountAll<'_> {
-    type Answer = Depth;
+    type Answer = BTreeMap<String, Depth>;
     const TRANSACTION: bool = false;
 
-    async fn run(&self, store: &mut Store<'_>) -> Step<Depth> {
-        // One look at each state, each through the index of that state.
-        let count = |condition: &str| {
+    async fn run(&self, store: &mut Store<'_>) -> Step<Self::Answer> {
+        // One look at each state, each through the index of that state, whichever queues there are.
+        let look = |condition: &str| {
             format!(
-                "(SELECT count(*) FROM {{s}}dispatch_message WHERE transport = $1 AND {condition} \
-                 AND ($3::text IS NULL OR queue = $3))"
+                "SELECT queue, '{condition}', count(*), count(*) FILTER (WHERE due <= {{now}}), min(due) \
+                 FROM {{s}}dispatch_message WHERE transport = $1 AND {condition} \
+                 AND ($3::text IS NULL OR queue = $3) GROUP BY queue"
             )
         };
-        let oldest = count("state = 1 AND due <= {now}").replace("count(*)", "min(due)");
-        let text = format!(
-            "SELECT {}, {}, {}, {}, {}, {}, {oldest}",
-            count("state = 1 AND due <= {now}"),
-            count("state = 1"),
-            count("state = 0 AND lane IS NOT NULL"),
-            count("state = 2"),
-            count("state = 5"),
-            count("state IN (3, 4)"),
-        );
+        let text = [READY, WAITING, LEASED, FAILED, DONE].map(look).join(" UNION ALL ");
         let queue = self.0.map(Name::as_str);
-        let rows = store.rows(&text, &[(&queue, Type::TEXT)]).await?;
-        let mut depth = Depth::default();
-        let Some(row) = rows.first() else { return Ok(depth) };
-        let of =
-            |column: usize| -> Step<u64> { Ok(u64::try_from(row.try_get::<_, i64>(column)?).unwrap_or(0)) };
-        depth.ready = of(0)?;
-        depth.scheduled = of(1)?.saturating_sub(depth.ready);
-        depth.waiting = of(2)?;
-        depth.leased = of(3)?;
-        depth.failed = of(4)?;
-        depth.done = of(5)?;
-        depth.oldest_ready = row.try_get::<_, Option<i64>>(6)?.map(queue_row::time);
-        Ok(depth)
+        let mut depths = BTreeMap::new();
+        for row in store.rows(&text, &[(&queue, Type::TEXT)]).await? {
+            let of = |column: usize| -> Step<u64> {
+                Ok(u64::try_from(row.try_get::<_, i64>(column)?).unwrap_or(0))
+            };
+            let depth: &mut Depth = depths.entry(row.try_get(0)?).or_default();
+            let counted = of(2)?;
+            match row.try_get(1)? {
+                READY => {
+                    depth.ready = of(3)?;
+                    depth.scheduled = counted - depth.ready;
+                    let oldest = row.try_get::<_, Option<i64>>(4)?;
+                    depth.oldest_ready = oldest.filter(|_| depth.ready > 0).map(queue_row::time);
+                }
+                WAITING => depth.waiting = counted,
+                LEASED => depth.leased = counted,
+                FAILED => depth.failed = counted,
+                _ => depth.done = counted,
+            }
+        }
+        Ok(depths)
     }
 }
+
+const READY: &str = "state = 1";
+const WAITING: &str = "state = 0 AND lane IS NOT NULL";
+const LEASED: &str = "state = 2";
+const FAILED: &str = "state = 5";
+const DONE: &str = "state IN (3, 4)";
 
 /// Every queue of the transport, sorted, and whether it is paused.
 pub(super) struct Queues;

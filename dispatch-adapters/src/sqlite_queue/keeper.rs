@@ -1,13 +1,15 @@
-//! A thread beside the writer, with a connection of its own: it makes the checkpoints, answers what only reads, and
-//! notices what other processes have written.
+//! A thread beside the writer, with a connection of its own: it makes the checkpoints, notices what other processes have
+//! written, and answers what is quickly answered.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use dispatch_core::queue::{QueueError, Wakeups};
+use dispatch_core::queue::Wakeups;
 use rusqlite::Connection;
+
+use super::questions::{Job, Questions};
 
 /// How often to look whether another process has written: what it costs is a few reads of shared memory.
 const LOOK: Duration = Duration::from_millis(10);
@@ -15,43 +17,8 @@ const LOOK: Duration = Duration::from_millis(10);
 const EVERY_BYTES: usize = 4 * 1024 * 1024;
 /// Commits between two checkpoints, however small.
 const EVERY_COMMITS: usize = 1_024;
-/// Questions that wait, at most; whoever asks more is told that the queue is busy.
-const WAITING: usize = 1_024;
-
-/// Something to read.
-type Job = Box<dyn FnOnce(&Connection) + Send>;
-
-enum Order {
-    Checkpoint,
-    Read(Job),
-}
-
-/// Hands questions to the thread. It ends once this is closed.
-#[derive(Clone)]
-pub(super) struct Questions(Arc<RwLock<Option<SyncSender<Order>>>>);
-
-impl Questions {
-    pub(super) fn ask(&self, job: Job) -> Result<(), QueueError> {
-        let orders = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let sent = orders.as_ref().ok_or(QueueError::Closed)?.try_send(Order::Read(job));
-        sent.map_err(|error| match error {
-            TrySendError::Full(_) => QueueError::Unavailable {
-                what: format!("{WAITING} questions wait for an answer already"),
-                retry_in: Some(Duration::from_millis(100)),
-                source: None,
-            },
-            TrySendError::Disconnected(_) => QueueError::Closed,
-        })
-    }
-
-    fn close(&self) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-}
-
 /// The writer's side.
 pub(super) struct Keeper {
-    orders: SyncSender<Order>,
     questions: Questions,
     thread: JoinHandle<()>,
     bytes: usize,
@@ -59,17 +26,15 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn start(
-        name: &str,
-        connection: Connection,
-        wakeups: Arc<Wakeups>,
-    ) -> std::io::Result<(Self, Questions)> {
-        let (orders, taken) = sync_channel(WAITING);
+    pub(super) fn start(name: &str, connection: Connection, wakeups: Arc<Wakeups>) -> std::io::Result<Self> {
+        let (questions, jobs) = Questions::new();
         let thread = std::thread::Builder::new().name(format!("{name}-keep"));
-        let thread = thread.spawn(move || keep(&connection, &taken, &wakeups))?;
-        let questions = Questions(Arc::new(RwLock::new(Some(orders.clone()))));
-        let keeper = Self { orders, questions: questions.clone(), thread, bytes: 0, commits: 0 };
-        Ok((keeper, questions))
+        let thread = thread.spawn(move || keep(&connection, &jobs, &wakeups))?;
+        Ok(Self { questions, thread, bytes: 0, commits: 0 })
+    }
+
+    pub(super) fn questions(&self) -> Questions {
+        self.questions.clone()
     }
 
     /// Something was committed.
@@ -79,24 +44,22 @@ impl Keeper {
         if self.bytes >= EVERY_BYTES || self.commits >= EVERY_COMMITS {
             (self.bytes, self.commits) = (0, 0);
             // With this many waiting it is busy; the next one does its work.
-            let _ = self.orders.try_send(Order::Checkpoint);
+            let _ = self.questions.ask(Box::new(checkpoint));
         }
     }
 
     pub(super) fn end(self) {
         self.questions.close();
-        drop(self.orders);
         // One that has panicked has ended as well.
         let _ = self.thread.join();
     }
 }
 
-fn keep(connection: &Connection, orders: &Receiver<Order>, wakeups: &Wakeups) {
+fn keep(connection: &Connection, jobs: &Receiver<Job>, wakeups: &Wakeups) {
     let mut seen = written(connection);
     loop {
-        match orders.recv_timeout(LOOK) {
-            Ok(Order::Read(job)) => job(connection),
-            Ok(Order::Checkpoint) => checkpoint(connection),
+        match jobs.recv_timeout(LOOK) {
+            Ok(job) => job(connection),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }

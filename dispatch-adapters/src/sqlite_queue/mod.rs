@@ -4,7 +4,8 @@
 //!   enqueue, claim, settle ─► writer thread: take what waits, one transaction, one commit, answer all
 //!                                   │ commits                     ▲ what other processes commit wakes workers here
 //!                                   ▼                             │
-//!                            queue.db-wal ──► keeper thread: checkpoints, answers to people
+//!                            queue.db-wal ──► keeper thread: checkpoints, the names of queues
+//!                                       └───► reader thread: answers to people, counts for metrics
 //! ```
 //! - What is acknowledged survives what the [`SyncPolicy`] says.
 //! - Several processes may use one file, and the file may be one of yours, with tables of its own: see [`outbox`] for
@@ -24,6 +25,7 @@ mod lanes;
 mod options;
 pub mod outbox;
 mod people;
+mod questions;
 mod row;
 mod settle;
 mod store;
@@ -49,7 +51,8 @@ use uuid::Uuid;
 
 pub use options::SqliteQueueOptions;
 
-use keeper::{Keeper, Questions};
+use keeper::Keeper;
+use questions::{Questions, Reader};
 use store::{Known, Limits, Store};
 use writer::{Request, Task, Writer};
 
@@ -92,7 +95,10 @@ pub struct SqliteQueue {
     options: SqliteQueueOptions,
     transport: Arc<str>,
     requests: mpsc::Sender<Request>,
-    questions: Questions,
+    /// For what is quickly answered, also while somebody asks for much.
+    keeper: Questions,
+    /// For what may look at very many messages.
+    reader: Questions,
     wakeups: Arc<Wakeups>,
     closed: Arc<AtomicBool>,
 }
@@ -117,14 +123,14 @@ impl SqliteQueue {
         let thread = std::thread::Builder::new().name(format!("{}-write", options.transport));
         let spawned = thread.spawn(move || match start(&chosen, waked) {
             Err(error) => drop(opened.send(Err(error))),
-            Ok((writer, questions)) => {
+            Ok(writer) => {
                 // If nobody wants it any more it ends at once, since nobody can ask it for anything.
-                let _ = opened.send(Ok(questions));
+                let _ = opened.send(Ok((writer.keeper.questions(), writer.reader.questions())));
                 writer.run(waiting);
             }
         });
         spawned.map_err(|error| error::of_file("starting a thread for", &options.path, error))?;
-        let questions = answer.await.map_err(|_| ended())??;
+        let (keeper, reader) = answer.await.map_err(|_| ended())??;
         tracing::info!(
             transport = options.transport,
             file = %options.path.display(),
@@ -132,7 +138,7 @@ impl SqliteQueue {
             "the queue is open"
         );
         let transport = options.transport.as_str().into();
-        Ok(Self { options, transport, requests, questions, wakeups, closed: Arc::default() })
+        Ok(Self { options, transport, requests, keeper, reader, wakeups, closed: Arc::default() })
     }
 
     /// Another transport in the same file, through the same writer. Whichever is closed first closes both.
@@ -170,15 +176,16 @@ impl SqliteQueue {
         answer.await.map_err(|_| self.gone())?
     }
 
-    /// Asks the keeper.
+    /// Asks one of the threads that only read.
     async fn read<T: Send + 'static>(
         &self,
+        who: &Questions,
         read: impl FnOnce(&mut Store<'_>) -> Result<T, QueueError> + Send + 'static,
     ) -> Result<T, QueueError> {
         self.check_open()?;
         let (done, answer) = oneshot::channel();
         let (options, transport) = (self.options.clone(), Arc::clone(&self.transport));
-        self.questions.ask(Box::new(move |connection| {
+        who.ask(Box::new(move |connection| {
             // Whoever has given up does not want to know.
             if done.is_closed() {
                 return;
@@ -209,20 +216,22 @@ impl Limits {
 }
 
 /// Opens the database, on the thread that will write, so that nobody's runtime is held up.
-fn start(options: &SqliteQueueOptions, wakeups: Arc<Wakeups>) -> Result<(Writer, Questions), QueueError> {
+fn start(options: &SqliteQueueOptions, wakeups: Arc<Wakeups>) -> Result<Writer, QueueError> {
     let connection = database::open(options)?;
+    let of = |error| error::of_file("starting a thread for", &options.path, error);
     let beside = database::open_beside(options)?;
-    let (keeper, questions) = Keeper::start(&options.transport, beside, Arc::clone(&wakeups))
-        .map_err(|error| error::of_file("starting a thread for", &options.path, error))?;
-    let writer = Writer {
+    let keeper = Keeper::start(&options.transport, beside, Arc::clone(&wakeups)).map_err(of)?;
+    let beside = database::open_beside(options)?;
+    let reader = Reader::start(&options.transport, beside).map_err(of)?;
+    Ok(Writer {
         connection,
         path: options.path.clone(),
         limits: Limits::of(options),
         clock: Arc::clone(&options.clock),
         wakeups,
         keeper,
-    };
-    Ok((writer, questions))
+        reader,
+    })
 }
 
 fn ended() -> QueueError {
@@ -293,11 +302,15 @@ impl MessageQueue for SqliteQueue {
 
     async fn depth(&self, queue: Option<&Name>) -> Result<Depth, QueueError> {
         let queue = queue.cloned();
-        self.read(move |store| store.depth(queue.as_ref())).await
+        self.read(&self.reader, move |store| store.depth(queue.as_ref())).await
+    }
+
+    async fn depths(&self) -> Result<Vec<(Name, bool, Depth)>, QueueError> {
+        self.read(&self.reader, |store| store.depths()).await
     }
 
     async fn queues(&self) -> Result<Vec<(Name, bool)>, QueueError> {
-        self.read(|store| {
+        self.read(&self.keeper, |store| {
             let queues = store.queues()?.into_iter();
             Ok(queues.filter_map(|(name, (_, paused))| Some((Name::new(&name).ok()?, paused))).collect())
         })
@@ -310,13 +323,15 @@ impl MessageQueue for SqliteQueue {
     }
 
     async fn find(&self, id: Uuid) -> Result<Option<StoredMessage>, QueueError> {
-        self.read(move |store| store.find(id)).await
+        self.read(&self.keeper, move |store| store.find(id)).await
     }
 
     async fn list(&self, filter: &Filter, page: Page) -> Result<Vec<StoredMessage>, QueueError> {
         let filter = filter.clone();
-        self.read(move |store| Ok(store.list(&filter, page)?.into_iter().map(|found| found.stored).collect()))
-            .await
+        self.read(&self.reader, move |store| {
+            Ok(store.list(&filter, page)?.into_iter().map(|found| found.stored).collect())
+        })
+        .await
     }
 
     async fn replay(
@@ -375,3 +390,6 @@ impl fmt::Debug for SqliteQueue {
         f.debug_struct("SqliteQueue").field("options", &self.options).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! What people ask and do.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
@@ -20,34 +21,54 @@ impl Store<'_> {
     /// How many messages there are, in one queue or in all of the transport.
     pub(super) fn depth(&self, queue: Option<&Name>) -> Result<Depth, QueueError> {
         let mut depth = Depth::default();
-        let wanted = |name: &str| queue.is_none_or(|queue| queue.as_str() == name);
-        for (_, (queue, _)) in self.queues()?.into_iter().filter(|(name, _)| wanted(name)) {
-            depth += self.depth_of(queue)?;
-        }
+        let wanted = |name: &Name| queue.is_none_or(|queue| queue == name);
+        self.depths()?.iter().filter(|(name, ..)| wanted(name)).for_each(|(_, _, own)| depth += *own);
         Ok(depth)
     }
 
-    fn depth_of(&self, queue: i64) -> Result<Depth, QueueError> {
-        let count = |condition: &str| {
-            let sql = format!("SELECT count(*) FROM dispatch_message WHERE queue = ? AND {condition}");
-            let counted = self.first(&sql, [queue], |row| row.get::<_, i64>(0))?;
-            Ok(u64::try_from(counted.unwrap_or(0)).unwrap_or(0))
-        };
-        let due =
-            "SELECT count(*), min(due) FROM dispatch_message WHERE queue = ? AND state = 1 AND due <= ?";
-        let due = self.first(due, (queue, self.now), |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
-        })?;
-        let (ready, oldest) = due.unwrap_or_default();
-        let ready = u64::try_from(ready).unwrap_or(0);
+    /// Every queue of the transport: whether it is paused, and how many messages it has.
+    ///
+    /// Each state is walked through once, by its index, whichever queues there are: of those that were kept there may be
+    /// very many.
+    pub(super) fn depths(&self) -> Result<Vec<(Name, bool, Depth)>, QueueError> {
+        let waiting = self.by_queue("lane IS NOT NULL AND state = 0")?;
+        let leased = self.by_queue("state = 2")?;
+        let failed = self.by_queue("state = 5")?;
+        let done = self.by_queue("state IN (3, 4)")?;
+        let of = |counted: &HashMap<i64, u64>, queue| counted.get(&queue).copied().unwrap_or_default();
+        let mut depths = Vec::new();
+        for (name, (queue, is_paused)) in self.queues()? {
+            let Ok(name) = Name::new(&name) else { continue };
+            let mut depth = self.begun_by_nobody(queue)?;
+            (depth.waiting, depth.leased) = (of(&waiting, queue), of(&leased, queue));
+            (depth.failed, depth.done) = (of(&failed, queue), of(&done, queue));
+            depths.push((name, is_paused, depth));
+        }
+        Ok(depths)
+    }
+
+    /// How many messages there are of a state, by the numbers of their queues.
+    fn by_queue(&self, condition: &str) -> Result<HashMap<i64, u64>, QueueError> {
+        let sql = format!("SELECT queue, count(*) FROM dispatch_message WHERE {condition} GROUP BY queue");
+        let counted = self.all(&sql, (), |row| Ok((row.get(0)?, count(row.get(1)?))))?;
+        Ok(counted.into_iter().collect())
+    }
+
+    /// Those of a queue that are ready, or will be.
+    fn begun_by_nobody(&self, queue: i64) -> Result<Depth, QueueError> {
         let mut depth = Depth::default();
-        depth.ready = ready;
-        depth.scheduled = count("state = 1")?.saturating_sub(ready);
-        depth.waiting = count("lane IS NOT NULL AND state = 0")?;
-        depth.leased = count("state = 2")?;
-        depth.failed = count("state = 5")?;
-        depth.done = count("state IN (3, 4)")?;
-        depth.oldest_ready = oldest.map(row::time);
+        for priority in 1..=10 {
+            let sql = "SELECT count(*), min(due), count(*) FILTER (WHERE due <= ?1) FROM dispatch_message \
+                       WHERE queue = ?2 AND priority = ?3 AND state = 1";
+            let found = self.first(sql, (self.now, queue, priority), |row| {
+                Ok((count(row.get(0)?), row.get::<_, Option<i64>>(1)?, count(row.get(2)?)))
+            })?;
+            let Some((all, oldest, due)) = found else { continue };
+            depth.ready += due;
+            depth.scheduled += all - due;
+            let oldest = oldest.filter(|_| due > 0).map(row::time);
+            depth.oldest_ready = depth.oldest_ready.into_iter().chain(oldest).min();
+        }
         Ok(depth)
     }
 
@@ -153,4 +174,9 @@ impl Store<'_> {
     pub(super) fn find(&self, id: Uuid) -> Result<Option<StoredMessage>, QueueError> {
         Ok(self.found(id)?.map(|found| found.stored))
     }
+}
+
+/// What SQLite has counted.
+fn count(counted: i64) -> u64 {
+    u64::try_from(counted).unwrap_or(0)
 }

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::keeper::Keeper;
+use super::questions::Reader;
 use super::store::{Known, Limits, Store};
 use super::{error, row};
 
@@ -77,6 +78,7 @@ pub(super) struct Writer {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) wakeups: Arc<Wakeups>,
     pub(super) keeper: Keeper,
+    pub(super) reader: Reader,
 }
 
 impl Writer {
@@ -173,6 +175,7 @@ impl Writer {
                 Request::Close(done) => waiting.push(done),
             }
         }
+        self.reader.end();
         self.keeper.end();
         drop(self.connection);
         for done in waiting {

@@ -104,6 +104,21 @@ pub trait MessageQueue: Send + Sync + 'static {
     /// [`QueueError`].
     async fn queues(&self) -> Result<Vec<(Name, bool)>, QueueError>;
 
+    /// Every queue that ever had a message, sorted: whether it is paused, and how many messages it has.
+    ///
+    /// Made of [`queues`](Self::queues) and [`depth`](Self::depth), unless the queue counts all of them in one look.
+    ///
+    /// # Errors
+    /// [`QueueError`].
+    async fn depths(&self) -> Result<Vec<(Name, bool, Depth)>, QueueError> {
+        let mut depths = Vec::new();
+        for (name, is_paused) in self.queues().await? {
+            let depth = self.depth(Some(&name)).await?;
+            depths.push((name, is_paused, depth));
+        }
+        Ok(depths)
+    }
+
     /// Pauses a queue or lets it go on, for all workers everywhere, until the opposite is said. What is being worked on
     /// goes on.
     ///

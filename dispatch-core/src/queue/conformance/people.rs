@@ -6,7 +6,7 @@ use super::claims::clear;
 use super::talk::{Checked, Talk, nest, object};
 use crate::conformance::Findings;
 use crate::messenger::{DispatchOptions, Duplicates, MessageType, QueuedMessage};
-use crate::queue::{ErrorGroup, Filter, MessageState, Page, QueueError};
+use crate::queue::{Depth, ErrorGroup, Filter, MessageState, Page, QueueError};
 
 pub(super) async fn depth(talk: &Talk, found: &mut Findings) -> Checked {
     let start = talk.now();
@@ -24,6 +24,15 @@ pub(super) async fn depth(talk: &Talk, found: &mut Findings) -> Checked {
     let all = talk.queue.depth(None).await?;
     found.expect(all.ready >= depth.ready && all.failed >= depth.failed, || {
         "all are fewer than some".to_owned()
+    });
+    let name = talk.name("depth")?;
+    let each = talk.queue.depths().await?;
+    let own = each.iter().find(|(queue, ..)| *queue == name).map(|(_, paused, depth)| (*paused, *depth));
+    found.expect(own == Some((false, depth)), || format!("beside the others it is counted as {own:?}"));
+    let mut total = Depth::default();
+    each.iter().for_each(|(_, _, depth)| total += *depth);
+    found.expect(total == all && each.is_sorted_by_key(|(queue, ..)| queue), || {
+        format!("all together are {total:?}, and {all:?}")
     });
     talk.done(&leased).await?;
     talk.pass(Duration::from_secs(601));
