@@ -7,6 +7,8 @@ mod conformance;
 mod dead_letters;
 mod front;
 mod outbox;
+#[path = "../shared/rates.rs"]
+mod rates;
 mod shared;
 mod support;
 mod trouble;

@@ -1,15 +1,16 @@
 //! Several queues on one file, as several processes have it, and several transports in it.
 
 use std::collections::BTreeSet;
-use std::sync::Barrier;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use dispatch_adapters::messenger::{self, DispatchOptions, Message};
 use dispatch_adapters::model::queue::conformance::SuiteClock;
 use dispatch_adapters::model::queue::{MessageQueue, Settlement};
-use dispatch_adapters::sqlite_queue::SqliteQueue;
+use dispatch_adapters::sqlite_queue::{SqliteQueue, SqliteQueueOptions};
 use serde_json::json;
 
+use crate::rates::several_workers_keep_to_rates;
 use crate::support::{claim, open, options, put};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -133,4 +134,12 @@ fn of_a_hundred_threads_that_send_one_key_one_stores_it() {
     let stats = runtime().block_on(messengers[0].stats()).unwrap();
     let stored: u64 = stats.iter().map(|stats| stats.total().open()).sum();
     assert_eq!(stored, 2, "one of each key");
+}
+
+#[actix::test]
+async fn several_workers_keep_to_the_rates_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || SqliteQueue::open(SqliteQueueOptions::new(folder.path().join("queue.db")));
+    let queues = [open().await.unwrap(), open().await.unwrap()];
+    several_workers_keep_to_rates(queues.map(|queue| Arc::new(queue) as _)).await;
 }

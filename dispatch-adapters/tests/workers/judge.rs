@@ -1,8 +1,8 @@
 //! What was accepted, what handlers have said, and whether it fits together with what is stored.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use dispatch_adapters::messenger::{MessageState, Messenger, StoredMessage};
+use dispatch_adapters::messenger::{Filter, MessageState, Messenger, Page, StoredMessage};
 use uuid::Uuid;
 
 use crate::worker::{Said, fails, was_lost};
@@ -12,6 +12,9 @@ pub(crate) struct Judge {
     accepted: Vec<(Uuid, u64)>,
     begun: HashMap<Uuid, usize>,
     ended: HashMap<Uuid, usize>,
+    told: HashMap<Uuid, usize>,
+    /// Failed messages whose worker was killed before it told of them.
+    pub(crate) untold: usize,
     pub(crate) lost: usize,
     pub(crate) duplicates: usize,
 }
@@ -30,18 +33,35 @@ impl Judge {
             Said::Ready => {}
             Said::Begun(id) => *self.begun.entry(id).or_default() += 1,
             Said::Ended(id) => *self.ended.entry(id).or_default() += 1,
+            Said::Told(id) => *self.told.entry(id).or_default() += 1,
         }
     }
 
     /// Everything that does not fit together.
     pub(crate) async fn judge(&mut self, messenger: &Messenger) -> Vec<String> {
-        let mut problems = Vec::new();
+        let mut problems = self.dead_letters(messenger).await;
         for (id, number) in std::mem::take(&mut self.accepted) {
             match messenger.show(id).await.unwrap() {
                 None => problems.push(format!("message {number} ({id}) was accepted, and is gone")),
                 Some((_, stored)) => problems.extend(self.problem(number, &stored)),
             }
         }
+        problems
+    }
+
+    /// Nothing is told that is not stored as failed, and what was not told is found there.
+    async fn dead_letters(&mut self, messenger: &Messenger) -> Vec<String> {
+        let wanted = self.accepted.iter().filter(|(_, number)| fails(*number)).map(|(id, _)| *id);
+        let wanted: BTreeSet<_> = wanted.collect();
+        let letters = messenger.failed("default", &Filter::all(), Page::first(usize::MAX)).await.unwrap();
+        let found: BTreeSet<_> = letters.iter().map(|letter| letter.envelope.id()).collect();
+        self.untold = found.iter().filter(|id| !self.told.contains_key(id)).count();
+        let mut problems = Vec::new();
+        if found != wanted {
+            problems.push(format!("{} messages are listed as failed, {} have", found.len(), wanted.len()));
+        }
+        let early = self.told.keys().filter(|id| !found.contains(id));
+        problems.extend(early.map(|id| format!("message {id} was told as failed, and is not")));
         problems
     }
 

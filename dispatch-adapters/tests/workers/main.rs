@@ -6,8 +6,9 @@
 //!      │     └─────────────────────────── SIGKILL, SIGTERM ────────────────┘   │
 //!      └───────────── which attempt has begun, and which has ended ◄───────────┘
 //! ```
-//! At the end every message that was accepted is done or has failed, as it should; and no handler has ended more often
-//! than attempts were lost with their workers, or failed.
+//! At the end every message that was accepted is done or has failed, as it should; no handler has ended more often than
+//! attempts were lost with their workers, or failed; the dead-letter target was told of no message that has not failed, and
+//! what it was not told of, since its worker was killed, is listed.
 //!
 //! `DISPATCH_PROOF=25 cargo test -p dispatch-adapters --features postgres --test workers -- --nocapture` kills 200 times on a
 //! file, and on PostgreSQL if `DISPATCH_POSTGRES_URL` names a server. A failure prints `DISPATCH_STOPS_SEED`, which chooses the same points again, as far as the scheduler allows it.

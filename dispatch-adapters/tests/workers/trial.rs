@@ -45,6 +45,7 @@ pub(crate) struct Verdict {
     accepted: usize,
     pub(crate) lost: usize,
     duplicates: usize,
+    untold: usize,
     took: Duration,
 }
 
@@ -116,6 +117,7 @@ impl Trial {
             accepted,
             lost: self.judge.lost,
             duplicates: self.judge.duplicates,
+            untold: self.judge.untold,
             took: begun.elapsed(),
         }
     }
@@ -222,10 +224,11 @@ impl Drop for Trial {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kills, accepted, lost, duplicates, took, .. } = self;
+        let Self { kills, accepted, lost, duplicates, untold, took, .. } = self;
         write!(
             f,
-            "{kills} kills: {accepted} messages accepted, {lost} attempts lost, {duplicates} handled again, in {took:?}"
+            "{kills} kills: {accepted} messages accepted, {lost} attempts lost, {duplicates} handled again, {untold} failed \
+             and not told, in {took:?}"
         )
     }
 }

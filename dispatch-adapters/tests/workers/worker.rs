@@ -6,8 +6,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use dispatch_adapters::async_trait;
 use dispatch_adapters::messenger::{self, WorkerConfig, Workers};
 use dispatch_adapters::model::queue::Attempt;
+use dispatch_adapters::model::{Adapter, DeadLetter, DeliveryError, Receipt};
 use dispatch_adapters::prelude::*;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -31,6 +33,8 @@ pub(crate) enum Said {
     Ready,
     Begun(Uuid),
     Ended(Uuid),
+    /// The dead-letter target was told of a failed message.
+    Told(Uuid),
 }
 
 impl Said {
@@ -49,6 +53,22 @@ pub(crate) fn fails(number: u64) -> bool {
     number.is_multiple_of(10)
 }
 
+/// A dead-letter target that says what it is told.
+struct Says;
+
+#[async_trait]
+impl Adapter for Says {
+    fn name(&self) -> &str {
+        "says"
+    }
+
+    async fn deliver(&self, envelope: &Envelope) -> Result<Receipt, DeliveryError> {
+        let letter = DeadLetter::from_envelope(envelope).unwrap();
+        Said::Told(letter.envelope.id()).say();
+        Ok(Receipt::taken())
+    }
+}
+
 /// Not a test: what a worker does.
 #[test]
 fn worker() {
@@ -61,8 +81,8 @@ fn worker() {
 }
 
 async fn work(order: Order) -> bool {
-    let messenger =
-        messenger::builder(&order.folder).config(super::trial::config(&order.config)).open().await.unwrap();
+    let opener = messenger::builder(&order.folder).config(super::trial::config(&order.config));
+    let messenger = opener.dead_letters(Says).open().await.unwrap();
     let too_early = order.too_early;
     let handler = on_command("work").concurrency(100).run(move |envelope: Envelope| async move {
         let (id, number) =

@@ -192,6 +192,71 @@ fn a_rate_that_cannot_be_is_refused_with_everything_else_that_is_wrong() {
     assert!(messenger.update(bad).unwrap_err().to_string().contains("rate_limit: events is 0"));
 }
 
+#[test]
+fn each_of_several_workers_has_the_rate_and_a_pause_saves_up_no_more_than_a_burst() {
+    paused(async {
+        let (messenger, seen) = (limited("rate_limit = { events = 1 }"), Seen::new());
+        for number in 0..20 {
+            send(&messenger, number).await;
+        }
+        let engine = engine([("mail", seen.fine("mail"))]);
+        let workers = [work(&messenger, &engine, |_| ()), work(&messenger, &engine, |_| ())];
+        pass(1_500).await;
+        assert_eq!(seen.times(), [0, 0, 1_000, 1_000]);
+        workers[0].pause();
+        workers[1].scale(50);
+        pass(3_000).await;
+        assert_eq!(
+            seen.times()[4..],
+            [2_000, 3_000, 4_000],
+            "of the one that goes on, however many it may handle"
+        );
+        workers[0].resume();
+        pass(1_100).await;
+        assert_eq!(seen.times()[7..], [4_500, 5_000, 5_500]);
+        for worker in workers {
+            let report = worker.drain(SECOND).await.unwrap();
+            assert_eq!((report.failed, report.abandoned.len()), (0, 0));
+        }
+        let left = depth(&messenger).await;
+        assert_eq!((left.ready, left.leased), (10, 0), "what may not begin yet is left to others");
+    });
+}
+
+#[test]
+fn what_is_held_back_outlives_a_drain_in_its_place_and_fair_transports_take_turns() {
+    paused(async {
+        let text = "default_transport = 'a'\n[transports.a]\ntype = 'memory'\nkey_rate_limit = { events = 1 }\n\
+                    [transports.b]\ntype = 'memory'\nkey_rate_limit = { events = 1 }";
+        let (messenger, seen) = (build(config(text), &["a", "b"]), Seen::new());
+        for number in 0..3 {
+            for (transport, number) in [("a", number), ("b", number + 10)] {
+                let options =
+                    DispatchOptions { transports: Some(vec![transport.to_owned()]), ..keyed("ann") };
+                send_with(&messenger, number, options).await;
+            }
+        }
+        let engine = engine([("mail", seen.fine("mail"))]);
+        let begin = || {
+            work(&messenger, &engine, |config| {
+                config.transports = vec!["a".to_owned(), "b".to_owned()];
+                config.fair = true;
+                config.concurrency = 1;
+            })
+        };
+        let first = begin();
+        pass(300).await;
+        assert_eq!(seen.numbers(), [0, 10], "a key of one transport keeps back none of the other");
+        let report = first.drain(SECOND).await.unwrap();
+        assert_eq!((report.done, report.held_back), (2, 2));
+        let _second = begin();
+        pass(4_000).await;
+        let begun: Vec<_> = seen.all().into_iter().map(|(_, number, at)| (number, at)).collect();
+        // Another worker has a rate of its own; what was held back by the first is due when that said.
+        assert_eq!(begun[2..], [(1, 1_000), (11, 1_000), (2, 2_000), (12, 2_000)]);
+    });
+}
+
 /// With fewer messages of a key at a time than a worker handles, no key keeps another waiting.
 #[test]
 fn a_key_with_ten_thousand_messages_delays_no_other_by_more_than_the_concurrency() {

@@ -10,6 +10,8 @@ mod keys;
 mod messenger;
 mod outages;
 mod outbox;
+#[path = "../../shared/rates.rs"]
+mod rates;
 mod shared;
 mod support;
 mod trouble;

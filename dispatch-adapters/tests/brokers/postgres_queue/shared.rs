@@ -9,6 +9,7 @@ use dispatch_adapters::model::queue::{LeaseToken, MessageQueue, Settlement, Subm
 use dispatch_adapters::postgres_queue::PostgresQueue;
 use futures_util::future::join_all;
 
+use super::rates::several_workers_keep_to_rates;
 use super::support::{Place, claim, claims, done, message, put};
 use crate::support::soon;
 
@@ -173,6 +174,15 @@ async fn calls_that_are_answered_together_are_told_apart() {
                 answers.into_iter().map(|answers| answers.unwrap().remove(0).is_ok()).collect();
             assert_eq!(taken, [false, false, true, false]);
         }
+    })
+    .await;
+}
+
+#[actix::test]
+async fn several_workers_keep_to_the_rates_of_a_schema() {
+    Place::run(async |place| {
+        let queues = [place.open().await, place.open().await];
+        several_workers_keep_to_rates(queues.map(|queue| Arc::new(queue) as _)).await;
     })
     .await;
 }
