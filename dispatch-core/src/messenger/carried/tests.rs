@@ -97,3 +97,24 @@ fn what_cannot_be_a_message_is_named_without_its_content() {
     let error = Carried::split(&Envelope::empty("order placed")).unwrap_err();
     assert_eq!(error.code(), MessengerErrorCode::MessageValidation);
 }
+
+#[test]
+fn a_payload_that_is_no_object_may_be_as_deep_as_can_be_read_back() {
+    let sent = |levels: usize| {
+        let nested = (1..levels).fold(json!([]), |inner, _| json!([inner]));
+        let (message, rest) = Carried::split(&Envelope::json("Tree", nested)).unwrap();
+        let routing = MessengerConfig::default().check().unwrap();
+        let planned =
+            routing.plan(&message, &DispatchOptions::default(), SystemTime::UNIX_EPOCH, Uuid::now_v7);
+        planned.unwrap().remove(0).carrying(rest)
+    };
+    // What is kept of the envelope is an object around it.
+    let deepest = sent(QueuedMessage::DEEPEST - 1);
+    assert!(deepest.check_nesting().is_ok());
+    let text = serde_json::to_string(&deepest).unwrap();
+    assert_eq!(serde_json::from_str::<QueuedMessage>(&text).unwrap(), deepest);
+    let deeper = sent(QueuedMessage::DEEPEST);
+    assert!(deeper.check_nesting().unwrap_err().to_string().contains("payload is nested more than"));
+    let text = serde_json::to_string(&deeper).unwrap();
+    assert!(serde_json::from_str::<QueuedMessage>(&text).is_err(), "the limit is where it has to be");
+}
