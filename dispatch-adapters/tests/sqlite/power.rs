@@ -44,12 +44,14 @@ impl Disk {
         Self::mount(image, folder.join("disk"))
     }
 
-    /// How much was written to the disk so far.
-    fn written(&self) -> String {
+    /// How much was written to the disk so far; nothing while something is being written.
+    fn written(&self) -> Option<String> {
         let mounts = fs::read_to_string("/proc/mounts").unwrap();
         let device = mounts.lines().find(|line| line.contains(self.place.to_str().unwrap())).unwrap();
         let name = device.split(' ').next().unwrap().trim_start_matches("/dev/").to_owned();
-        fs::read_to_string(format!("/sys/block/{name}/stat")).unwrap()
+        let figures = fs::read_to_string(format!("/sys/block/{name}/stat")).unwrap();
+        let under_way = figures.split_whitespace().nth(8).unwrap();
+        (under_way == "0").then_some(figures)
     }
 
     /// A copy of what is on the disk at one moment.
@@ -57,7 +59,8 @@ impl Disk {
         for _ in 0..100 {
             let before = self.written();
             command("cp", &["--sparse=always", self.image.to_str().unwrap(), to.to_str().unwrap()]);
-            if self.written() == before {
+            // A block that was being written may be half in the copy, which no disk would have.
+            if before.is_some() && self.written() == before {
                 return;
             }
         }
