@@ -12,7 +12,7 @@ use super::{
 };
 use crate::config::millis;
 use crate::policy::{RateLimit, RetryPolicy};
-use crate::topic::Topic;
+use crate::topic::{Category, Topic};
 
 /// Whatever is remembered for longer is remembered for good; and no time that ends such a window is beyond all clocks.
 const LONGEST_WINDOW: Duration = Duration::from_secs(100 * 366 * 24 * 3_600);
@@ -141,6 +141,16 @@ impl Default for MessengerConfig {
     }
 }
 
+/// What is wrong with the name of a queue. It is a part of topics, which have to be those of commands.
+fn queue_problem(name: &str) -> Option<String> {
+    let takes = || Category::of_topic(&format!("{name}.commands")) == Some(Category::Command);
+    Name::problem(name).or_else(|| {
+        (!takes()).then(|| {
+            format!("name '{name}': topics with this segment are not those of commands: use another name")
+        })
+    })
+}
+
 impl MessengerConfig {
     /// Reads TOML. A member `profile` names the [`Profile`](super::Profile) that the rest is put over.
     ///
@@ -173,7 +183,7 @@ impl MessengerConfig {
         let mut problems = Vec::new();
         let known = |name: &str| self.transports.contains_key(name);
         let all = || self.transports.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        problems.extend(Name::problem(&self.default_queue).map(|text| format!("default_queue: {text}")));
+        problems.extend(queue_problem(&self.default_queue).map(|text| format!("default_queue: {text}")));
         problems.extend(Priority::problem(self.default_priority).map(|text| format!("default_{text}")));
         if !known(&self.default_transport) {
             let name = shown(&self.default_transport);
@@ -185,13 +195,8 @@ impl MessengerConfig {
             if transport.kind.trim().is_empty() {
                 problems.push(whose("type is missing: say what it is, such as 'embedded'".to_owned()));
             }
-            problems.extend(
-                transport
-                    .queue
-                    .as_deref()
-                    .and_then(Name::problem)
-                    .map(|text| whose(format!("queue: {text}"))),
-            );
+            let queue = transport.queue.as_deref().and_then(queue_problem);
+            problems.extend(queue.map(|text| whose(format!("queue: {text}"))));
             problems.extend(transport.priority.and_then(Priority::problem).map(whose));
             let limits = [("rate_limit", transport.rate_limit), ("key_rate_limit", transport.key_rate_limit)];
             for (member, limit) in limits {
@@ -222,7 +227,13 @@ impl MessengerConfig {
         for (message_type, topic) in &self.topics {
             let whose = |text| format!("topic of '{}': {text}", shown(message_type));
             problems.extend(MessageType::problem(message_type).map(whose));
-            problems.extend(Topic::new(topic).err().map(|error| whose(error.to_string())));
+            problems.extend(match Topic::new(topic) {
+                Err(error) => Some(whose(error.to_string())),
+                Ok(topic) if topic.category().is_none() => Some(whose(format!(
+                    "'{topic}' has no category: give it a segment 'commands', 'events' or 'intents'"
+                ))),
+                Ok(_) => None,
+            });
         }
         for (message_type, policy) in &self.retry {
             let whose = |text| format!("retry of '{}': {text}", shown(message_type));

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Carried, IdempotencyKey, MessageType, Name, Priority};
 use crate::envelope::Envelope;
-use crate::topic::{Topic, TopicError};
+use crate::topic::{Category, Topic, TopicError};
 
 /// A message as a transport stores it: one for each transport that it goes to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -106,6 +106,22 @@ impl QueuedMessage {
     pub(crate) fn dispatched_at(&self) -> Option<SystemTime> {
         let text = self.headers.get(Self::DISPATCHED_HEADER)?;
         text.parse::<jiff::Timestamp>().ok().map(SystemTime::from)
+    }
+
+    /// What is wrong with the topic on which it would be dispatched, if nothing else was said of its type.
+    pub(super) fn topic_problem(&self) -> Option<String> {
+        const WAY_OUT: &str =
+            "name it otherwise, or give the type a topic of its own in 'topics' of the configuration";
+        if self.topic.is_some() {
+            return None;
+        }
+        match self.topic() {
+            Err(error) => Some(format!("type '{}' makes no topic ({error}): {WAY_OUT}", self.message_type)),
+            Ok(topic) if topic.category() != Some(Category::Command) => {
+                Some(format!("'{topic}' would be the topic, and is not one of a command: {WAY_OUT}"))
+            }
+            Ok(_) => None,
+        }
     }
 
     /// The message as one that was an envelope: with what it does not hold itself.

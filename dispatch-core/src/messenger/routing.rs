@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -193,8 +193,8 @@ impl Routing {
     /// What is stored of a message, for each transport that it goes to, if it is sent at `now`.
     ///
     /// # Errors
-    /// Like [`place`](Self::place); also for times after the year 9999, and for a payload or metadata that are nested too
-    /// [deep](QueuedMessage::DEEPEST).
+    /// Like [`place`](Self::place); also for times after the year 9999, for a payload or metadata that are nested too
+    /// [deep](QueuedMessage::DEEPEST), and for a type or a queue that makes no [topic](QueuedMessage::topic) of a command.
     pub fn plan(
         &self,
         message: &Message,
@@ -247,7 +247,10 @@ impl Routing {
                 carried: None,
             }
         };
-        Ok(places.into_iter().map(queue_up).collect())
+        let planned: Vec<_> = places.into_iter().map(queue_up).collect();
+        let problems: BTreeSet<_> = planned.iter().filter_map(QueuedMessage::topic_problem).collect();
+        MessengerError::check(MessengerErrorCode::MessageValidation, problems.into_iter().collect())?;
+        Ok(planned)
     }
 }
 

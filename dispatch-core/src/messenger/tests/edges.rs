@@ -67,3 +67,29 @@ fn a_window_without_an_end_is_a_problem_of_the_configuration() {
         assert_eq!(config.check().is_ok(), is_fine, "{window:?}");
     }
 }
+
+/// A worker would find nobody for them, and they would have failed for good.
+#[test]
+fn what_makes_no_topic_of_a_command_is_refused_before_anything_is_stored() {
+    for (kind, queue) in
+        [("Ping", "events"), ("Ping", "Events"), ("Order.events.Placed", "a"), ("a.", "a"), ("A..b", "a")]
+    {
+        let options = DispatchOptions { queue: Some(queue.to_owned()), ..DispatchOptions::default() };
+        let error = plan(&message(kind), &options).unwrap_err();
+        assert_eq!(error.code(), MessengerErrorCode::MessageValidation);
+        assert!(error.to_string().contains("or give the type a topic of its own"), "{error}");
+    }
+    let own =
+        |topic: &str| MessengerConfig { topics: [("A..b".to_owned(), topic.to_owned())].into(), ..config() };
+    let routing = own("shop.orders.events").check().unwrap();
+    assert!(routing.plan(&message("A..b"), &DispatchOptions::default(), now(), Uuid::now_v7).is_ok());
+    let error = own("shop.orders").check().unwrap_err();
+    assert!(error.to_string().contains("'shop.orders' has no category"), "{error}");
+
+    let events = MessengerConfig { default_queue: "events".to_owned(), ..config() };
+    let error = events.check().unwrap_err();
+    assert!(error.problems()[0].starts_with("default_queue: name 'events': topics with this"), "{error}");
+    let intents = MessengerConfig { default_queue: "intents".to_owned(), ..config() };
+    let routing = intents.check().unwrap();
+    assert!(routing.plan(&message("cmd.evt"), &DispatchOptions::default(), now(), Uuid::now_v7).is_ok());
+}
