@@ -193,10 +193,12 @@ impl Store<'_> {
         for seq in over {
             let Some(Found { mut stored, .. }) = self.found_at(seq)? else { continue };
             stored.lose_lease();
+            // One that was damaged meanwhile stays as it is, so that the next claim finds it.
+            let history = stored.message().and_then(|_| row::history(&stored.history));
             self.run(
-                "UPDATE dispatch_message SET state = 1, worker = NULL, since = NULL, until = NULL, history = ? \
-                 WHERE seq = ?",
-                (row::history(&stored.history), seq),
+                "UPDATE dispatch_message SET state = 1, worker = NULL, since = NULL, until = NULL, \
+                 history = ifnull(?, history) WHERE seq = ?",
+                (history, seq),
             )?;
             self.woken = true;
         }

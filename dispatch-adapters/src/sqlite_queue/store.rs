@@ -157,10 +157,12 @@ impl Store<'_> {
             (self.now, SOME),
         )?;
         let kept = i64::try_from(self.limits.keep_done.as_millis()).unwrap_or(i64::MAX);
+        // Other transports in the file may keep theirs for longer.
         let messages = self.run(
             "DELETE FROM dispatch_message WHERE seq IN \
-             (SELECT seq FROM dispatch_message WHERE state IN (3, 4) AND settled <= ? LIMIT ?)",
-            (self.now.saturating_sub(kept), SOME),
+             (SELECT seq FROM dispatch_message WHERE state IN (3, 4) AND settled <= ? AND queue IN \
+             (SELECT q.id FROM dispatch_queue q JOIN dispatch_transport t ON t.id = q.transport WHERE t.name = ?) LIMIT ?)",
+            (self.now.saturating_sub(kept), self.transport, SOME),
         )?;
         let full = |count: usize| i64::try_from(count).is_ok_and(|count| count >= SOME);
         Ok(full(keys) || full(messages))

@@ -77,6 +77,27 @@ async fn transports_of_one_file_are_apart() {
     assert!(reports.depth(None).await.is_err(), "they share a writer");
 }
 
+/// As the transports of a configuration are that name no file of their own.
+#[tokio::test]
+async fn what_a_transport_keeps_no_other_one_of_the_file_forgets() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), SuiteClock::new());
+    let open = |name: &str, keep: u64| {
+        let kept = options(&folder, &clock).with_transport(name).keeping_done(Duration::from_secs(keep));
+        SqliteQueue::open(kept)
+    };
+    let (orders, mails) = (open("orders", 86_400).await.unwrap(), open("mails", 0).await.unwrap());
+    put(&orders).await;
+    let claimed = claim(&orders, "one", 1).await.messages;
+    let done = claimed.into_iter().map(|leased| Settlement::done(leased.token)).collect();
+    orders.settle(done).await.unwrap().remove(0).unwrap();
+    clock.pass(Duration::from_secs(60));
+    mails.sweep().await.unwrap();
+    assert_eq!(orders.depth(None).await.unwrap().done, 1);
+    clock.pass(Duration::from_secs(86_400));
+    orders.sweep().await.unwrap();
+    assert_eq!(orders.depth(None).await.unwrap().done, 0);
+}
+
 #[tokio::test]
 async fn a_queue_that_is_dropped_has_done_what_it_was_given() {
     let folder = tempfile::tempdir().unwrap();

@@ -132,6 +132,20 @@ async fn every_problem_of_the_options_is_named_at_once() {
     insta::assert_snapshot!(refused.to_string().replace("; ", "\n"));
 }
 
+/// The end of its lease writes its history, and must not write over one that nobody can read.
+#[tokio::test]
+async fn a_history_that_is_damaged_during_a_lease_is_found_by_the_next_claim() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), SuiteClock::new());
+    let queue = SqliteQueue::open(options(&folder, &clock)).await.unwrap();
+    let id = put(&queue).await;
+    assert_eq!(claim(&queue, "one", 1).await.messages.len(), 1);
+    let change = "UPDATE dispatch_message SET history = '[{' WHERE id = ?";
+    assert_eq!(file(&folder).execute(change, [id.into_bytes()]).unwrap(), 1);
+    clock.pass(std::time::Duration::from_secs(61));
+    let claimed = claim(&queue, "two", 1).await;
+    assert_eq!((claimed.messages.len(), claimed.unreadable_ids), (0, vec![id]));
+}
+
 /// Who knows what has happened to it, and which handlers had succeeded: so nobody begins with it until somebody says so.
 #[tokio::test]
 async fn a_damaged_history_keeps_back_nobody_and_can_be_replayed() {

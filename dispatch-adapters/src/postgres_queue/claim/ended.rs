@@ -34,7 +34,9 @@ impl Job for EndLeases {
         for row in store.rows(&text, &[(&TOGETHER, Type::INT8)]).await? {
             let mut stored = row::read(&row, 0)?.stored;
             stored.lose_lease();
-            ended.push((stored.id, queue_row::history(&stored.history)));
+            // One that was damaged meanwhile stays as it is, so that the next claim finds it.
+            let history = stored.message().and_then(|_| queue_row::history(&stored.history));
+            ended.push((stored.id, history));
         }
         // In order, so that the place of one is found without a walk through all of them.
         ended.sort_unstable_by_key(|(id, _)| *id);
@@ -43,7 +45,7 @@ impl Job for EndLeases {
             return Ok(false);
         }
         let text = "UPDATE {s}dispatch_message m SET state = 1, worker = NULL, since = NULL, until = NULL, \
-                    history = ($4)[width_bucket(m.id, $3)] WHERE m.transport = $1 AND m.id = ANY($3)";
+                    history = coalesce(($4)[width_bucket(m.id, $3)], m.history) WHERE m.transport = $1 AND m.id = ANY($3)";
         store.rows(text, &[(&ids, Type::UUID_ARRAY), (&histories, Type::TEXT_ARRAY)]).await?;
         store.woken = true;
         Ok(i64::try_from(ids.len()).is_ok_and(|count| count == TOGETHER))

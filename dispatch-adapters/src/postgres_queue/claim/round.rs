@@ -9,6 +9,10 @@ use super::{EndLeases, Expire, GiveUp, NextDue, Take};
 /// Messages to look at once some have expired, so that many of them do not cost a call each.
 const LOOKS: usize = 200;
 
+/// How many messages a claim gives up at most, and some: it does not take for ever, whatever has piled up, while nobody
+/// lets the leases run on that it has taken already.
+const MOST_GIVEN_UP: usize = 1_000;
+
 impl Work {
     /// Takes messages, and sees to everything that is in their way.
     pub(in super::super) async fn claim(&self, claim: &Claim) -> Result<Claimed, QueueError> {
@@ -38,7 +42,7 @@ impl Work {
                 claimed.unreadable_ids.extend(taken.unreadable.iter().map(|token| token.id));
             }
             let full = claimed.messages.len() >= claim.max;
-            if full || !passed {
+            if full || !passed || claimed.expired + claimed.unreadable >= MOST_GIVEN_UP {
                 if !full {
                     claimed.next_due = self.run(&NextDue(&queues)).await?;
                 }

@@ -199,3 +199,30 @@ async fn every_problem_of_the_options_is_named_at_once() {
     }
     assert!(!refused.contains("hunter2"));
 }
+
+/// Nobody lets the lease run on of what was taken, as long as the claim is under way.
+#[tokio::test]
+async fn what_has_expired_is_given_up_in_parts() {
+    const EXPIRED: usize = 2_500;
+    Place::run(async |place| {
+        let queue = place.open().await;
+        let short = DispatchOptions { ttl: Some(Duration::from_millis(1)), ..DispatchOptions::default() };
+        let mut sent: Vec<_> = (0..EXPIRED).map(|_| Submission::new(message(&short))).collect();
+        let live = message(&DispatchOptions::default().with_priority(9));
+        let id = live.id;
+        sent.push(Submission::new(live));
+        assert!(queue.enqueue(sent).await.unwrap().iter().all(Result::is_ok));
+        let claimed = claim(&queue, "one", 5).await;
+        assert_eq!(claimed.messages.iter().map(|leased| leased.token.id).collect::<Vec<_>>(), [id]);
+        assert!((1_000..1_500).contains(&claimed.expired), "{}", claimed.expired);
+        assert!(claimed.next_due.is_some(), "there are more to see to");
+        let mut expired = claimed.expired;
+        while expired < EXPIRED {
+            let more = claim(&queue, "one", 5).await;
+            assert!(more.messages.is_empty() && more.expired > 0);
+            expired += more.expired;
+        }
+        assert_eq!((expired, queue.depth(None).await.unwrap().open()), (EXPIRED, 1));
+    })
+    .await;
+}
