@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use dispatch_core::messenger::{MessageType, Name};
 use dispatch_core::queue::{Depth, Filter, MessageState, Page, QueueError, StoredBody, StoredMessage};
 use serde_json::Map;
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -138,8 +139,29 @@ impl Job for List<'_> {
     const TRANSACTION: bool = false;
 
     async fn run(&self, store: &mut Store<'_>) -> Step<Self::Answer> {
-        let Self(filter, page) = self;
-        let mut text = format!("SELECT {COLUMNS} FROM {{s}}dispatch_message m WHERE m.transport = $1");
+        let rows = store.meant(COLUMNS, self.0, self.1).await?;
+        rows.iter().map(|row| Ok(row::read(row, 0)?.stored)).collect()
+    }
+}
+
+/// Their ids, whatever their bodies are.
+pub(super) struct ListIds<'a>(pub(super) &'a Filter, pub(super) Page);
+
+#[async_trait]
+impl Job for ListIds<'_> {
+    type Answer = Vec<Uuid>;
+    const TRANSACTION: bool = false;
+
+    async fn run(&self, store: &mut Store<'_>) -> Step<Self::Answer> {
+        let rows = store.meant("m.id", self.0, self.1).await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+}
+
+impl Store<'_> {
+    /// Columns of the messages that a filter means, in the order of their ids.
+    async fn meant(&self, columns: &str, filter: &Filter, page: Page) -> Step<Vec<Row>> {
+        let mut text = format!("SELECT {columns} FROM {{s}}dispatch_message m WHERE m.transport = $1");
         let queue = filter.queue.as_ref().map(Name::as_str);
         let kind = filter.message_type.as_ref().map(MessageType::as_str);
         let group = filter.error_group.as_ref().map(|group| storable(group.as_str()));
@@ -167,8 +189,7 @@ impl Job for List<'_> {
             also(&mut text, &mut values, "m.id >", (&page.after, Type::UUID));
         }
         text.push_str(" ORDER BY m.id LIMIT $3");
-        let rows = store.rows(&text, &values).await?;
-        rows.iter().map(|row| Ok(row::read(row, 0)?.stored)).collect()
+        self.rows(&text, &values).await
     }
 }
 

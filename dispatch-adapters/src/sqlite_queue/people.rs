@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use dispatch_core::messenger::Name;
 use dispatch_core::queue::{Depth, Filter, Page, QueueError, StoredBody, StoredMessage};
-use rusqlite::params_from_iter;
 use rusqlite::types::Value;
+use rusqlite::{Row, params_from_iter};
 use serde_json::Map;
 use uuid::Uuid;
 
@@ -74,9 +74,20 @@ impl Store<'_> {
 
     /// Messages in the order of their ids.
     pub(super) fn list(&self, filter: &Filter, page: Page) -> Result<Vec<Found>, QueueError> {
+        self.meant(COLUMNS, filter, page, row::read)
+    }
+
+    /// Columns of the messages that a filter means, in the order of their ids.
+    fn meant<T>(
+        &self,
+        columns: &str,
+        filter: &Filter,
+        page: Page,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, QueueError> {
         let mut sql = format!(
             // In this order, so that an index gives the order of ids.
-            "SELECT {COLUMNS} FROM dispatch_message m CROSS JOIN dispatch_queue q ON q.id = m.queue \
+            "SELECT {columns} FROM dispatch_message m CROSS JOIN dispatch_queue q ON q.id = m.queue \
              CROSS JOIN dispatch_transport t ON t.id = q.transport WHERE t.name = ?"
         );
         let mut values = vec![Value::Text(self.transport.to_owned())];
@@ -113,7 +124,7 @@ impl Store<'_> {
         }
         let most = i64::try_from(page.max).unwrap_or(i64::MAX);
         let _ = write!(sql, " ORDER BY m.id LIMIT {most}");
-        self.all(&sql, params_from_iter(values), row::read)
+        self.all(&sql, params_from_iter(values), read)
     }
 
     /// Makes a failed message ready again; `false` if it is not there or has not failed. What is refused is no error of the
@@ -161,11 +172,13 @@ impl Store<'_> {
         filter: &Filter,
         after: Option<Uuid>,
     ) -> Result<(u64, Option<Uuid>), QueueError> {
-        let found = self.list(filter, Page { after, max: TOGETHER })?;
-        let last = found.last().map(|found| found.stored.id).filter(|_| found.len() == TOGETHER);
+        // Their bodies may be large.
+        let id = |row: &Row<'_>| Ok(Uuid::from_bytes(row.get(0)?));
+        let found = self.meant("m.id", filter, Page { after, max: TOGETHER }, id)?;
+        let last = found.last().copied().filter(|_| found.len() == TOGETHER);
         let mut count = 0;
-        for Found { stored, .. } in found {
-            count += u64::from(self.cancel(stored.id)?);
+        for id in found {
+            count += u64::from(self.cancel(id)?);
         }
         Ok((count, last))
     }

@@ -1,6 +1,7 @@
 //! Tables that are missing, newer or foreign, messages that cannot be stored or read, and options that are not possible.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use dispatch_adapters::model::messenger::{DispatchOptions, MessengerErrorCode};
 use dispatch_adapters::model::queue::{
