@@ -1,12 +1,16 @@
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use dispatch_core::messenger::{DispatchOptions, MessengerConfig, QueuedMessage, Routing};
+use dispatch_core::messenger::{DispatchOptions, MessengerConfig, QueuedMessage, Routing, Schedule};
 use dispatch_core::queue::{Remember, Submission};
 
 use super::watchers::Watchers;
+
+/// How long an occurrence of a schedule is remembered at least: other schedulers store it as well, and their clocks may be
+/// behind, or their transports slow.
+const OCCURRENCE: Duration = Duration::from_secs(3_600);
 
 /// A configuration that is in force, or was.
 pub(super) struct Active {
@@ -23,8 +27,10 @@ impl Active {
     /// How the key of a message is remembered that is due at a time: the window begins then, so that a message that is
     /// scheduled for long after it is not stored twice meanwhile.
     fn remember(&self, options: &DispatchOptions, due: SystemTime) -> Remember {
+        let window = self.routing.dedup_window();
+        let is_occurrence = options.headers.contains_key(Schedule::HEADER);
         Remember {
-            until: due.checked_add(self.routing.dedup_window()),
+            until: due.checked_add(if is_occurrence { window.max(OCCURRENCE) } else { window }),
             duplicates: self.routing.duplicates(options),
         }
     }

@@ -1,13 +1,16 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use dispatch_actors::testing::start_of_time;
+use dispatch_actors::messenger::Messenger;
+use dispatch_actors::testing::{VirtualClock, start_of_time};
 use dispatch_core::messenger::{DispatchOptions, Message, MessengerErrorCode, Missed, Schedule};
 use dispatch_core::queue::{Filter, MessageQueue, Page};
 use dispatch_tests::support::paused;
 use serde_json::json;
 
-use crate::support::{Seen, clock, depth, engine, message, messenger, messenger_at, pass, queue, work};
+use crate::support::{
+    Seen, clock, config, depth, engine, message, messenger, messenger_at, pass, queue, work,
+};
 
 const HOUR: u64 = 3_600_000;
 
@@ -35,6 +38,33 @@ fn j18_a_schedule_fires_at_its_times_however_many_schedulers_there_are() {
             .filter(|at| *at < u128::from(5 * HOUR))
             .collect();
         assert_eq!(seen.times(), wanted);
+    });
+}
+
+/// Whoever has a clock that is behind still plans what others have handled.
+#[test]
+fn schedulers_with_clocks_apart_fire_once_however_short_the_window_of_keys_is() {
+    paused(async {
+        let queue: Arc<dyn MessageQueue> = Arc::new(queue("default"));
+        let seen = Seen::new();
+        let at = |behind: Duration| {
+            let config = config("dedup_window_ms = 1\n[transports.default]\ntype = 'memory'");
+            let clock = VirtualClock::starting_at(start_of_time() - behind);
+            let builder = Messenger::builder().config(config).clock(Arc::new(clock));
+            builder.shared_transport("default", Arc::clone(&queue)).build().unwrap()
+        };
+        let messengers = [at(Duration::ZERO), at(Duration::from_secs(90))];
+        let engine = engine([("mail", seen.fine("mail"))]);
+        let _worker = work(&messengers[0], &engine, |_| ());
+        let _schedulers = messengers.each_ref().map(|messenger| messenger.schedule([hourly(7)]).unwrap());
+        pass(3 * HOUR + HOUR / 2).await;
+        // On the hour, the one whose clock is behind plans that of this very moment, too.
+        let first = to_the_hour() % HOUR;
+        let hours = (0..4).map(|hour| u128::from(first + hour * HOUR));
+        assert_eq!(
+            seen.times(),
+            hours.filter(|at| *at < u128::from(3 * HOUR + HOUR / 2)).collect::<Vec<_>>()
+        );
     });
 }
 
