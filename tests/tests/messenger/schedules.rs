@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use dispatch_actors::testing::start_of_time;
@@ -7,7 +8,10 @@ use dispatch_core::queue::{Filter, MessageQueue, Page};
 use dispatch_tests::support::paused;
 use serde_json::json;
 
-use crate::support::{Seen, clock, depth, engine, message, messenger, messenger_at, pass, queue, work};
+use crate::support::{
+    Seen, clock, depth, engine, message, messenger, messenger_at, messenger_with, pass, queue, work,
+};
+use crate::trouble::Flaky;
 
 const HOUR: u64 = 3_600_000;
 
@@ -80,6 +84,41 @@ fn what_was_missed_may_be_skipped_or_handled_whole() {
             assert_eq!(seen.numbers().len(), wanted, "{missed:?}");
         });
     }
+}
+
+/// Each is stored by itself: next to it one has a transport that refuses everything, and one a transport that never answers.
+#[test]
+fn a_schedule_whose_transport_fails_or_hangs_keeps_no_other_waiting() {
+    paused(async {
+        let (refuses, hangs, seen) = (Flaky::called("refuses"), Flaky::called("hangs"), Seen::new());
+        refuses.sends_fail.store(true, Ordering::Relaxed);
+        hangs.hang(true);
+        let (first, second): (Arc<dyn MessageQueue>, Arc<dyn MessageQueue>) =
+            (refuses.clone(), hangs.clone());
+        let queues = [("default", Arc::new(queue("default")) as _), ("refuses", first), ("hangs", second)];
+        let messenger = messenger_with(queues);
+        let each_second = |name: &str, number| {
+            let schedule = Schedule::every(name, Duration::from_secs(1), message(number)).unwrap();
+            schedule.with_options(DispatchOptions::default().with_transports([name])).unwrap()
+        };
+        let engine = engine([("mail", seen.fine("mail"))]);
+        let only = |name: &str| work(&messenger, &engine, |config| config.transports = vec![name.to_owned()]);
+        let _worker = only("default");
+        let schedules = [each_second("refuses", 1), each_second("hangs", 2), each_second("default", 3)];
+        let _scheduler = messenger.schedule(schedules).unwrap();
+        pass(20_500).await;
+        assert_eq!(seen.times(), (1..=20).map(|second| second * 1_000).collect::<Vec<_>>());
+        assert_eq!(seen.numbers(), [3; 20]);
+        // Those that were away go on by themselves.
+        refuses.sends_fail.store(false, Ordering::Relaxed);
+        hangs.hang(false);
+        let _workers = [only("refuses"), only("hangs")];
+        pass(10_000).await;
+        for number in [1, 2] {
+            let count = seen.numbers().iter().filter(|seen| **seen == number).count();
+            assert!((9..=11).contains(&count), "{number}: {count}");
+        }
+    });
 }
 
 /// J16: once is once.

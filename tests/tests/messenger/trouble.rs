@@ -13,6 +13,7 @@ use dispatch_core::queue::{
 };
 use dispatch_tests::support::paused;
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::dead_letters;
@@ -21,6 +22,10 @@ use crate::support::{Seen, depth, engine, messenger_on, pass, queue, send, work}
 /// A queue in memory that is down when it is told to be.
 pub(crate) struct Flaky {
     queue: MemoryQueue,
+    /// It answers nothing until it is told to.
+    hangs: watch::Sender<bool>,
+    /// Nothing can be stored.
+    pub(crate) sends_fail: AtomicBool,
     claims_fail: AtomicBool,
     settlements_fail: AtomicBool,
     /// A settlement is done, and its answer is lost.
@@ -36,8 +41,14 @@ pub(crate) struct Flaky {
 
 impl Flaky {
     pub(crate) fn new() -> Arc<Self> {
+        Self::called("default")
+    }
+
+    pub(crate) fn called(name: &str) -> Arc<Self> {
         Arc::new(Self {
-            queue: queue("default"),
+            queue: queue(name),
+            hangs: watch::Sender::new(false),
+            sends_fail: AtomicBool::new(false),
             claims_fail: AtomicBool::new(false),
             settlements_fail: AtomicBool::new(false),
             answers_are_lost: AtomicBool::new(false),
@@ -46,6 +57,15 @@ impl Flaky {
             claims: AtomicU64::new(0),
             gone: AtomicU64::new(0),
         })
+    }
+
+    /// Answers nothing from now on, or all that it was asked and will be.
+    pub(crate) fn hang(&self, hangs: bool) {
+        self.hangs.send_replace(hangs);
+    }
+
+    async fn answers(&self) {
+        let _ = self.hangs.subscribe().wait_for(|hangs| !hangs).await;
     }
 }
 
@@ -67,12 +87,17 @@ impl MessageQueue for Flaky {
         &self,
         submissions: Vec<Submission>,
     ) -> Result<Vec<Result<Enqueued, QueueError>>, QueueError> {
+        self.answers().await;
+        if self.sends_fail.load(Ordering::Relaxed) {
+            return Err(down());
+        }
         let answer = self.queue.enqueue(submissions).await;
         if self.receipts_are_lost.swap(false, Ordering::Relaxed) { Err(down()) } else { answer }
     }
 
     async fn claim(&self, claim: &Claim) -> Result<Claimed, QueueError> {
         self.claims.fetch_add(1, Ordering::Relaxed);
+        self.answers().await;
         if self.claims_fail.load(Ordering::Relaxed) { Err(down()) } else { self.queue.claim(claim).await }
     }
 
@@ -102,6 +127,7 @@ impl MessageQueue for Flaky {
     }
 
     async fn queues(&self) -> Result<Vec<(Name, bool)>, QueueError> {
+        self.answers().await;
         self.queue.queues().await
     }
 
@@ -114,6 +140,7 @@ impl MessageQueue for Flaky {
     }
 
     async fn list(&self, filter: &Filter, page: Page) -> Result<Vec<StoredMessage>, QueueError> {
+        self.answers().await;
         self.queue.list(filter, page).await
     }
 
