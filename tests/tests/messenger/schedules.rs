@@ -9,7 +9,8 @@ use dispatch_tests::support::paused;
 use serde_json::json;
 
 use crate::support::{
-    Seen, clock, depth, engine, message, messenger, messenger_at, messenger_with, pass, queue, work,
+    Seen, clock, depth, engine, message, messenger, messenger_at, messenger_on, messenger_with, pass, queue,
+    work,
 };
 use crate::trouble::Flaky;
 
@@ -156,6 +157,51 @@ fn a_schedule_that_has_changed_does_not_fire_at_its_old_time() {
         assert_eq!((old.len(), new.len()), (1, 1));
         assert_eq!(new[0].message().unwrap().payload["number"], 2);
         assert_eq!(depth(&messenger).await.scheduled, 1);
+    });
+}
+
+/// What is planned does not wait for that, nor for a list that never comes.
+#[test]
+fn what_is_not_planned_any_more_is_cancelled_later_if_it_cannot_be_looked_for_at_once() {
+    for hangs in [false, true] {
+        paused(async {
+            let (flaky, seen) = (Flaky::new(), Seen::new());
+            let messenger = messenger_on(flaky.clone());
+            let scheduler = messenger.schedule([hourly(1)]).unwrap();
+            pass(1).await;
+            scheduler.stop();
+            flaky.lists_fail.store(!hangs, Ordering::Relaxed);
+            flaky.lists_hang.store(hangs, Ordering::Relaxed);
+            let each_second = Schedule::every("hourly", Duration::from_secs(1), message(2)).unwrap();
+            let _scheduler = messenger.schedule([each_second]).unwrap();
+            let engine = engine([("mail", seen.fine("mail"))]);
+            let _worker = work(&messenger, &engine, |_| ());
+            pass(20_500).await;
+            assert_eq!(seen.numbers(), [2; 20], "they are stored nevertheless");
+            assert_eq!(depth(&messenger).await.scheduled, 2, "the next one, and that of the hour");
+            flaky.lists_fail.store(false, Ordering::Relaxed);
+            pass(60_000).await;
+            assert_eq!(depth(&messenger).await.scheduled, 1 + u64::from(hangs));
+        });
+    }
+}
+
+/// The new one is stored before the old one is cancelled, and has the same key.
+#[test]
+fn a_schedule_that_says_something_else_by_now_fires_at_its_time_with_that() {
+    paused(async {
+        let (messenger, seen) = (messenger(), Seen::new());
+        let ahead = |number| hourly(number).when_missed(Missed::All { ahead: 3 });
+        let scheduler = messenger.schedule([ahead(1)]).unwrap();
+        pass(1).await;
+        scheduler.stop();
+        let _scheduler = messenger.schedule([ahead(2)]).unwrap();
+        pass(1).await;
+        assert_eq!(depth(&messenger).await.scheduled, 3);
+        let engine = engine([("mail", seen.fine("mail"))]);
+        let _worker = work(&messenger, &engine, |_| ());
+        pass(3 * HOUR).await;
+        assert_eq!(seen.numbers(), [2; 3]);
     });
 }
 

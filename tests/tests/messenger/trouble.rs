@@ -26,6 +26,10 @@ pub(crate) struct Flaky {
     hangs: watch::Sender<bool>,
     /// Nothing can be stored.
     pub(crate) sends_fail: AtomicBool,
+    /// Nothing can be listed.
+    pub(crate) lists_fail: AtomicBool,
+    /// No list ever comes.
+    pub(crate) lists_hang: AtomicBool,
     claims_fail: AtomicBool,
     settlements_fail: AtomicBool,
     /// A settlement is done, and its answer is lost.
@@ -49,6 +53,8 @@ impl Flaky {
             queue: queue(name),
             hangs: watch::Sender::new(false),
             sends_fail: AtomicBool::new(false),
+            lists_fail: AtomicBool::new(false),
+            lists_hang: AtomicBool::new(false),
             claims_fail: AtomicBool::new(false),
             settlements_fail: AtomicBool::new(false),
             answers_are_lost: AtomicBool::new(false),
@@ -141,7 +147,14 @@ impl MessageQueue for Flaky {
 
     async fn list(&self, filter: &Filter, page: Page) -> Result<Vec<StoredMessage>, QueueError> {
         self.answers().await;
-        self.queue.list(filter, page).await
+        if self.lists_hang.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        if self.lists_fail.load(Ordering::Relaxed) {
+            Err(down())
+        } else {
+            self.queue.list(filter, page).await
+        }
     }
 
     async fn replay(

@@ -2,6 +2,8 @@
 //!
 //! - Each schedule is stored by itself: one whose transport fails, or does not answer, keeps no other waiting.
 //! - Of a schedule one attempt is under way at a time.
+//! - What is planned is stored first. Then what is not planned any more is looked for, and that it cannot be found keeps
+//!   nothing from being stored.
 
 mod actor;
 mod outdated;
@@ -36,8 +38,8 @@ impl Drop for Running {
 impl Messenger {
     /// Starts to send the messages of schedules, on this thread.
     ///
-    /// The next occurrence of each is stored at once. Occurrences that were stored by an earlier version of a schedule of
-    /// the same name, and that it does not plan any more or would send with another payload, are cancelled.
+    /// The next occurrence of each is stored at once. Then occurrences that were stored by an earlier version of a schedule
+    /// of the same name, and that it does not plan any more or would send with another payload, are cancelled.
     /// One whose message type or transports have changed needs another name: what is stored of it is sent as it was.
     ///
     /// # Errors

@@ -1,39 +1,59 @@
+//! What was stored by an earlier version of a schedule, and is not planned any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use dispatch_core::messenger::{MessengerError, Schedule};
-use dispatch_core::queue::{Filter, MessageState, Page};
-
-use super::Messenger;
+use dispatch_core::messenger::{Name, Schedule};
+use dispatch_core::queue::{Filter, MessageQueue, MessageState, Page, QueueError};
 
 /// Messages that are looked at at once.
 const TOGETHER: usize = 200;
 
-/// Cancels occurrences of a schedule that are not due yet and that it does not plan any more.
+/// The schedules of a transport, with their places in the scheduler.
+pub(super) struct Clearing {
+    pub(super) transport: Name,
+    pub(super) schedules: Vec<(usize, Arc<Schedule>)>,
+    pub(super) has_begun: bool,
+}
+
+/// Cancels occurrences that are not due yet, and that their schedule does not plan any more or would send with another
+/// payload. Whoever listens is told of each place and of the times that were cancelled there: occurrences of these times
+/// that are planned have to be stored once more.
 pub(super) async fn clear(
-    messenger: &Messenger,
-    schedule: &Schedule,
+    queue: &dyn MessageQueue,
+    schedules: &[(usize, Arc<Schedule>)],
     now: SystemTime,
-) -> Result<(), MessengerError> {
-    let options = schedule.options_at(now);
-    let message_type = &schedule.message().message_type;
-    for transport in messenger.transports_of(message_type, &options)? {
-        let queue = messenger.queue(transport.as_str())?;
+    cancelled: impl Fn(usize, BTreeSet<SystemTime>),
+) -> Result<(), QueueError> {
+    let types: BTreeSet<_> = schedules.iter().map(|(_, schedule)| &schedule.message().message_type).collect();
+    for message_type in types {
+        let own = schedules.iter().filter(|(_, schedule)| schedule.message().message_type == *message_type);
+        let own: BTreeMap<_, _> =
+            own.map(|(place, schedule)| (schedule.name().as_str(), (*place, schedule))).collect();
         let mut filter = Filter::all().of_type(message_type.clone());
         filter.states = vec![MessageState::Ready, MessageState::Waiting];
         let mut page = Page::first(TOGETHER);
         loop {
             let found = queue.list(&filter, page).await?;
             let Some(last) = found.last().map(|stored| stored.id) else { break };
-            let outdated = found.iter().filter(|stored| {
-                let from = stored.message().and_then(|message| message.headers.get(Schedule::HEADER));
-                let is_own = from.is_some_and(|name| name == schedule.name().as_str());
-                let says = stored.message().map(|message| &message.payload);
-                let is_planned = schedule.plans(stored.due_at) && says == Some(&schedule.message().payload);
-                is_own && stored.claim == 0 && stored.due_at > now && !is_planned
-            });
-            let outdated: Vec<_> = outdated.map(|stored| stored.id).collect();
+            let (mut outdated, mut times) = (Vec::new(), BTreeMap::<_, BTreeSet<_>>::new());
+            for stored in &found {
+                let Some(message) = stored.message() else { continue };
+                let from = message.headers.get(Schedule::HEADER);
+                let Some((place, schedule)) = from.and_then(|name| own.get(name.as_str())) else { continue };
+                let is_planned =
+                    schedule.plans(stored.due_at) && message.payload == schedule.message().payload;
+                if stored.claim == 0 && stored.due_at > now && !is_planned {
+                    outdated.push(stored.id);
+                    times.entry(*place).or_default().insert(stored.due_at);
+                }
+            }
             if !outdated.is_empty() {
-                queue.cancel(&outdated).await?;
+                let answer = queue.cancel(&outdated).await;
+                // Also if it has failed: some may be gone, and what is stored once more is stored once.
+                times.into_iter().for_each(|(place, times)| cancelled(place, times));
+                answer?;
             }
             page = Page::after(last, TOGETHER);
         }
