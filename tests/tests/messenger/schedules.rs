@@ -205,6 +205,34 @@ fn a_schedule_that_says_something_else_by_now_fires_at_its_time_with_that() {
     });
 }
 
+#[test]
+fn what_is_stored_ahead_is_sent_once_and_what_is_new_in_one_call() {
+    paused(async {
+        let flaky = Flaky::new();
+        let messenger = messenger_on(flaky.clone());
+        let each_second = || {
+            let schedule = Schedule::every("ahead", Duration::from_secs(1), message(1)).unwrap();
+            schedule.when_missed(Missed::All { ahead: 50 })
+        };
+        let scheduler = messenger.schedule([each_second()]).unwrap();
+        let sent = || std::mem::take(&mut *flaky.sends.lock().unwrap());
+        pass(500).await;
+        assert_eq!(sent(), [50]);
+        pass(3_000).await;
+        assert_eq!(sent(), [1, 1, 1]);
+        flaky.sends_fail.store(true, Ordering::Relaxed);
+        pass(3_000).await;
+        flaky.sends_fail.store(false, Ordering::Relaxed);
+        pass(2_000).await;
+        assert_eq!(sent(), [4, 1], "all that came meanwhile");
+        scheduler.stop();
+        let _scheduler = messenger.schedule([each_second()]).unwrap();
+        pass(1).await;
+        assert_eq!(sent(), [50], "whoever begins anew does not know, and the keys do");
+        assert_eq!(depth(&messenger).await.open(), 58);
+    });
+}
+
 /// J9, J17: every problem at once, before anything is sent.
 #[test]
 fn j9_j17_a_schedule_that_is_not_valid_is_refused() {

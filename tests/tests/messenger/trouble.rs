@@ -1,7 +1,7 @@
 //! A queue that does not always answer.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -39,6 +39,8 @@ pub(crate) struct Flaky {
     /// Messages are stored, and the answer is lost.
     pub(crate) receipts_are_lost: AtomicBool,
     claims: AtomicU64,
+    /// How many messages were sent in each call that could be stored.
+    pub(crate) sends: Mutex<Vec<usize>>,
     /// So many replays come too late.
     pub(crate) gone: AtomicU64,
 }
@@ -61,6 +63,7 @@ impl Flaky {
             answers_never_come: AtomicBool::new(false),
             receipts_are_lost: AtomicBool::new(false),
             claims: AtomicU64::new(0),
+            sends: Mutex::default(),
             gone: AtomicU64::new(0),
         })
     }
@@ -97,6 +100,7 @@ impl MessageQueue for Flaky {
         if self.sends_fail.load(Ordering::Relaxed) {
             return Err(down());
         }
+        self.sends.lock().unwrap().push(submissions.len());
         let answer = self.queue.enqueue(submissions).await;
         if self.receipts_are_lost.swap(false, Ordering::Relaxed) { Err(down()) } else { answer }
     }

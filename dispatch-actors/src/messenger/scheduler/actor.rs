@@ -13,6 +13,8 @@ use super::outdated::{Clearing, clear};
 const PAUSE: Duration = Duration::from_secs(5);
 /// How often to look again at what has to be stored, whatever the clock says: it may have been set.
 const LOOK: Duration = Duration::from_secs(60);
+/// Occurrences that are stored at once.
+const TOGETHER: usize = 100;
 
 pub(super) struct SchedulerActor {
     messenger: Messenger,
@@ -27,6 +29,8 @@ struct Plan {
     alarm: Option<SpawnHandle>,
     /// It was tried to store what is ahead.
     was_tried: bool,
+    /// Of the times ahead, those whose occurrences are stored.
+    stored: BTreeSet<SystemTime>,
     /// Times whose occurrences have to be stored once more, whether they are ahead or not any more.
     again: BTreeSet<SystemTime>,
 }
@@ -40,6 +44,7 @@ pub(super) struct Stop;
 #[rtype(result = "()")]
 struct Stored {
     place: usize,
+    stored: Vec<SystemTime>,
     all: bool,
     /// Of the times to be stored once more, those that were not.
     again: BTreeSet<SystemTime>,
@@ -59,6 +64,7 @@ impl SchedulerActor {
             schedule: Arc::new(schedule),
             alarm: None,
             was_tried: false,
+            stored: BTreeSet::new(),
             again: BTreeSet::new(),
         };
         let plans: Vec<_> = schedules.into_iter().map(plan).collect();
@@ -89,33 +95,24 @@ impl SchedulerActor {
         if let Some(alarm) = plan.alarm.take() {
             ctx.cancel_future(alarm);
         }
+        let ahead = plan.schedule.ahead(self.messenger.shared.clock.now());
+        let mut again = mem::take(&mut plan.again);
+        // Those behind it are stored in their time.
+        again.retain(|time| ahead.last().is_none_or(|last| time <= last));
+        // Only of what is ahead, and not up to which time: the clock may be set back.
+        let stored = mem::take(&mut plan.stored);
+        plan.stored = ahead.iter().copied().filter(|time| stored.contains(time)).collect();
+        let new = ahead.into_iter().filter(|time| !stored.contains(time));
+        let times: BTreeSet<_> = again.iter().copied().chain(new).collect();
         let (messenger, schedule) = (self.messenger.clone(), Arc::clone(&plan.schedule));
-        let (address, mut again) = (ctx.address(), mem::take(&mut plan.again));
+        let address = ctx.address();
         actix::spawn(async move {
-            let ahead = schedule.ahead(messenger.shared.clock.now());
-            // Those behind it are stored in their time.
-            again.retain(|time| ahead.last().is_none_or(|last| time <= last));
-            let times: BTreeSet<_> = again.iter().copied().chain(ahead).collect();
-            let mut all = true;
-            for planned in times {
-                let options = schedule.options_at(planned);
-                let message = schedule.message().clone();
-                // The configuration may have been replaced meanwhile.
-                let stored = match messenger.can_wait(&message, &options) {
-                    Ok(()) => messenger.dispatch_with(message, &options).await.map(drop),
-                    Err(error) => Err(error),
-                };
-                match stored {
-                    Ok(()) => {
-                        again.remove(&planned);
-                    }
-                    Err(error) => {
-                        tracing::warn!(schedule = %schedule.name(), %error, "an occurrence could not be stored; it will be tried again");
-                        all = false;
-                    }
-                }
-            }
-            address.do_send(Stored { place, all, again });
+            let wanted = times.len();
+            let stored = store(&messenger, &schedule, times).await;
+            stored.iter().for_each(|time| {
+                again.remove(time);
+            });
+            address.do_send(Stored { place, all: stored.len() == wanted, stored, again });
         });
     }
 
@@ -166,9 +163,10 @@ impl Actor for SchedulerActor {
 impl Handler<Stored> for SchedulerActor {
     type Result = ();
 
-    fn handle(&mut self, Stored { place, all, again }: Stored, ctx: &mut Self::Context) {
+    fn handle(&mut self, Stored { place, stored, all, again }: Stored, ctx: &mut Self::Context) {
         let Some(plan) = self.plans.get_mut(place) else { return };
         plan.was_tried = true;
+        plan.stored.extend(stored);
         // What was cancelled meanwhile is stored at once.
         let most = match (all, plan.again.is_empty()) {
             (true, true) => LOOK,
@@ -204,4 +202,33 @@ impl Handler<Stop> for SchedulerActor {
     fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
         ctx.stop();
     }
+}
+
+/// Stores the occurrences of a schedule at these times, the earliest first; those that were.
+async fn store(messenger: &Messenger, schedule: &Schedule, times: BTreeSet<SystemTime>) -> Vec<SystemTime> {
+    let mut stored = Vec::new();
+    let mut times = times.into_iter().peekable();
+    while let Some(first) = times.peek() {
+        // The configuration may have been replaced meanwhile.
+        let mut error = messenger.can_wait(schedule.message(), &schedule.options_at(*first)).err();
+        let some: Vec<_> = times.by_ref().take(TOGETHER).collect();
+        let before = stored.len();
+        if error.is_none() {
+            let items = some.iter().map(|time| (schedule.message().clone(), schedule.options_at(*time)));
+            let sent = messenger.dispatch_batch(items).await;
+            for (time, sent) in some.into_iter().zip(sent.results) {
+                match sent {
+                    Ok(_) => stored.push(time),
+                    Err(failed) => error = Some(failed),
+                }
+            }
+        }
+        if let Some(error) = error {
+            tracing::warn!(schedule = %schedule.name(), %error, "occurrences could not be stored; it will be tried again");
+            if stored.len() == before {
+                break;
+            }
+        }
+    }
+    stored
 }

@@ -1,7 +1,8 @@
 //! Messages that are sent at times that are planned.
 //!
 //! - Each schedule is stored by itself: one whose transport fails, or does not answer, keeps no other waiting.
-//! - Of a schedule one attempt is under way at a time.
+//! - Of a schedule one attempt is under way at a time. It has what was not stored before by the same scheduler: one that
+//!   begins anew stores all that is ahead once more, which the keys make harmless.
 //! - What is planned is stored first. Then what is not planned any more is looked for, and that it cannot be found keeps
 //!   nothing from being stored.
 
@@ -41,6 +42,7 @@ impl Messenger {
     /// The next occurrence of each is stored at once. Then occurrences that were stored by an earlier version of a schedule
     /// of the same name, and that it does not plan any more or would send with another payload, are cancelled.
     /// One whose message type or transports have changed needs another name: what is stored of it is sent as it was.
+    /// What a person cancels of it is not stored again, but by a scheduler that begins anew.
     ///
     /// # Errors
     /// Everything that is wrong with the schedules: two of one name, or a message or options that cannot be sent.
