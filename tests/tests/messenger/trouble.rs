@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use dispatch_core::DispatcherError;
 use dispatch_core::log::SyncPolicy;
-use dispatch_core::messenger::Name;
+use dispatch_core::messenger::{DispatchOptions, Name};
 use dispatch_core::queue::{
     Claim, Claimed, Depth, Enqueued, Filter, LeaseToken, MemoryQueue, MessageQueue, Page, QueueError,
     Settlement, StoredMessage, Submission, Wakeup,
@@ -17,7 +18,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::dead_letters;
-use crate::support::{Seen, depth, engine, messenger_on, pass, queue, send, work};
+use crate::support::{Seen, depth, engine, messenger_on, messenger_with, pass, queue, send, send_with, work};
 
 /// A queue in memory that is down when it is told to be.
 pub(crate) struct Flaky {
@@ -306,5 +307,71 @@ fn a_failure_that_is_stored_is_told_also_when_no_answer_comes_within_the_lease()
         let told: Vec<_> = archive.all().iter().map(|letter| letter.envelope.id()).collect();
         assert_eq!((told, depth(&messenger).await.failed), (vec![id], 1));
         assert_eq!(worker.info().await.unwrap().so_far.unwritten, 1);
+    });
+}
+
+fn to(transport: &str) -> DispatchOptions {
+    DispatchOptions::default().with_transports([transport])
+}
+
+#[test]
+fn a_transport_that_never_answers_keeps_no_worker_from_the_others() {
+    paused(async {
+        let (away, seen) = (Flaky::new(), Seen::new());
+        let messenger = messenger_with([("default", away.clone()), ("other", Arc::new(queue("other")))]);
+        send_with(&messenger, 100, to("default")).await;
+        away.hang(true);
+        let takes = Duration::from_millis(100);
+        let engine = engine([("mail", seen.handler("mail", takes, |_| Ok::<_, DispatcherError>(())))]);
+        let worker = work(&messenger, &engine, |config| config.concurrency = 2);
+        for number in 0..10 {
+            send_with(&messenger, number, to("other")).await;
+        }
+        pass(1_000).await;
+        assert_eq!(seen.numbers(), (0..10).collect::<Vec<_>>(), "in a second, after a little patience");
+        assert_eq!(
+            away.claims.load(Ordering::Relaxed),
+            0,
+            "it was asked for its queues, and has not answered"
+        );
+        // What answers at last is taken in, and what stops is not held up.
+        away.hang(false);
+        pass(200).await;
+        assert_eq!(seen.numbers().last(), Some(&100));
+        away.hang(true);
+        pass(5_000).await;
+        send_with(&messenger, 10, to("other")).await;
+        pass(10).await;
+        let report = tokio::time::timeout(Duration::from_secs(7), worker.drain(Duration::from_secs(1))).await;
+        let report = report.unwrap().unwrap();
+        assert_eq!((report.done, report.is_clean()), (12, true));
+    });
+}
+
+/// The room was given to another transport meanwhile, so what comes late goes back, without an attempt.
+#[test]
+fn what_a_transport_gives_too_late_is_handed_back_and_comes_again() {
+    paused(async {
+        let (slow, seen) = (Flaky::new(), Seen::new());
+        let messenger = messenger_with([("default", slow.clone()), ("other", Arc::new(queue("other")))]);
+        send_with(&messenger, 1, to("default")).await;
+        send_with(&messenger, 2, to("other")).await;
+        slow.hang(true);
+        let takes = Duration::from_secs(5);
+        let engine = engine([("mail", seen.handler("mail", takes, |_| Ok::<_, DispatcherError>(())))]);
+        let worker = work(&messenger, &engine, |config| {
+            (config.concurrency, config.max_messages) = (1, Some(2));
+        });
+        pass(1_000).await;
+        slow.hang(false);
+        pass(1_000).await;
+        let info = worker.info().await.unwrap();
+        assert_eq!((info.running, info.waiting, info.so_far.handed_back), (1, 0, 1));
+        let report = worker.ended().await.unwrap();
+        assert_eq!((report.done, report.retried, report.lost), (2, 0, 0));
+        assert_eq!(
+            seen.all().iter().map(|(_, number, at)| (*number, *at)).collect::<Vec<_>>(),
+            [(2, 300), (1, 5_300)]
+        );
     });
 }
