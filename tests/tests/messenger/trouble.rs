@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use dispatch_core::DispatcherError;
+use dispatch_core::delivery::{Adapter, HealthStatus};
 use dispatch_core::log::SyncPolicy;
 use dispatch_core::messenger::{DispatchOptions, Name};
 use dispatch_core::queue::{
@@ -40,6 +41,7 @@ pub(crate) struct Flaky {
     /// Messages are stored, and the answer is lost.
     pub(crate) receipts_are_lost: AtomicBool,
     claims: AtomicU64,
+    depths: AtomicU64,
     /// How many messages were sent in each call that could be stored.
     pub(crate) sends: Mutex<Vec<usize>>,
     /// So many replays come too late.
@@ -64,6 +66,7 @@ impl Flaky {
             answers_never_come: AtomicBool::new(false),
             receipts_are_lost: AtomicBool::new(false),
             claims: AtomicU64::new(0),
+            depths: AtomicU64::new(0),
             sends: Mutex::default(),
             gone: AtomicU64::new(0),
         })
@@ -134,6 +137,7 @@ impl MessageQueue for Flaky {
     }
 
     async fn depth(&self, queue: Option<&Name>) -> Result<Depth, QueueError> {
+        self.depths.fetch_add(1, Ordering::Relaxed);
         self.queue.depth(queue).await
     }
 
@@ -203,6 +207,19 @@ fn a_transport_that_is_down_is_asked_again_now_and_then() {
         flaky.claims_fail.store(false, Ordering::Relaxed);
         pass(5_001).await;
         assert_eq!(seen.numbers(), [1], "without help");
+    });
+}
+
+/// To count walks over every message in some stores.
+#[test]
+fn whether_a_transport_answers_is_asked_without_counting_its_messages() {
+    paused(async {
+        let flaky = Flaky::new();
+        let adapter = messenger_on(flaky.clone()).adapter();
+        assert_eq!(adapter.health().await.status, HealthStatus::Healthy);
+        flaky.close().await.unwrap();
+        assert_eq!(adapter.health().await.status, HealthStatus::Unhealthy);
+        assert_eq!(flaky.depths.load(Ordering::Relaxed), 0);
     });
 }
 
