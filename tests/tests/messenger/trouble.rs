@@ -32,6 +32,8 @@ pub(crate) struct Flaky {
     pub(crate) lists_fail: AtomicBool,
     /// No list ever comes.
     pub(crate) lists_hang: AtomicBool,
+    /// How many messages each list could have.
+    pub(crate) lists: Mutex<Vec<usize>>,
     claims_fail: AtomicBool,
     settlements_fail: AtomicBool,
     /// A settlement is done, and its answer is lost.
@@ -60,6 +62,7 @@ impl Flaky {
             sends_fail: AtomicBool::new(false),
             lists_fail: AtomicBool::new(false),
             lists_hang: AtomicBool::new(false),
+            lists: Mutex::default(),
             claims_fail: AtomicBool::new(false),
             settlements_fail: AtomicBool::new(false),
             answers_are_lost: AtomicBool::new(false),
@@ -156,6 +159,7 @@ impl MessageQueue for Flaky {
 
     async fn list(&self, filter: &Filter, page: Page) -> Result<Vec<StoredMessage>, QueueError> {
         self.answers().await;
+        self.lists.lock().unwrap().push(page.max);
         if self.lists_hang.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use dispatch_core::messenger::{Name, Schedule};
-use dispatch_core::queue::{Filter, MessageQueue, MessageState, Page, QueueError};
+use dispatch_core::queue::{Filter, MessageQueue, MessageState, QueueError};
 
-/// Messages that are looked at at once.
-const TOGETHER: usize = 200;
+use crate::messenger::pages::Pages;
 
 /// The schedules of a transport, with their places in the scheduler.
 pub(super) struct Clearing {
@@ -33,10 +32,12 @@ pub(super) async fn clear(
             own.map(|(place, schedule)| (schedule.name().as_str(), (*place, schedule))).collect();
         let mut filter = Filter::all().of_type(message_type.clone());
         filter.states = vec![MessageState::Ready, MessageState::Waiting];
-        let mut page = Page::first(TOGETHER);
+        let mut pages = Pages::new();
         loop {
-            let found = queue.list(&filter, page).await?;
-            let Some(last) = found.last().map(|stored| stored.id) else { break };
+            let found = queue.list(&filter, pages.next()).await?;
+            if !pages.seen(&found) {
+                break;
+            }
             let (mut outdated, mut times) = (Vec::new(), BTreeMap::<_, BTreeSet<_>>::new());
             for stored in &found {
                 let Some(message) = stored.message() else { continue };
@@ -55,7 +56,6 @@ pub(super) async fn clear(
                 times.into_iter().for_each(|(place, times)| cancelled(place, times));
                 answer?;
             }
-            page = Page::after(last, TOGETHER);
         }
     }
     Ok(())
