@@ -55,6 +55,7 @@ pub mod global;
 mod handle;
 mod inline;
 mod metrics;
+mod pages;
 mod people;
 mod scheduler;
 mod sending;

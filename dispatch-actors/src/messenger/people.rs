@@ -9,9 +9,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::Messenger;
-
-/// Messages that are looked at at once.
-const TOGETHER: usize = 200;
+use super::pages::Pages;
 
 /// How failed messages are replayed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -168,7 +166,7 @@ impl Messenger {
     }
 
     /// Replays the failed messages of a transport that a filter means; how many. Whatever there are, a few hundred are in
-    /// memory at a time, and those that fail again meanwhile are not replayed twice.
+    /// memory at a time, fewer if they are large, and those that fail again meanwhile are not replayed twice.
     ///
     /// # Errors
     /// What the transport said, or that it is not there; or a pace by which messages would be due after the year 9999. Some
@@ -184,14 +182,16 @@ impl Messenger {
         let mut filter = filter.clone();
         filter.states = Filter::failed().states;
         // Those that turn out to be gone have had their place in time.
-        let (mut count, mut paced, mut page) = (0, 0, Page::first(TOGETHER));
+        let (mut count, mut paced, mut pages) = (0, 0, Pages::new());
         loop {
-            let found = queue.list(&filter, page).await?;
+            let found = queue.list(&filter, pages.next()).await?;
             let left = replay.max.map_or(u64::MAX, |max| max.saturating_sub(count));
             let mut some = found;
             some.truncate(usize::try_from(left).unwrap_or(usize::MAX));
             // Of those that are looked at: if some of them are gone, those behind them are next.
-            let Some(last) = some.last().map(|stored| stored.id) else { return Ok(count) };
+            if !pages.seen(&some) {
+                return Ok(count);
+            }
             if replay.dry_run {
                 // What cannot be read would stay where it is.
                 count += some.iter().filter(|stored| stored.message().is_some()).count() as u64;
@@ -210,7 +210,6 @@ impl Messenger {
             if replay.max.is_some_and(|max| count >= max) {
                 return Ok(count);
             }
-            page = Page::after(last, TOGETHER);
         }
     }
 

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use dispatch_actors::messenger::Replay;
 use dispatch_core::DispatcherError;
+use dispatch_core::messenger::Message;
 use dispatch_core::queue::{ErrorGroup, Filter, Page};
 use dispatch_tests::support::paused;
 use serde_json::json;
@@ -97,5 +98,31 @@ fn a_replay_of_so_many_goes_on_behind_those_that_are_gone() {
         let replayed =
             messenger.retry_all("default", &Filter::failed(), Replay::at_once().at_most(3)).await.unwrap();
         assert_eq!((replayed, depth(&messenger).await.failed), (3, 2));
+    });
+}
+
+/// Pages grow while messages are small, and hold about 16 MiB.
+#[test]
+fn of_large_messages_few_are_in_memory_at_a_time() {
+    paused(async {
+        for (count, text, wanted) in
+            [(500, 1, vec![10, 20, 40, 80, 160, 200, 200]), (20, 2 << 20, vec![10, 7, 7, 7])]
+        {
+            let flaky = Flaky::new();
+            let (messenger, seen) = (messenger_on(flaky.clone()), Seen::new());
+            let fails = |_| Err(DispatcherError::msg("no").unrecoverable());
+            let engine = engine([("mail", seen.handler("mail", Duration::ZERO, fails))]);
+            let _worker = work(&messenger, &engine, |_| ());
+            let payload = json!({ "number": 1, "text": "x".repeat(text) });
+            let message = Message::new("SendMail", &payload).unwrap();
+            for _ in 0..count {
+                messenger.dispatch(message.clone()).await.unwrap();
+            }
+            pass(100).await;
+            let dry =
+                messenger.retry_all("default", &Filter::failed(), Replay::at_once().dry()).await.unwrap();
+            assert_eq!(dry, count);
+            assert_eq!(*flaky.lists.lock().unwrap(), wanted);
+        }
     });
 }

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use dispatch_actors::messenger::Messenger;
@@ -9,8 +10,10 @@ use dispatch_tests::support::paused;
 use serde_json::json;
 
 use crate::support::{
-    Seen, clock, config, depth, engine, message, messenger, messenger_at, pass, queue, work,
+    Seen, clock, config, depth, engine, message, messenger, messenger_at, messenger_on, messenger_with, pass,
+    queue, work,
 };
+use crate::trouble::Flaky;
 
 const HOUR: u64 = 3_600_000;
 
@@ -112,6 +115,41 @@ fn what_was_missed_may_be_skipped_or_handled_whole() {
     }
 }
 
+/// Each is stored by itself: next to it one has a transport that refuses everything, and one a transport that never answers.
+#[test]
+fn a_schedule_whose_transport_fails_or_hangs_keeps_no_other_waiting() {
+    paused(async {
+        let (refuses, hangs, seen) = (Flaky::called("refuses"), Flaky::called("hangs"), Seen::new());
+        refuses.sends_fail.store(true, Ordering::Relaxed);
+        hangs.hang(true);
+        let (first, second): (Arc<dyn MessageQueue>, Arc<dyn MessageQueue>) =
+            (refuses.clone(), hangs.clone());
+        let queues = [("default", Arc::new(queue("default")) as _), ("refuses", first), ("hangs", second)];
+        let messenger = messenger_with(queues);
+        let each_second = |name: &str, number| {
+            let schedule = Schedule::every(name, Duration::from_secs(1), message(number)).unwrap();
+            schedule.with_options(DispatchOptions::default().with_transports([name])).unwrap()
+        };
+        let engine = engine([("mail", seen.fine("mail"))]);
+        let only = |name: &str| work(&messenger, &engine, |config| config.transports = vec![name.to_owned()]);
+        let _worker = only("default");
+        let schedules = [each_second("refuses", 1), each_second("hangs", 2), each_second("default", 3)];
+        let _scheduler = messenger.schedule(schedules).unwrap();
+        pass(20_500).await;
+        assert_eq!(seen.times(), (1..=20).map(|second| second * 1_000).collect::<Vec<_>>());
+        assert_eq!(seen.numbers(), [3; 20]);
+        // Those that were away go on by themselves.
+        refuses.sends_fail.store(false, Ordering::Relaxed);
+        hangs.hang(false);
+        let _workers = [only("refuses"), only("hangs")];
+        pass(10_000).await;
+        for number in [1, 2] {
+            let count = seen.numbers().iter().filter(|seen| **seen == number).count();
+            assert!((9..=11).contains(&count), "{number}: {count}");
+        }
+    });
+}
+
 /// J16: once is once.
 #[test]
 fn j16_what_is_to_fire_once_fires_once() {
@@ -147,6 +185,79 @@ fn a_schedule_that_has_changed_does_not_fire_at_its_old_time() {
         assert_eq!((old.len(), new.len()), (1, 1));
         assert_eq!(new[0].message().unwrap().payload["number"], 2);
         assert_eq!(depth(&messenger).await.scheduled, 1);
+    });
+}
+
+/// What is planned does not wait for that, nor for a list that never comes.
+#[test]
+fn what_is_not_planned_any_more_is_cancelled_later_if_it_cannot_be_looked_for_at_once() {
+    for hangs in [false, true] {
+        paused(async {
+            let (flaky, seen) = (Flaky::new(), Seen::new());
+            let messenger = messenger_on(flaky.clone());
+            let scheduler = messenger.schedule([hourly(1)]).unwrap();
+            pass(1).await;
+            scheduler.stop();
+            flaky.lists_fail.store(!hangs, Ordering::Relaxed);
+            flaky.lists_hang.store(hangs, Ordering::Relaxed);
+            let each_second = Schedule::every("hourly", Duration::from_secs(1), message(2)).unwrap();
+            let _scheduler = messenger.schedule([each_second]).unwrap();
+            let engine = engine([("mail", seen.fine("mail"))]);
+            let _worker = work(&messenger, &engine, |_| ());
+            pass(20_500).await;
+            assert_eq!(seen.numbers(), [2; 20], "they are stored nevertheless");
+            assert_eq!(depth(&messenger).await.scheduled, 2, "the next one, and that of the hour");
+            flaky.lists_fail.store(false, Ordering::Relaxed);
+            pass(60_000).await;
+            assert_eq!(depth(&messenger).await.scheduled, 1 + u64::from(hangs));
+        });
+    }
+}
+
+/// The new one is stored before the old one is cancelled, and has the same key.
+#[test]
+fn a_schedule_that_says_something_else_by_now_fires_at_its_time_with_that() {
+    paused(async {
+        let (messenger, seen) = (messenger(), Seen::new());
+        let ahead = |number| hourly(number).when_missed(Missed::All { ahead: 3 });
+        let scheduler = messenger.schedule([ahead(1)]).unwrap();
+        pass(1).await;
+        scheduler.stop();
+        let _scheduler = messenger.schedule([ahead(2)]).unwrap();
+        pass(1).await;
+        assert_eq!(depth(&messenger).await.scheduled, 3);
+        let engine = engine([("mail", seen.fine("mail"))]);
+        let _worker = work(&messenger, &engine, |_| ());
+        pass(3 * HOUR).await;
+        assert_eq!(seen.numbers(), [2; 3]);
+    });
+}
+
+#[test]
+fn what_is_stored_ahead_is_sent_once_and_what_is_new_in_one_call() {
+    paused(async {
+        let flaky = Flaky::new();
+        let messenger = messenger_on(flaky.clone());
+        let each_second = || {
+            let schedule = Schedule::every("ahead", Duration::from_secs(1), message(1)).unwrap();
+            schedule.when_missed(Missed::All { ahead: 50 })
+        };
+        let scheduler = messenger.schedule([each_second()]).unwrap();
+        let sent = || std::mem::take(&mut *flaky.sends.lock().unwrap());
+        pass(500).await;
+        assert_eq!(sent(), [50]);
+        pass(3_000).await;
+        assert_eq!(sent(), [1, 1, 1]);
+        flaky.sends_fail.store(true, Ordering::Relaxed);
+        pass(3_000).await;
+        flaky.sends_fail.store(false, Ordering::Relaxed);
+        pass(2_000).await;
+        assert_eq!(sent(), [4, 1], "all that came meanwhile");
+        scheduler.stop();
+        let _scheduler = messenger.schedule([each_second()]).unwrap();
+        pass(1).await;
+        assert_eq!(sent(), [50], "whoever begins anew does not know, and the keys do");
+        assert_eq!(depth(&messenger).await.open(), 58);
     });
 }
 

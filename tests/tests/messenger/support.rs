@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dispatch_actors::messenger::{Messenger, Worker};
+use dispatch_actors::messenger::{Messenger, MessengerBuilder, Worker};
 use dispatch_actors::testing::{VirtualClock, start_of_time};
 use dispatch_actors::{Engine, EngineBuilder, Registration, on_command};
 use dispatch_core::messenger::{DispatchOptions, Message, MessengerConfig, WorkerConfig};
@@ -42,6 +42,19 @@ pub(crate) fn messenger_at(queue: Arc<dyn MessageQueue>, clock: &VirtualClock) -
         .clock(Arc::new(clock.clone()))
         .build()
         .unwrap()
+}
+
+/// A messenger with several transports; the first is the default one.
+pub(crate) fn messenger_with<const COUNT: usize>(
+    queues: [(&str, Arc<dyn MessageQueue>); COUNT],
+) -> Messenger {
+    let text: Vec<_> =
+        queues.iter().map(|(name, _)| format!("[transports.{name}]\ntype = 'memory'")).collect();
+    let mut config = config(&text.join("\n"));
+    config.default_transport = queues[0].0.to_owned();
+    let builder = Messenger::builder().config(config).clock(Arc::new(clock()));
+    let add = |builder: MessengerBuilder, (name, queue)| builder.shared_transport(name, queue);
+    queues.into_iter().fold(builder, add).build().unwrap()
 }
 
 /// A configuration whose retries have no chance in them.

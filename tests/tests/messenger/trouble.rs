@@ -1,26 +1,39 @@
 //! A queue that does not always answer.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use dispatch_core::DispatcherError;
+use dispatch_core::delivery::{Adapter, HealthStatus};
 use dispatch_core::log::SyncPolicy;
-use dispatch_core::messenger::Name;
+use dispatch_core::messenger::{DispatchOptions, Name};
 use dispatch_core::queue::{
     Claim, Claimed, Depth, Enqueued, Filter, LeaseToken, MemoryQueue, MessageQueue, Page, QueueError,
     Settlement, StoredMessage, Submission, Wakeup,
 };
 use dispatch_tests::support::paused;
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::dead_letters;
-use crate::support::{Seen, depth, engine, messenger_on, pass, queue, send, work};
+use crate::support::{Seen, depth, engine, messenger_on, messenger_with, pass, queue, send, send_with, work};
 
 /// A queue in memory that is down when it is told to be.
 pub(crate) struct Flaky {
     queue: MemoryQueue,
+    /// It answers nothing until it is told to.
+    hangs: watch::Sender<bool>,
+    /// Nothing can be stored.
+    pub(crate) sends_fail: AtomicBool,
+    /// Nothing can be listed.
+    pub(crate) lists_fail: AtomicBool,
+    /// No list ever comes.
+    pub(crate) lists_hang: AtomicBool,
+    /// How many messages each list could have.
+    pub(crate) lists: Mutex<Vec<usize>>,
     claims_fail: AtomicBool,
     settlements_fail: AtomicBool,
     /// A settlement is done, and its answer is lost.
@@ -30,22 +43,45 @@ pub(crate) struct Flaky {
     /// Messages are stored, and the answer is lost.
     pub(crate) receipts_are_lost: AtomicBool,
     claims: AtomicU64,
+    depths: AtomicU64,
+    /// How many messages were sent in each call that could be stored.
+    pub(crate) sends: Mutex<Vec<usize>>,
     /// So many replays come too late.
     pub(crate) gone: AtomicU64,
 }
 
 impl Flaky {
     pub(crate) fn new() -> Arc<Self> {
+        Self::called("default")
+    }
+
+    pub(crate) fn called(name: &str) -> Arc<Self> {
         Arc::new(Self {
-            queue: queue("default"),
+            queue: queue(name),
+            hangs: watch::Sender::new(false),
+            sends_fail: AtomicBool::new(false),
+            lists_fail: AtomicBool::new(false),
+            lists_hang: AtomicBool::new(false),
+            lists: Mutex::default(),
             claims_fail: AtomicBool::new(false),
             settlements_fail: AtomicBool::new(false),
             answers_are_lost: AtomicBool::new(false),
             answers_never_come: AtomicBool::new(false),
             receipts_are_lost: AtomicBool::new(false),
             claims: AtomicU64::new(0),
+            depths: AtomicU64::new(0),
+            sends: Mutex::default(),
             gone: AtomicU64::new(0),
         })
+    }
+
+    /// Answers nothing from now on, or all that it was asked and will be.
+    pub(crate) fn hang(&self, hangs: bool) {
+        self.hangs.send_replace(hangs);
+    }
+
+    async fn answers(&self) {
+        let _ = self.hangs.subscribe().wait_for(|hangs| !hangs).await;
     }
 }
 
@@ -67,12 +103,18 @@ impl MessageQueue for Flaky {
         &self,
         submissions: Vec<Submission>,
     ) -> Result<Vec<Result<Enqueued, QueueError>>, QueueError> {
+        self.answers().await;
+        if self.sends_fail.load(Ordering::Relaxed) {
+            return Err(down());
+        }
+        self.sends.lock().unwrap().push(submissions.len());
         let answer = self.queue.enqueue(submissions).await;
         if self.receipts_are_lost.swap(false, Ordering::Relaxed) { Err(down()) } else { answer }
     }
 
     async fn claim(&self, claim: &Claim) -> Result<Claimed, QueueError> {
         self.claims.fetch_add(1, Ordering::Relaxed);
+        self.answers().await;
         if self.claims_fail.load(Ordering::Relaxed) { Err(down()) } else { self.queue.claim(claim).await }
     }
 
@@ -98,10 +140,12 @@ impl MessageQueue for Flaky {
     }
 
     async fn depth(&self, queue: Option<&Name>) -> Result<Depth, QueueError> {
+        self.depths.fetch_add(1, Ordering::Relaxed);
         self.queue.depth(queue).await
     }
 
     async fn queues(&self) -> Result<Vec<(Name, bool)>, QueueError> {
+        self.answers().await;
         self.queue.queues().await
     }
 
@@ -114,7 +158,16 @@ impl MessageQueue for Flaky {
     }
 
     async fn list(&self, filter: &Filter, page: Page) -> Result<Vec<StoredMessage>, QueueError> {
-        self.queue.list(filter, page).await
+        self.answers().await;
+        self.lists.lock().unwrap().push(page.max);
+        if self.lists_hang.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        if self.lists_fail.load(Ordering::Relaxed) {
+            Err(down())
+        } else {
+            self.queue.list(filter, page).await
+        }
     }
 
     async fn replay(
@@ -158,6 +211,19 @@ fn a_transport_that_is_down_is_asked_again_now_and_then() {
         flaky.claims_fail.store(false, Ordering::Relaxed);
         pass(5_001).await;
         assert_eq!(seen.numbers(), [1], "without help");
+    });
+}
+
+/// To count walks over every message in some stores.
+#[test]
+fn whether_a_transport_answers_is_asked_without_counting_its_messages() {
+    paused(async {
+        let flaky = Flaky::new();
+        let adapter = messenger_on(flaky.clone()).adapter();
+        assert_eq!(adapter.health().await.status, HealthStatus::Healthy);
+        flaky.close().await.unwrap();
+        assert_eq!(adapter.health().await.status, HealthStatus::Unhealthy);
+        assert_eq!(flaky.depths.load(Ordering::Relaxed), 0);
     });
 }
 
@@ -262,5 +328,71 @@ fn a_failure_that_is_stored_is_told_also_when_no_answer_comes_within_the_lease()
         let told: Vec<_> = archive.all().iter().map(|letter| letter.envelope.id()).collect();
         assert_eq!((told, depth(&messenger).await.failed), (vec![id], 1));
         assert_eq!(worker.info().await.unwrap().so_far.unwritten, 1);
+    });
+}
+
+fn to(transport: &str) -> DispatchOptions {
+    DispatchOptions::default().with_transports([transport])
+}
+
+#[test]
+fn a_transport_that_never_answers_keeps_no_worker_from_the_others() {
+    paused(async {
+        let (away, seen) = (Flaky::new(), Seen::new());
+        let messenger = messenger_with([("default", away.clone()), ("other", Arc::new(queue("other")))]);
+        send_with(&messenger, 100, to("default")).await;
+        away.hang(true);
+        let takes = Duration::from_millis(100);
+        let engine = engine([("mail", seen.handler("mail", takes, |_| Ok::<_, DispatcherError>(())))]);
+        let worker = work(&messenger, &engine, |config| config.concurrency = 2);
+        for number in 0..10 {
+            send_with(&messenger, number, to("other")).await;
+        }
+        pass(1_000).await;
+        assert_eq!(seen.numbers(), (0..10).collect::<Vec<_>>(), "in a second, after a little patience");
+        assert_eq!(
+            away.claims.load(Ordering::Relaxed),
+            0,
+            "it was asked for its queues, and has not answered"
+        );
+        // What answers at last is taken in, and what stops is not held up.
+        away.hang(false);
+        pass(200).await;
+        assert_eq!(seen.numbers().last(), Some(&100));
+        away.hang(true);
+        pass(5_000).await;
+        send_with(&messenger, 10, to("other")).await;
+        pass(10).await;
+        let report = tokio::time::timeout(Duration::from_secs(7), worker.drain(Duration::from_secs(1))).await;
+        let report = report.unwrap().unwrap();
+        assert_eq!((report.done, report.is_clean()), (12, true));
+    });
+}
+
+/// The room was given to another transport meanwhile, so what comes late goes back, without an attempt.
+#[test]
+fn what_a_transport_gives_too_late_is_handed_back_and_comes_again() {
+    paused(async {
+        let (slow, seen) = (Flaky::new(), Seen::new());
+        let messenger = messenger_with([("default", slow.clone()), ("other", Arc::new(queue("other")))]);
+        send_with(&messenger, 1, to("default")).await;
+        send_with(&messenger, 2, to("other")).await;
+        slow.hang(true);
+        let takes = Duration::from_secs(5);
+        let engine = engine([("mail", seen.handler("mail", takes, |_| Ok::<_, DispatcherError>(())))]);
+        let worker = work(&messenger, &engine, |config| {
+            (config.concurrency, config.max_messages) = (1, Some(2));
+        });
+        pass(1_000).await;
+        slow.hang(false);
+        pass(1_000).await;
+        let info = worker.info().await.unwrap();
+        assert_eq!((info.running, info.waiting, info.so_far.handed_back), (1, 0, 1));
+        let report = worker.ended().await.unwrap();
+        assert_eq!((report.done, report.retried, report.lost), (2, 0, 0));
+        assert_eq!(
+            seen.all().iter().map(|(_, number, at)| (*number, *at)).collect::<Vec<_>>(),
+            [(2, 300), (1, 5_300)]
+        );
     });
 }

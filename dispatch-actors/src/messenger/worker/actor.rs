@@ -280,12 +280,17 @@ impl WorkerActor {
 
     /// Hands a message back that nobody has begun with.
     fn hand_back(&mut self, held: &Held, ctx: &mut Context<Self>) {
-        self.report.handed_back += 1;
-        self.figures.of(held.source, |work| work.handed_back += 1);
         self.state.handed_back();
+        self.release(held.source, &held.leased, ctx);
+    }
+
+    /// Hands a message back that is not in hand.
+    fn release(&mut self, place: usize, leased: &Leased, ctx: &mut Context<Self>) {
+        self.report.handed_back += 1;
+        self.figures.of(place, |work| work.handed_back += 1);
         // Of an ordering key it stays the first, also if it was handed back until a time before and others are due earlier.
-        let at = held.leased.message.ordering_key.as_ref().map(|_| held.leased.due_at);
-        self.settle(held.source, &held.leased, Outcome::Release { at }, ctx);
+        let at = leased.message.ordering_key.as_ref().map(|_| leased.due_at);
+        self.settle(place, leased, Outcome::Release { at }, ctx);
     }
 
     /// Hands back all that nobody has begun with.

@@ -65,7 +65,8 @@ pub struct WorkerReport {
     pub expired: u64,
     /// Messages that could not be read.
     pub unreadable: u64,
-    /// Messages that were handed back before anybody had begun with them, since the worker was to end.
+    /// Messages that were handed back before anybody had begun with them, since the worker was to end, or had no room any more
+    /// when their transport had answered at last.
     pub handed_back: u64,
     /// How often a message was handed back until its rate lets it begin.
     pub held_back: u64,

@@ -12,7 +12,7 @@ const LONGEST_LEASE: Duration = Duration::from_secs(24 * 3_600);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkerConfig {
-    /// The transports it takes messages from; the first has precedence.
+    /// The transports it takes messages from; the first has precedence, for as long as it answers.
     pub transports: Vec<String>,
     /// The queues of the transports; all that there are, if none is named.
     pub queues: Vec<String>,

@@ -2,8 +2,9 @@
 //!
 //! - Never more messages in hand than `concurrency + prefetch`, never more begun than `max_messages`, and never more that
 //!   might still fail than `max_failures` allows.
-//! - One claim at a time. The first transport with something to give is asked, in the order given; with `fair` they take
-//!   turns.
+//! - Of each transport one claim at a time. The first transport with something to give is asked, in the order given; with
+//!   `fair` they take turns. The next is asked meanwhile for the room that is left, and for all of it once a transport has
+//!   not answered for a while. What comes too late and finds no room is handed back.
 //! - Messages of a transport, and of each of its ordering keys, begin no faster than their rates. No more are claimed than
 //!   may begin at that moment; of an ordering key it is not known what will be claimed, so one that is over its rate is
 //!   handed back until its time.

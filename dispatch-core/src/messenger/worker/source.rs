@@ -3,6 +3,18 @@ use std::time::Duration;
 use crate::messenger::Rates;
 use crate::policy::{KeyRates, RateCell};
 
+/// How long the room for what a transport was asked for is kept free at least.
+const SHORTEST_PATIENCE: Duration = Duration::from_millis(300);
+/// How long it is kept free at most, for a transport that has been slow before.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A claim under way.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    max: usize,
+    at: Duration,
+}
+
 /// A transport, as a worker sees it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Source {
@@ -15,6 +27,9 @@ pub(super) struct Source {
     /// Messages that were claimed and have not begun.
     pub(super) waiting: u64,
     pub(super) rates: Rates,
+    asked: Option<Asked>,
+    /// How long its last answer took.
+    took: Duration,
     cell: RateCell,
     keys: KeyRates,
 }
@@ -31,6 +46,40 @@ impl Source {
     pub(super) fn allowed_at(&self, now: Duration) -> Option<Duration> {
         let Some(limit) = &self.rates.all else { return Some(now) };
         self.cell.wait_for(limit, self.waiting + 1, now).map(|wait| now.saturating_add(wait))
+    }
+
+    /// It is asked for so many messages.
+    pub(super) fn ask(&mut self, max: usize, now: Duration) {
+        self.asked = Some(Asked { max, at: now });
+        self.woken = false;
+    }
+
+    /// It has answered.
+    pub(super) fn answered(&mut self, now: Duration) {
+        self.took = self.asked.take().map_or(Duration::ZERO, |asked| now.saturating_sub(asked.at));
+    }
+
+    /// It could not be asked, and there is nothing to be patient for.
+    pub(super) fn not_answered(&mut self) {
+        self.asked = None;
+        self.took = Duration::ZERO;
+    }
+
+    /// Whether a claim is under way.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// Until when the room for what it was asked for is kept free.
+    pub(super) fn patient_until(&self) -> Option<Duration> {
+        let patience = self.took.saturating_mul(2).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE);
+        self.asked.map(|asked| asked.at.saturating_add(patience))
+    }
+
+    /// How much room is kept free for what it was asked for.
+    pub(super) fn reserved(&self, now: Duration) -> usize {
+        let reserved = self.asked.filter(|_| self.patient_until().is_some_and(|until| now < until));
+        reserved.map_or(0, |asked| asked.max)
     }
 
     /// One that waits begins.

@@ -75,6 +75,11 @@ impl fmt::Display for StopReason {
 }
 
 /// When a worker claims, and how much. Times are on a monotonic clock that begins with the worker.
+///
+/// Of each transport one claim is under way at a time. What was asked for and is not answered counts as if it were in hand,
+/// so that others are asked only for the room that is left: the first transport has precedence for as long as it answers.
+/// One that does not answer within 300 ms, or within twice the time that its last answer took (5 s at most), keeps no room
+/// any more. When its answer comes after all, what there is room for is taken in, and the rest is to be handed back.
 #[derive(Debug, Clone)]
 pub struct WorkerState {
     concurrency: usize,
@@ -90,7 +95,6 @@ pub struct WorkerState {
     sources: Vec<Source>,
     /// Who is asked first.
     first: usize,
-    claiming: bool,
     paused: bool,
     in_hand: usize,
     taken: u64,
@@ -116,7 +120,6 @@ impl WorkerState {
             measured_at: None,
             sources: vec![Source::default(); config.transports.len()],
             first: 0,
-            claiming: false,
             paused: false,
             in_hand: 0,
             taken: 0,
@@ -127,34 +130,39 @@ impl WorkerState {
     }
 
     /// What to do next. A claim has to be answered by [`claimed`](Self::claimed) or
-    /// [`claim_failed`](Self::claim_failed).
+    /// [`claim_failed`](Self::claim_failed); before that there may be others, of other transports.
     pub fn step(&mut self, now: Duration) -> Step {
         self.stopping = self.stopping.or_else(|| self.limit(now));
         if let Some(reason) = self.stopping {
-            let is_over = self.in_hand == 0 && !self.claiming;
+            let is_over = self.in_hand == 0 && !self.sources.iter().any(Source::is_asked);
             return if is_over { Step::Stop(reason) } else { Step::Wait { until: None } };
         }
-        let room = self.room();
-        if self.claiming || self.paused || room == 0 {
+        let room = self.room(now);
+        if self.paused {
             return Step::Wait { until: self.max_time };
+        }
+        if room == 0 {
+            return Step::Wait { until: self.max_time.into_iter().chain(self.room_at(now)).min() };
         }
         let count = self.sources.len();
         let order = (0..count).map(|place| (self.first + place) % count.max(1));
         let mut soonest = self.max_time;
         for place in order {
-            let Some(source) = self.sources.get_mut(place) else { continue };
+            let Some(source) = self.sources.get_mut(place).filter(|source| !source.is_asked()) else {
+                continue;
+            };
             let allowed = source.allowed(now);
             if source.look_at <= now && allowed > 0 {
                 let is_known = |at| now < MEASURED_FOR.saturating_add(at);
                 if self.max_memory.is_some() && !self.measured_at.is_some_and(is_known) {
                     return Step::Measure;
                 }
-                self.claiming = true;
-                source.woken = false;
+                let max = room.min(allowed);
+                source.ask(max, now);
                 if self.fair {
                     self.first = (place + 1) % count;
                 }
-                return Step::Claim { source: place, max: room.min(allowed) };
+                return Step::Claim { source: place, max };
             }
             // Its rate may have been changed by then.
             let look_again = now.saturating_add(self.poll);
@@ -173,7 +181,9 @@ impl WorkerState {
         }
     }
 
-    /// A transport gave so many messages of those it was asked for, and has the next one due after this time.
+    /// A transport gave so many messages of those it was asked for, and has the next one due after this time. How many of
+    /// them are taken in: if it has answered late there may be no room for the others, which are to be handed back.
+    #[must_use]
     pub fn claimed(
         &mut self,
         source: usize,
@@ -181,15 +191,17 @@ impl WorkerState {
         count: usize,
         next_due: Option<Duration>,
         now: Duration,
-    ) {
-        self.claiming = false;
-        self.in_hand += count;
-        self.taken += count as u64;
+    ) -> usize {
+        // What is here has precedence over what others were asked for meanwhile and may not have.
+        let taken = count.min(self.room_beside(0));
+        self.in_hand += taken;
+        self.taken += taken as u64;
         if let Some(source) = self.sources.get_mut(source) {
-            source.waiting += count as u64;
+            source.answered(now);
+            source.waiting += taken as u64;
             source.failed = 0;
             // One that was woken meanwhile may have more than it has told.
-            let wait = if count >= asked || source.woken {
+            let wait = if count >= asked || taken < count || source.woken {
                 Duration::ZERO
             } else {
                 // What is due by another clock may not be due yet by that of the queue.
@@ -197,12 +209,13 @@ impl WorkerState {
             };
             source.look_at = now.saturating_add(wait);
         }
+        taken
     }
 
     /// A transport could not be asked: it is left alone for a while, longer each time.
     pub fn claim_failed(&mut self, source: usize, now: Duration) {
-        self.claiming = false;
         if let Some(source) = self.sources.get_mut(source) {
+            source.not_answered();
             let pause = FIRST_PAUSE.saturating_mul(1 << source.failed.min(10)).min(LONGEST_PAUSE);
             source.failed = source.failed.saturating_add(1);
             source.look_at = now.saturating_add(pause);
@@ -319,13 +332,26 @@ impl WorkerState {
         }
     }
 
-    /// How many more messages it may take.
-    fn room(&self) -> usize {
-        let held = self.in_hand as u64;
-        let by_messages = self.max_messages.map_or(u64::MAX, |max| max.saturating_sub(self.taken));
+    /// How many more messages it may ask for: what it has asked for may come.
+    fn room(&self, now: Duration) -> usize {
+        self.room_beside(self.sources.iter().map(|source| source.reserved(now)).sum())
+    }
+
+    /// When there is room again that a transport without an answer keeps free, if there is another one to be asked.
+    fn room_at(&self, now: Duration) -> Option<Duration> {
+        let has_other = self.sources.iter().any(|source| !source.is_asked());
+        let ends = self.sources.iter().filter_map(Source::patient_until).filter(|until| *until > now);
+        ends.min().filter(|_| has_other)
+    }
+
+    /// How many more messages it may have beside so many that are not in hand yet.
+    fn room_beside(&self, others: usize) -> usize {
+        let held = self.in_hand.saturating_add(others) as u64;
+        let taken = self.taken.saturating_add(others as u64);
+        let by_messages = self.max_messages.map_or(u64::MAX, |max| max.saturating_sub(taken));
         // Each of those in hand may still fail.
         let by_failures = self.max_failures.map_or(u64::MAX, |max| max.saturating_sub(self.failures + held));
-        let room = (self.concurrency + self.prefetch).saturating_sub(self.in_hand);
+        let room = (self.concurrency + self.prefetch).saturating_sub(self.in_hand.saturating_add(others));
         room.min(usize::try_from(by_messages.min(by_failures)).unwrap_or(usize::MAX))
     }
 }

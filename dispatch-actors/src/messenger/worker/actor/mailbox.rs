@@ -25,11 +25,11 @@ impl Handler<ClaimAnswered> for WorkerActor {
         let ClaimAnswered { source: place, asked, asked_at, queues, looked_up, answer } = answered;
         let now = self.now();
         match answer {
-            Ok(claimed) => {
+            Ok(mut claimed) => {
                 let count = claimed.messages.len();
                 let wall = self.wall();
                 let next = claimed.next_due.map(|due| due.duration_since(wall).unwrap_or_default());
-                self.state.claimed(place, asked, count, next, now);
+                let taken = self.state.claimed(place, asked, count, next, now);
                 if let Some(source) = self.sources.get_mut(place) {
                     source.names = queues;
                     if looked_up {
@@ -47,6 +47,10 @@ impl Handler<ClaimAnswered> for WorkerActor {
                 let unreadable = claimed.unreadable_ids.into_iter();
                 let unreadable = unreadable.map(|id| Failed { source: place, id, claim: None });
                 self.has_failed(place, unreadable, ctx);
+                // It has answered so late that what it was asked for came from another one.
+                for leased in claimed.messages.split_off(taken.min(count)) {
+                    self.release(place, &leased, ctx);
+                }
                 for leased in claimed.messages {
                     self.hand.take(place, leased, asked_at);
                 }
