@@ -192,6 +192,10 @@ async fn a_full_topic_refuses_and_drops_nothing_by_itself() {
     assert_eq!(log.bounds(&topic).await.unwrap(), bounds);
     log.trim(&topic, Offset::new(2)).await.unwrap();
     assert_eq!(log.append(&topic, vec![large()]).await.unwrap(), [Offset::new(taken)]);
+    log.trim(&topic, Offset::new(4)).await.unwrap();
+    let part = log.append(&topic, (0..6).map(|_| large()).collect()).await.unwrap_err();
+    assert!(matches!(part, LogError::Unavailable { .. }), "some of it is stored: {part:?}");
+    assert!(log.bounds(&topic).await.unwrap().head > Offset::new(taken + 1));
     place.remove().await;
 }
 

@@ -46,6 +46,14 @@ pub trait Trouble: Send + Sync + 'static {
     /// What it fails with, without having been asked.
     async fn before(&self, asked: Asked) -> Result<(), LogError>;
 
+    /// Before the log is asked to append these.
+    ///
+    /// # Errors
+    /// What it fails with, without having been asked.
+    async fn before_append(&self, _entries: &[LogEntry]) -> Result<(), LogError> {
+        Ok(())
+    }
+
     /// After the log has answered.
     ///
     /// # Errors
@@ -99,7 +107,11 @@ impl<T: Trouble> TopicLog for Between<T> {
     }
 
     async fn append(&self, topic: &Topic, entries: Vec<LogEntry>) -> Result<Vec<Offset>, LogError> {
-        self.ask(Asked::Append, self.log.append(topic, entries)).await
+        let append = async {
+            self.trouble.before_append(&entries).await?;
+            self.log.append(topic, entries).await
+        };
+        self.ask(Asked::Append, append).await
     }
 
     async fn read(&self, topic: &Topic, from: Offset, limit: ReadLimit) -> Result<LogRead, LogError> {

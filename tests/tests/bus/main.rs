@@ -12,6 +12,7 @@ mod limits;
 mod metrics;
 mod opening;
 mod publishing;
+mod refusals;
 mod retention;
 mod shared_log;
 mod supervised;

@@ -75,6 +75,8 @@ pub(super) struct TopicState {
     pub(super) waiting: VecDeque<Waiting>,
     /// Messages in what waits.
     pub(super) waiting_count: usize,
+    /// So many of what waits, the first ones, are appended each by itself.
+    pub(super) alone: usize,
     pub(super) appending: bool,
     pub(super) tailing: bool,
     pub(super) readers: SmallVec<[Reader; 1]>,
@@ -286,6 +288,7 @@ impl TopicState {
             head: Offset::ZERO,
             waiting: VecDeque::new(),
             waiting_count: 0,
+            alone: 0,
             appending: false,
             tailing: false,
             readers: SmallVec::new(),
