@@ -12,7 +12,7 @@ use serde::Serialize;
 use smallvec::smallvec;
 use tokio::sync::oneshot;
 
-use super::hub::{Drain, Drained, End, Few, Find, Held, List, Open, Publish, Published};
+use super::hub::{Drain, Drained, End, Few, Find, Held, List, Open, Publish, Published, Unsubscribe};
 use super::subscription::{StopReport, Subscription, SubscriptionInfo};
 use super::topic::{topic, topic_of};
 use super::{BusBuilder, BusError};
@@ -172,25 +172,16 @@ impl Bus {
         Ok(infos.into_iter().flatten().collect())
     }
 
-    /// Forgets a subscription, its cursor and what it parked. The same name begins anew afterwards.
+    /// Forgets a subscription, its cursor and what it parked. The same name begins anew afterwards: one that is opened
+    /// meanwhile waits for this, and this waits for one that is being opened.
     ///
     /// # Errors
-    /// [`BusError::HasConsumers`] if it has some, [`BusError::UnknownSubscription`] if there is none of this name.
+    /// [`BusError::HasConsumers`] if it has some, [`BusError::UnknownSubscription`] if there is none of this name,
+    /// [`BusError::Log`] if the log cannot be written: then it is stopped and stored.
     pub async fn unsubscribe(&self, name: &str) -> Result<(), BusError> {
-        match self.find(name).await? {
-            Some(open) => {
-                let consumers = open.info().await?.consumers.len();
-                if consumers > 0 {
-                    return Err(BusError::HasConsumers { name: name.to_owned(), consumers });
-                }
-                open.stop(Duration::ZERO).await?;
-            }
-            None if self.log.load(name).await?.is_none() => {
-                return Err(BusError::UnknownSubscription { name: name.to_owned() });
-            }
-            None => {}
-        }
-        Ok(self.log.remove(name).await?)
+        let (name, (reply, answer)) = (name.to_owned(), oneshot::channel());
+        self.held.hub().do_send(Unsubscribe { name, reply });
+        answer.await.map_err(|_| BusError::Stopped)?
     }
 
     /// The bus as an adapter: delivered means published, on the topic of the envelope. For the outputs of an engine, as a

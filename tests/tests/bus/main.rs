@@ -17,4 +17,5 @@ mod retention;
 mod shared_log;
 mod supervised;
 mod support;
+mod unsubscribing;
 mod upkeep;

@@ -10,6 +10,7 @@ use rand::Rng;
 
 use super::Open;
 use super::actor::{Done, Hub, Opened, Reader, TopicState};
+use super::leave::Deferred;
 use crate::bus::BusError;
 use crate::bus::subscription::{AddTopic, Command, Parts, SeekTo, SubscriptionActor, place};
 
@@ -55,6 +56,10 @@ impl Handler<Open> for Hub {
             return;
         }
         let name = open.config.name.clone();
+        if self.is_busy(&name) {
+            self.deferred.push_back(Deferred::Open(Box::new(open)));
+            return;
+        }
         if let Some(opened) = self.subscriptions.get(&*name) {
             let answer = match open.config.check_reopening(&opened.config) {
                 Ok(()) => {
@@ -64,10 +69,6 @@ impl Handler<Open> for Hub {
                 Err(conflict) => Err(BusError::Conflict(conflict)),
             };
             let _ = open.reply.send(answer);
-            return;
-        }
-        if self.opening.contains(&name) {
-            self.deferred.push_back(open);
             return;
         }
         let limit = self.config.max_subscriptions;
@@ -151,9 +152,7 @@ impl Hub {
                 let _ = open.reply.send(Err(BusError::Invalid(problem.into())));
             }
         }
-        for waiting in std::mem::take(&mut self.deferred) {
-            ctx.notify(waiting);
-        }
+        self.go_on(ctx);
     }
 
     /// Gives a subscription the topics that it found in the log, and those that came to be meanwhile.
