@@ -9,6 +9,7 @@ mod ending;
 mod exhausted;
 mod hanging;
 mod limits;
+mod lost_end;
 mod metrics;
 mod opening;
 mod publishing;

@@ -75,6 +75,8 @@ pub(in crate::bus) struct Hub {
 pub(super) struct TopicState {
     pub(super) transient: bool,
     pub(super) head: Offset,
+    /// Where the last heartbeat has found it to end, if that is below the head.
+    pub(super) low: Option<Offset>,
     pub(super) waiting: VecDeque<Waiting>,
     /// Messages in what waits.
     pub(super) waiting_count: usize,
@@ -292,6 +294,7 @@ impl TopicState {
         Self {
             transient: false,
             head: Offset::ZERO,
+            low: None,
             waiting: VecDeque::new(),
             waiting_count: 0,
             alone: 0,

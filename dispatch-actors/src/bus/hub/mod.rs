@@ -5,12 +5,13 @@
 //!   them has to read what was just written.
 //! - Subscriptions are opened, and removed from the log, one at a time by name. A topic that appears later joins every pattern that it matches, from
 //!   its first record on.
-//! - A heartbeat compares heads with the log, in case somebody else has written to it.
+//! - A heartbeat compares heads with the log, in case somebody else has written to it, or it has lost its end.
 //! - Subscriptions that are behind read for themselves, except at most once: what others append to a shared log is read
 //!   for these here.
 
 mod actor;
 mod config;
+mod fall;
 mod leave;
 mod live;
 mod open;

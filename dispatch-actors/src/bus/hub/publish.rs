@@ -9,6 +9,7 @@ use dispatch_core::log::{LogEntry, LogError, LogRecord, Offset};
 use uuid::Uuid;
 
 use super::actor::{Done, Hub, TopicState};
+use super::fall::end_below;
 use super::protocol::{Few, PublishReply};
 use super::{Publish, Published};
 use crate::bus::BusError;
@@ -84,6 +85,8 @@ pub(super) struct Appended {
     /// Whether somebody had the topic when it began.
     heard: bool,
     result: Result<Vec<Offset>, LogError>,
+    /// Where the log had ended, if that is below what was known.
+    fell: Option<Offset>,
 }
 
 impl Handler<Publish> for Hub {
@@ -155,10 +158,14 @@ impl Hub {
             return;
         }
         state.appending = true;
-        let (log, topic) = (Arc::clone(&self.log), topic.clone());
+        let (log, topic, known) = (Arc::clone(&self.log), topic.clone(), state.head);
         let mut work: futures_util::future::BoxFuture<'static, Done> = Box::pin(async move {
             let result = log.append(&topic, entries).await;
-            Done::Appended(Appended { topic, batches, given, ids, heard, result })
+            let fell = match &result {
+                Ok(offsets) => end_below(&*log, &topic, known, offsets).await,
+                Err(_) => None,
+            };
+            Done::Appended(Appended { topic, batches, given, ids, heard, result, fell })
         });
         // Logs in memory answer at once.
         match work.as_mut().poll(cx) {
@@ -169,7 +176,10 @@ impl Hub {
     }
 
     pub(super) fn appended(&mut self, appended: Appended) {
-        let Appended { topic, mut batches, given, ids, heard, result } = appended;
+        let Appended { topic, mut batches, given, ids, heard, result, fell } = appended;
+        if let Some(end) = fell {
+            self.fell(&topic, end);
+        }
         let (now, is_shared) = (self.clock.now(), self.log.is_shared());
         let Some(state) = self.topics.get_mut(&topic) else { return };
         state.appending = false;
