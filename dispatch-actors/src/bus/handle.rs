@@ -255,9 +255,15 @@ impl SubscriptionBuilder {
 
     /// Opens it, or goes on with the one of this name; returns once its cursor and topics stand.
     ///
+    /// One that is open already is joined, if it was opened in the same way: with another member of the configuration, or
+    /// a dead-letter target of another name or destination, that is a conflict. The start means nothing then, and the
+    /// window is the one exception: one of 1, the default, and the one that it was opened with leave it as it is, also
+    /// where [`set_window`](Subscription::set_window) has changed it; any other is set.
+    /// [`Bus::find`] gives one that is open, however it was opened.
+    ///
     /// # Errors
     /// [`BusError::Invalid`] with everything that is wrong, [`BusError::Conflict`] if the name is another
-    /// subscription, [`BusError::Log`], among these [`EndsBelowCursor`](dispatch_core::log::LogError::EndsBelowCursor).
+    /// subscription, or is open in another way, [`BusError::Log`], among these [`EndsBelowCursor`](dispatch_core::log::LogError::EndsBelowCursor).
     pub async fn open(self) -> Result<Subscription, BusError> {
         let Self { bus, config, dead_letters, accept_loss } = self;
         let (reply, answer) = oneshot::channel();

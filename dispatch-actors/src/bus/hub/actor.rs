@@ -10,7 +10,7 @@ use actix::prelude::*;
 use dispatch_core::log::{LogEntry, Offset, TopicLog};
 use dispatch_core::policy::DedupWindow;
 use dispatch_core::subscription::{Guarantee, Scope, SubscriptionConfig, TopicSlot};
-use dispatch_core::{Sanitizer, Topic, TopicPattern};
+use dispatch_core::{Adapter, Sanitizer, Topic, TopicPattern};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -109,6 +109,9 @@ pub(super) struct Reader {
 /// A subscription that is open.
 pub(super) struct Opened {
     pub(super) config: Arc<SubscriptionConfig>,
+    /// The last window that somebody has opened it with.
+    pub(super) window: u32,
+    pub(super) dead_letters: Option<Arc<dyn Adapter>>,
     pub(super) number: u64,
     pub(super) scope: Scope,
     pub(super) actor: Rc<Addr<SubscriptionActor>>,
