@@ -19,7 +19,7 @@ pub enum BusError {
     /// The log could not do it.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The subscription exists, and is something else.
+    /// The subscription exists, and is something else or is open in another way.
     #[error("{0}")]
     Conflict(String),
     /// There is no such subscription, or it was stopped.

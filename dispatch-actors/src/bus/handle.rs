@@ -12,7 +12,7 @@ use serde::Serialize;
 use smallvec::smallvec;
 use tokio::sync::oneshot;
 
-use super::hub::{Drain, Drained, End, Few, Find, Held, List, Open, Publish, Published};
+use super::hub::{Drain, Drained, End, Few, Find, Held, List, Open, Publish, Published, Unsubscribe};
 use super::subscription::{StopReport, Subscription, SubscriptionInfo};
 use super::topic::{topic, topic_of};
 use super::{BusBuilder, BusError};
@@ -172,25 +172,16 @@ impl Bus {
         Ok(infos.into_iter().flatten().collect())
     }
 
-    /// Forgets a subscription, its cursor and what it parked. The same name begins anew afterwards.
+    /// Forgets a subscription, its cursor and what it parked. The same name begins anew afterwards: one that is opened
+    /// meanwhile waits for this, and this waits for one that is being opened.
     ///
     /// # Errors
-    /// [`BusError::HasConsumers`] if it has some, [`BusError::UnknownSubscription`] if there is none of this name.
+    /// [`BusError::HasConsumers`] if it has some, [`BusError::UnknownSubscription`] if there is none of this name,
+    /// [`BusError::Log`] if the log cannot be written: then it is stopped and stored.
     pub async fn unsubscribe(&self, name: &str) -> Result<(), BusError> {
-        match self.find(name).await? {
-            Some(open) => {
-                let consumers = open.info().await?.consumers.len();
-                if consumers > 0 {
-                    return Err(BusError::HasConsumers { name: name.to_owned(), consumers });
-                }
-                open.stop(Duration::ZERO).await?;
-            }
-            None if self.log.load(name).await?.is_none() => {
-                return Err(BusError::UnknownSubscription { name: name.to_owned() });
-            }
-            None => {}
-        }
-        Ok(self.log.remove(name).await?)
+        let (name, (reply, answer)) = (name.to_owned(), oneshot::channel());
+        self.held.hub().do_send(Unsubscribe { name, reply });
+        answer.await.map_err(|_| BusError::Stopped)?
     }
 
     /// The bus as an adapter: delivered means published, on the topic of the envelope. For the outputs of an engine, as a
@@ -264,9 +255,15 @@ impl SubscriptionBuilder {
 
     /// Opens it, or goes on with the one of this name; returns once its cursor and topics stand.
     ///
+    /// One that is open already is joined, if it was opened in the same way: with another member of the configuration, or
+    /// a dead-letter target of another name or destination, that is a conflict. The start means nothing then, and the
+    /// window is the one exception: one of 1, the default, and the one that it was opened with leave it as it is, also
+    /// where [`set_window`](Subscription::set_window) has changed it; any other is set.
+    /// [`Bus::find`] gives one that is open, however it was opened.
+    ///
     /// # Errors
     /// [`BusError::Invalid`] with everything that is wrong, [`BusError::Conflict`] if the name is another
-    /// subscription, [`BusError::Log`], among these [`EndsBelowCursor`](dispatch_core::log::LogError::EndsBelowCursor).
+    /// subscription, or is open in another way, [`BusError::Log`], among these [`EndsBelowCursor`](dispatch_core::log::LogError::EndsBelowCursor).
     pub async fn open(self) -> Result<Subscription, BusError> {
         let Self { bus, config, dead_letters, accept_loss } = self;
         let (reply, answer) = oneshot::channel();

@@ -50,6 +50,12 @@ pub(super) fn of_publish(doing: &str, error: PublishError) -> LogError {
     LogError::unavailable(format!("{doing}: {kind}"), error)
 }
 
+/// There was no room for all of it: `Full` would say that nothing was appended.
+pub(super) fn in_part(full: &str) -> LogError {
+    let what = format!("{full}; a part is stored: make room, or trim the log");
+    LogError::Unavailable { what, retry_in: None, source: None }
+}
+
 /// Whether the connection is gone for good.
 pub(super) fn is_final(error: &LogError) -> bool {
     let LogError::Unavailable { source: Some(source), .. } = error else { return false };

@@ -32,6 +32,7 @@
 //! | size of an entry, a cursor, a parked message | at most `max_payload` of the server, 1 MiB unless configured |
 //! | a definition and its cursors are saved together | one after the other, the definition first |
 //! | a log that ends below a cursor | is not refused when it is opened; a bus reports it when the subscription is opened |
+//! | an offset is never given twice | no, if the server has lost the end of a stream (see above), or somebody has deleted the stream: a bus that runs then says so, and goes on where the stream ends now. It learns that from its next append or from two heartbeats; what another process has appended until then may be passed. A subscription that is not open meanwhile is refused only as long as the stream is shorter than its cursor |
 //! | checksums of cursors and parked messages | those of the server |
 //!
 //! ```no_run
@@ -208,6 +209,12 @@ impl JetStreamLog {
         Ok(State { names: &self.names, session, stream, limit: session.max_payload() })
     }
 
+    /// A stream has lost its end, and with it perhaps what readers have fetched ahead.
+    fn fell(&self, topic: &Topic, from: Offset, to: Offset) {
+        self.heads.tails.fall(topic, from, to);
+        self.readers.clear();
+    }
+
     /// The state of a topic's stream, if it has one.
     async fn look(
         &self,
@@ -233,6 +240,10 @@ impl TopicLog for JetStreamLog {
         true
     }
 
+    fn deduplicates(&self) -> bool {
+        self.options.deduplicate.is_some()
+    }
+
     async fn append(&self, topic: &Topic, entries: Vec<LogEntry>) -> Result<Vec<Offset>, LogError> {
         let session = self.session().await?;
         let limit = self.options.max_entry_bytes.min(session.max_payload());
@@ -242,6 +253,7 @@ impl TopicLog for JetStreamLog {
             Ok(Outgoing { subject: subject.clone(), body: reader::encode(topic, entry, limit)?, id })
         };
         let messages = entries.into_iter().map(message).collect::<Result<Vec<_>, LogError>>()?;
+        let before = self.heads.tails.head(topic);
         let config = self.of_topic(topic);
         let stream = config.name.clone();
         self.ensure(&session, config).await?;
@@ -253,8 +265,14 @@ impl TopicLog for JetStreamLog {
                 return Err(error);
             }
         };
-        if let Some(last) = numbers.iter().max() {
-            self.heads.tails.advance(topic, Offset::new(*last));
+        let (first, last) = (numbers.iter().min(), numbers.iter().max());
+        if let Some((first, last)) =
+            first.zip(last).map(|(first, last)| (Offset::new(*first), Offset::new(*last)))
+        {
+            if first <= before && !self.deduplicates() {
+                self.fell(topic, before, last);
+            }
+            self.heads.tails.advance(topic, last);
         }
         Ok(numbers.into_iter().map(|number| Offset::new(number.saturating_sub(1))).collect())
     }
@@ -286,7 +304,11 @@ impl TopicLog for JetStreamLog {
 
     async fn tail(&self, topic: &Topic, seen: Offset) -> Result<Offset, LogError> {
         self.heads.know(topic);
+        let before = self.heads.tails.head(topic);
         let bounds = self.bounds(topic).await?;
+        if bounds.head < before {
+            self.fell(topic, before, bounds.head);
+        }
         self.heads.tails.advance(topic, bounds.head);
         let closed = || self.closed.load(Ordering::Acquire);
         self.heads.tails.wait(topic, seen, closed).await.ok_or(LogError::Closed)

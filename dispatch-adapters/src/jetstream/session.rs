@@ -298,14 +298,19 @@ impl Session {
                 })?;
                 acks.push(sent.map_err(|failed| self.seen(error::of_publish(&doing, failed)))?);
             }
-            for ack in join_all(acks.into_iter().map(IntoFuture::into_future)).await {
+            let acks = join_all(acks.into_iter().map(IntoFuture::into_future)).await;
+            let in_part = !numbers.is_empty() || acks.iter().any(Result::is_ok);
+            for ack in acks {
                 let ack = ack.map_err(|failed| match failed.kind() {
                     PublishErrorKind::StreamNotFound => LogError::Unavailable {
                         what: format!("{doing}: the stream is gone, or JetStream is starting"),
                         retry_in: None,
                         source: Some(Box::new(failed)),
                     },
-                    _ => error::of_publish(&doing, failed),
+                    _ => match error::of_publish(&doing, failed) {
+                        LogError::Full { what } if in_part => error::in_part(&what),
+                        error => error,
+                    },
                 })?;
                 if ack.stream != stream {
                     return Err(LogError::Failed {

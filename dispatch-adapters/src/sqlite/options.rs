@@ -1,6 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dispatch_core::error::{ErrorCode, Problem};
 use dispatch_core::log::SyncPolicy;
@@ -10,6 +11,9 @@ use crate::log_options;
 
 /// What SQLite can hold in one row, with room for what is beside the entry.
 const MOST_ENTRY_BYTES: usize = 512 * 1024 * 1024;
+
+/// Below it the thread that flushes would do nothing else.
+const LEAST_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Where a [`SqliteLog`](super::SqliteLog) is, and what it promises.
 ///
@@ -26,7 +30,7 @@ const MOST_ENTRY_BYTES: usize = 512 * 1024 * 1024;
 pub struct SqliteLogOptions {
     /// The folder that holds it; it is made if it is not there, and belongs to one log.
     pub folder: PathBuf,
-    /// When an append is acknowledged: `Always`, `Interval` or `Os`.
+    /// When an append is acknowledged: `Always`, `Interval` of at least a millisecond, or `Os`.
     pub sync: SyncPolicy,
     /// What logs, metrics and errors call it.
     pub name: String,
@@ -101,6 +105,14 @@ impl SqliteLogOptions {
         if !matches!(self.sync, SyncPolicy::Always | SyncPolicy::Interval { .. } | SyncPolicy::Os) {
             problems.push(format!("sync is '{}': use always, interval or os", self.sync));
         }
+        if let SyncPolicy::Interval { every } = self.sync
+            && every < LEAST_INTERVAL
+        {
+            problems.push(format!(
+                "sync is an interval of {every:?}, so it would flush without a pause: use at least {LEAST_INTERVAL:?}, \
+                 or always"
+            ));
+        }
         if self.max_bytes == Some(0) {
             problems.push("max_bytes is 0, so nothing would fit: use more, or leave it out".to_owned());
         }
@@ -154,5 +166,19 @@ mod tests {
         INVALID_PARAMETER: sqlite: readers is 0: use at least 1
         INVALID_PARAMETER: sqlite: sync is 'memory: an acknowledged message is lost with the process': use always, interval or os
         ");
+    }
+
+    #[test]
+    fn an_interval_without_a_length_would_never_pause_and_is_refused() {
+        let of = |every| SqliteLogOptions::new("log").with_sync(SyncPolicy::Interval { every }).problems();
+        for every in [Duration::ZERO, Duration::from_micros(999)] {
+            let problems: Vec<_> = of(every).iter().map(ToString::to_string).collect();
+            let text = format!(
+                "INVALID_PARAMETER: sqlite: sync is an interval of {every:?}, so it would flush without a pause: use at \
+                 least 1ms, or always"
+            );
+            assert_eq!(problems, [text]);
+        }
+        assert!(of(Duration::from_millis(1)).is_empty());
     }
 }

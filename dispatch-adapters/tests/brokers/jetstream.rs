@@ -192,6 +192,10 @@ async fn a_full_topic_refuses_and_drops_nothing_by_itself() {
     assert_eq!(log.bounds(&topic).await.unwrap(), bounds);
     log.trim(&topic, Offset::new(2)).await.unwrap();
     assert_eq!(log.append(&topic, vec![large()]).await.unwrap(), [Offset::new(taken)]);
+    log.trim(&topic, Offset::new(4)).await.unwrap();
+    let part = log.append(&topic, (0..6).map(|_| large()).collect()).await.unwrap_err();
+    assert!(matches!(part, LogError::Unavailable { .. }), "some of it is stored: {part:?}");
+    assert!(log.bounds(&topic).await.unwrap().head > Offset::new(taken + 1));
     place.remove().await;
 }
 
@@ -498,4 +502,70 @@ fn a_bus_goes_on_when_its_connection_is_closed_in_one_direction() {
 #[test]
 fn a_bus_goes_on_when_its_connection_says_nothing_any_more() {
     bus_survives(&[30], Proxy::silence);
+}
+
+#[test]
+fn a_stream_that_was_deleted_and_made_again_is_delivered_and_told_while_the_bus_runs() {
+    let Some(place) = Place::new() else { return };
+    actix::System::new().block_on(async {
+        let bus = Bus::builder(place.log().await).start().unwrap();
+        let workers = bus.reliable_shared("workers", "shop.*.events").open().await.unwrap();
+        let (sent, mut got) = tokio::sync::mpsc::unbounded_channel();
+        let run = move |delivery: dispatch_adapters::bus::Delivery| {
+            let told = sent.send((delivery.offset().get(), number(delivery.envelope())));
+            async move { told.unwrap() }
+        };
+        workers.consumer("one").run(run).await.unwrap();
+        for at in 0..5 {
+            bus.publish("shop.order.events", entry(at).envelope).await.unwrap();
+            assert_eq!(soon("a delivery", got.recv()).await.unwrap(), (at as u64, at));
+        }
+        workers.flush().await.unwrap();
+        let name = place.streams().await.into_iter().find(|name| name.contains("-t-")).unwrap();
+        place.context().await.delete_stream(&name).await.unwrap();
+        let again = async {
+            while bus.publish("shop.order.events", entry(5).envelope).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        soon("a publication", again).await;
+        bus.publish("shop.order.events", entry(6).envelope).await.unwrap();
+        for (offset, number) in [(0, 5), (1, 6)] {
+            assert_eq!(soon("a delivery", got.recv()).await.unwrap(), (offset, number));
+        }
+        let told = workers.info().await.unwrap().last_error.unwrap();
+        assert!(told.contains("has lost its end: it reached 5 and ends at 0"), "{told}");
+        workers.flush().await.unwrap();
+        let stored = place.log().await.load("workers").await.unwrap().unwrap();
+        assert_eq!(stored.cursors[0].next, Offset::new(2));
+        place.remove().await;
+    });
+}
+
+#[test]
+fn a_duplicate_that_the_server_has_recognised_is_no_end_that_was_lost() {
+    let Some(place) = Place::new() else { return };
+    actix::System::new().block_on(async {
+        let options = place.options().with_deduplication(Duration::from_secs(60));
+        let bus = Bus::builder(JetStreamLog::connect(options).await.unwrap()).start().unwrap();
+        let workers = bus.reliable_shared("workers", "shop.*.events").open().await.unwrap();
+        let (sent, mut got) = tokio::sync::mpsc::unbounded_channel();
+        let run = move |delivery: dispatch_adapters::bus::Delivery| {
+            let told = sent.send(delivery.offset().get());
+            async move { told.unwrap() }
+        };
+        workers.consumer("one").run(run).await.unwrap();
+        let first = entry(0).envelope;
+        bus.publish("shop.order.events", first.clone()).await.unwrap();
+        bus.publish("shop.order.events", entry(1).envelope).await.unwrap();
+        let again = bus.publish("shop.order.events", first).await.unwrap();
+        assert_eq!(again.offset, Some(Offset::ZERO));
+        bus.publish("shop.order.events", entry(2).envelope).await.unwrap();
+        for offset in 0..3 {
+            assert_eq!(soon("a delivery", got.recv()).await.unwrap(), offset);
+        }
+        let info = workers.info().await.unwrap();
+        assert_eq!((info.last_error, info.status.counters.acked), (None, 3));
+        place.remove().await;
+    });
 }

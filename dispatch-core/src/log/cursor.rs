@@ -120,6 +120,14 @@ impl OffsetRanges {
         });
     }
 
+    /// Forgets an offset and everything above it.
+    pub fn forget_from(&mut self, offset: Offset) {
+        self.0.retain_mut(|range| {
+            range.end = range.end.min(offset.get());
+            range.start < range.end
+        });
+    }
+
     /// How many offsets are in.
     #[must_use]
     pub fn len(&self) -> u64 {
@@ -178,7 +186,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_a_set(offsets in prop::collection::vec(0u64..40, 0..60), below in 0u64..40, length in 0u64..9) {
+        fn agrees_with_a_set(offsets in prop::collection::vec(0u64..40, 0..60), below in 0u64..40, length in 0u64..9, end in 0u64..60) {
             let (mut ranges, mut model) = (OffsetRanges::default(), BTreeSet::new());
             for offset in offsets {
                 prop_assert_eq!(ranges.insert(Offset::new(offset)), model.insert(offset));
@@ -196,7 +204,10 @@ mod tests {
             prop_assert_eq!(ranges.len(), model.len() as u64);
             ranges.forget_below(Offset::new(below));
             model.retain(|offset| *offset >= below);
+            ranges.forget_from(Offset::new(end));
+            model.retain(|offset| *offset < end);
             let left: BTreeSet<_> = (0..60).filter(|probe| ranges.contains(Offset::new(*probe))).collect();
+            prop_assert_eq!(ranges.len(), model.len() as u64);
             prop_assert_eq!(left, model);
             let text = serde_json::to_string(&ranges).unwrap();
             prop_assert_eq!(serde_json::from_str::<OffsetRanges>(&text).unwrap(), ranges);

@@ -125,6 +125,12 @@ impl LogError {
         matches!(self, Self::Unavailable { .. } | Self::Full { .. })
     }
 
+    /// Whether it is about what was to be appended: something else, or less, might be taken.
+    #[must_use]
+    pub const fn is_about_entries(&self) -> bool {
+        matches!(self, Self::TooLarge { .. } | Self::NotStorable { .. } | Self::Full { .. })
+    }
+
     /// The same error once more, without its source: for the many who wait for one commit.
     #[must_use]
     pub fn repeat(&self) -> Self {

@@ -15,7 +15,8 @@ pub enum SyncPolicy {
     /// After it was flushed to disk. Appends that wait at the same time share one flush.
     #[default]
     Always,
-    /// After it was written; flushed in these intervals.
+    /// After it was written; flushed in these intervals, or as soon after one as a flush or a checkpoint that is under
+    /// way has ended.
     Interval {
         /// The time between two flushes; in milliseconds where it is serialised.
         #[serde(rename = "every_ms", with = "millis")]
@@ -39,7 +40,8 @@ impl fmt::Display for SyncPolicy {
             Self::Interval { every } => write!(
                 f,
                 "interval: an acknowledged message survives a crash of the process and kill -9; a loss of power can \
-                 lose the messages of the last {every:?}, the rest is a log without gaps"
+                 lose the messages of the last {every:?}, and of a flush or a checkpoint that took longer, the rest is \
+                 a log without gaps"
             ),
             Self::Os => f.write_str(
                 "os: an acknowledged message survives a crash of the process and kill -9; a loss of power can lose \

@@ -10,7 +10,7 @@ use crate::topic::Topic;
 /// The heads of topics, and who waits for them to move: what a log in this process needs for
 /// [`TopicLog::tail`](super::TopicLog::tail).
 ///
-/// - A head never moves back here.
+/// - A head moves back only if the log has [lost its end](Self::fall).
 /// - Whoever asks for a head that is past what they have seen gets it at once, so no wake-up is lost.
 #[derive(Debug, Default)]
 pub struct Tails(Mutex<HashMap<Topic, Tail>>);
@@ -37,6 +37,19 @@ impl Tails {
         // Not under the lock: a waker may do work.
         drop(tails);
         waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// A log has lost its end: the head of a topic, if it is still this one, is there now.
+    pub fn fall(&self, topic: &Topic, from: Offset, to: Offset) {
+        if let Some(tail) = self.tails().get_mut(topic).filter(|tail| tail.head == from) {
+            tail.head = tail.head.min(to);
+        }
+    }
+
+    /// The head of a topic, as far as was heard.
+    #[must_use]
+    pub fn head(&self, topic: &Topic) -> Offset {
+        self.tails().get(topic).map_or(Offset::ZERO, |tail| tail.head)
     }
 
     /// Wakes everybody, so that they see that the log was closed.

@@ -33,6 +33,11 @@ pub trait TopicLog: Send + Sync + 'static {
         false
     }
 
+    /// Whether it recognises an envelope that a topic has, and answers its append with the offset that it has there.
+    fn deduplicates(&self) -> bool {
+        false
+    }
+
     /// Appends entries to a topic, which exists from then on; one offset per entry, in order.
     ///
     /// # Errors

@@ -261,6 +261,35 @@ impl SubscriptionConfig {
         }
         Ok(())
     }
+
+    /// What is wrong with it as another request for a subscription that is open.
+    ///
+    /// # Errors
+    /// A text that names everything that differs. The window may, as it may change at any time, and so may the start,
+    /// which means nothing any more.
+    pub fn check_joining(&self, open: &Self) -> Result<(), String> {
+        self.check_reopening(open)?;
+        let members = [
+            ("ack_timeout", self.ack_timeout == open.ack_timeout),
+            ("retry", self.retry == open.retry),
+            ("exhausted", self.exhausted() == open.exhausted()),
+            ("cursor_interval", self.cursor_interval == open.cursor_interval),
+            ("rate", self.rate == open.rate),
+            ("bytes_per_second", self.bytes_per_second == open.bytes_per_second),
+            ("max_aside", self.max_aside == open.max_aside),
+            ("capacity", self.capacity == open.capacity),
+            ("max_consumers", self.max_consumers == open.max_consumers),
+        ];
+        let other: Vec<_> = members.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect();
+        if other.is_empty() { Ok(()) } else { Err(self.is_open_with(&other.join(", "))) }
+    }
+
+    /// The text of a conflict with a subscription that is open with something else.
+    #[must_use]
+    pub fn is_open_with(&self, other: &str) -> String {
+        let name = &self.name;
+        format!("subscription '{name}' is open with another {other}: open it with the same, or stop it first")
+    }
 }
 
 #[cfg(test)]
@@ -286,6 +315,25 @@ mod tests {
         assert!(stored.clone().with_window(9).check_reopening(&stored).is_ok());
         let other = stored.clone().of_type(SubscriptionType::Shared).check_reopening(&stored).unwrap_err();
         insta::assert_snapshot!(other, @"subscription 'billing' exists with type 'exclusive', not 'shared': open it with that one, use another name, or unsubscribe it first");
+    }
+
+    #[test]
+    fn one_that_is_open_is_joined_with_the_same_configuration_only_and_everything_else_is_named() {
+        let open = SubscriptionConfig::new("billing", "shop.**");
+        let mut same = open.clone().with_window(9).starting_at(Start::Earliest);
+        same.exhausted = Some(Exhausted::default_for(open.kind));
+        assert_eq!(same.check_joining(&open), Ok(()));
+        let mut other = open
+            .clone()
+            .with_ack_timeout(Duration::from_secs(1))
+            .with_retry(RetryPolicy::default())
+            .when_exhausted(Exhausted::Drop)
+            .with_cursor_interval(Duration::from_secs(1))
+            .with_rate(RateLimit::per_second(1));
+        (other.bytes_per_second, other.max_aside, other.capacity, other.max_consumers) = (Some(1), 1, 1, 1);
+        insta::assert_snapshot!(other.check_joining(&open).unwrap_err(), @"subscription 'billing' is open with another ack_timeout, retry, exhausted, cursor_interval, rate, bytes_per_second, max_aside, capacity, max_consumers: open it with the same, or stop it first");
+        let other = open.clone().of_type(SubscriptionType::Shared).check_joining(&open);
+        assert_eq!(other, open.clone().of_type(SubscriptionType::Shared).check_reopening(&open));
     }
 
     #[test]

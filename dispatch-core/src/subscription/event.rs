@@ -27,6 +27,14 @@ pub enum Event<R> {
         /// The next offset that the log will assign.
         head: Offset,
     },
+    /// The log of a topic has lost its end: what it has assigned from here on is gone, and is assigned again. Of that,
+    /// everything is forgotten, and what was not settled is counted as missing; the cursor goes back if it is past it.
+    EndFell {
+        /// The topic.
+        topic: TopicSlot,
+        /// The first offset that is assigned again.
+        end: Offset,
+    },
     /// These were just appended, and nobody has to read them. They are taken if they are next, else they will be read.
     Appended {
         /// The topic.

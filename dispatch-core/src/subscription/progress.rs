@@ -1,6 +1,6 @@
 //! How far a subscription has come in one topic.
 //!
-//! - `next` is the first offset that is not settled. It only grows, unless somebody seeks.
+//! - `next` is the first offset that is not settled. It only grows, unless somebody seeks, or the log has lost its end.
 //! - What is settled above it is remembered as ranges; there are never more of these than messages between them.
 //! - `fetch` is the first offset that has not been read; everything between `next` and `fetch` is settled or known.
 
@@ -20,7 +20,7 @@ pub(super) struct Progress {
     pub(super) listed: bool,
     /// Something was settled since it was saved.
     pub(super) dirty: bool,
-    /// Counts the seeks: what was read before one is not used after it.
+    /// Counts the seeks, and the ends that were lost: what was read before one is not used after it.
     pub(super) epoch: u32,
 }
 
@@ -85,6 +85,19 @@ impl Progress {
         self.fetching = false;
         self.dirty = true;
         self.epoch = self.epoch.wrapping_add(1);
+    }
+
+    /// Everything from an offset on is gone, and will be there again as something else; how much of it was not settled.
+    pub(super) fn cut(&mut self, end: Offset) -> u64 {
+        let settled = self.settled.len();
+        self.settled.forget_from(end);
+        let settled = settled - self.settled.len();
+        let unsettled = self.head.since(self.next.max(end)).saturating_sub(settled);
+        (self.next, self.fetch, self.head) = (self.next.min(end), self.fetch.min(end), end);
+        self.fetching = false;
+        self.dirty = true;
+        self.epoch = self.epoch.wrapping_add(1);
+        unsettled
     }
 
     fn advance(&mut self) {

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -46,6 +46,14 @@ pub trait Trouble: Send + Sync + 'static {
     /// What it fails with, without having been asked.
     async fn before(&self, asked: Asked) -> Result<(), LogError>;
 
+    /// Before the log is asked to append these.
+    ///
+    /// # Errors
+    /// What it fails with, without having been asked.
+    async fn before_append(&self, _entries: &[LogEntry]) -> Result<(), LogError> {
+        Ok(())
+    }
+
     /// After the log has answered.
     ///
     /// # Errors
@@ -60,7 +68,8 @@ pub trait Trouble: Send + Sync + 'static {
 
 /// A log with trouble before it.
 pub struct Between<T> {
-    log: Arc<dyn TopicLog>,
+    log: RwLock<Arc<dyn TopicLog>>,
+    name: String,
     /// What stands before it.
     pub trouble: T,
 }
@@ -68,8 +77,19 @@ pub struct Between<T> {
 impl<T: Trouble> Between<T> {
     /// Puts trouble before a log.
     #[must_use]
-    pub const fn with(log: Arc<dyn TopicLog>, trouble: T) -> Self {
-        Self { log, trouble }
+    pub fn with(log: Arc<dyn TopicLog>, trouble: T) -> Self {
+        Self { name: log.name().to_owned(), log: RwLock::new(log), trouble }
+    }
+
+    /// Has another log from now on, as if something had happened to the one that it had.
+    pub fn replace(&self, log: Arc<dyn TopicLog>) {
+        *self.log.write().unwrap_or_else(PoisonError::into_inner) = log;
+    }
+
+    /// The log that it has.
+    #[must_use]
+    pub fn log(&self) -> Arc<dyn TopicLog> {
+        Arc::clone(&self.log.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn ask<A>(
@@ -87,11 +107,11 @@ impl<T: Trouble> Between<T> {
 #[async_trait]
 impl<T: Trouble> TopicLog for Between<T> {
     fn name(&self) -> &str {
-        self.log.name()
+        &self.name
     }
 
     fn sync_policy(&self) -> SyncPolicy {
-        self.log.sync_policy()
+        self.log().sync_policy()
     }
 
     fn is_shared(&self) -> bool {
@@ -99,68 +119,72 @@ impl<T: Trouble> TopicLog for Between<T> {
     }
 
     async fn append(&self, topic: &Topic, entries: Vec<LogEntry>) -> Result<Vec<Offset>, LogError> {
-        self.ask(Asked::Append, self.log.append(topic, entries)).await
+        let append = async {
+            self.trouble.before_append(&entries).await?;
+            self.log().append(topic, entries).await
+        };
+        self.ask(Asked::Append, append).await
     }
 
     async fn read(&self, topic: &Topic, from: Offset, limit: ReadLimit) -> Result<LogRead, LogError> {
-        let read = self.ask(Asked::Read, self.log.read(topic, from, limit)).await?;
+        let read = self.ask(Asked::Read, self.log().read(topic, from, limit)).await?;
         Ok(self.trouble.of_read(read))
     }
 
     async fn bounds(&self, topic: &Topic) -> Result<LogBounds, LogError> {
-        self.ask(Asked::Bounds, self.log.bounds(topic)).await
+        self.ask(Asked::Bounds, self.log().bounds(topic)).await
     }
 
     async fn topics(&self) -> Result<Vec<Topic>, LogError> {
-        self.ask(Asked::Topics, self.log.topics()).await
+        self.ask(Asked::Topics, self.log().topics()).await
     }
 
     async fn tail(&self, topic: &Topic, seen: Offset) -> Result<Offset, LogError> {
-        self.ask(Asked::Tail, self.log.tail(topic, seen)).await
+        self.ask(Asked::Tail, self.log().tail(topic, seen)).await
     }
 
     async fn offset_at(&self, topic: &Topic, time: SystemTime) -> Result<Offset, LogError> {
-        self.ask(Asked::OffsetAt, self.log.offset_at(topic, time)).await
+        self.ask(Asked::OffsetAt, self.log().offset_at(topic, time)).await
     }
 
     async fn usage(&self, topic: &Topic) -> Result<TopicUsage, LogError> {
-        self.ask(Asked::Usage, self.log.usage(topic)).await
+        self.ask(Asked::Usage, self.log().usage(topic)).await
     }
 
     async fn offset_keeping(&self, topic: &Topic, bytes: u64) -> Result<Offset, LogError> {
-        self.ask(Asked::OffsetKeeping, self.log.offset_keeping(topic, bytes)).await
+        self.ask(Asked::OffsetKeeping, self.log().offset_keeping(topic, bytes)).await
     }
 
     async fn trim(&self, topic: &Topic, below: Offset) -> Result<LogBounds, LogError> {
-        self.ask(Asked::Trim, self.log.trim(topic, below)).await
+        self.ask(Asked::Trim, self.log().trim(topic, below)).await
     }
 
     async fn save(&self, subscription: &StoredSubscription) -> Result<(), LogError> {
-        self.ask(Asked::Save, self.log.save(subscription)).await
+        self.ask(Asked::Save, self.log().save(subscription)).await
     }
 
     async fn save_cursors(&self, subscription: &str, cursors: Vec<Cursor>) -> Result<(), LogError> {
-        self.ask(Asked::SaveCursors, self.log.save_cursors(subscription, cursors)).await
+        self.ask(Asked::SaveCursors, self.log().save_cursors(subscription, cursors)).await
     }
 
     async fn load(&self, subscription: &str) -> Result<Option<StoredSubscription>, LogError> {
-        self.ask(Asked::Load, self.log.load(subscription)).await
+        self.ask(Asked::Load, self.log().load(subscription)).await
     }
 
     async fn subscriptions(&self) -> Result<Vec<String>, LogError> {
-        self.ask(Asked::Subscriptions, self.log.subscriptions()).await
+        self.ask(Asked::Subscriptions, self.log().subscriptions()).await
     }
 
     async fn remove(&self, subscription: &str) -> Result<(), LogError> {
-        self.ask(Asked::Remove, self.log.remove(subscription)).await
+        self.ask(Asked::Remove, self.log().remove(subscription)).await
     }
 
     async fn floor(&self, topic: &Topic) -> Result<Option<Offset>, LogError> {
-        self.ask(Asked::Floor, self.log.floor(topic)).await
+        self.ask(Asked::Floor, self.log().floor(topic)).await
     }
 
     async fn park(&self, subscription: &str, letters: Vec<Arc<DeadLetter>>) -> Result<(), LogError> {
-        self.ask(Asked::Park, self.log.park(subscription, letters)).await
+        self.ask(Asked::Park, self.log().park(subscription, letters)).await
     }
 
     async fn parked(
@@ -169,18 +193,18 @@ impl<T: Trouble> TopicLog for Between<T> {
         after: Option<Uuid>,
         max: usize,
     ) -> Result<Vec<Arc<DeadLetter>>, LogError> {
-        self.ask(Asked::Parked, self.log.parked(subscription, after, max)).await
+        self.ask(Asked::Parked, self.log().parked(subscription, after, max)).await
     }
 
     async fn parked_count(&self, subscription: &str) -> Result<u64, LogError> {
-        self.ask(Asked::ParkedCount, self.log.parked_count(subscription)).await
+        self.ask(Asked::ParkedCount, self.log().parked_count(subscription)).await
     }
 
     async fn unpark(&self, subscription: &str, ids: &[Uuid]) -> Result<u64, LogError> {
-        self.ask(Asked::Unpark, self.log.unpark(subscription, ids)).await
+        self.ask(Asked::Unpark, self.log().unpark(subscription, ids)).await
     }
 
     async fn close(&self) -> Result<(), LogError> {
-        self.log.close().await
+        self.log().close().await
     }
 }

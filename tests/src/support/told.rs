@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use dispatch_core::log::{LogBounds, LogError, LogRead, Offset, TopicLog};
+use dispatch_core::log::{LogBounds, LogEntry, LogError, LogRead, Offset, TopicLog};
 use tokio::sync::Notify;
 
 use super::{Asked, Between, Trouble};
@@ -22,6 +22,7 @@ pub struct Told {
 struct State {
     rules: BTreeMap<Asked, Rule>,
     counts: BTreeMap<Asked, u64>,
+    refused: BTreeMap<String, Arc<LogError>>,
     behind: bool,
 }
 
@@ -57,6 +58,11 @@ impl ToldLog {
     /// From now on it does what it is asked for, and what it holds.
     pub fn go(&self, asked: Asked) {
         self.trouble.rule(asked, None);
+    }
+
+    /// From now on it appends nothing that has a message of this type in it.
+    pub fn refuse(&self, message_type: &str, error: LogError) {
+        self.trouble.state().refused.insert(message_type.to_owned(), Arc::new(error));
     }
 
     /// From now on, or no longer, reads are answered by somebody who is behind and has nothing yet.
@@ -108,6 +114,12 @@ impl Trouble for Told {
                 Some(Rule::Hold) => changed.await,
             }
         }
+    }
+
+    async fn before_append(&self, entries: &[LogEntry]) -> Result<(), LogError> {
+        let state = self.state();
+        let refused = entries.iter().find_map(|it| state.refused.get(it.envelope.message_type_str()));
+        refused.map_or(Ok(()), |error| Err(error.repeat()))
     }
 
     async fn after(&self, _: Asked) -> Result<(), LogError> {

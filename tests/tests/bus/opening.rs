@@ -4,7 +4,8 @@ use std::time::Duration;
 use dispatch_actors::bus::{Bus, BusError, SeekTo};
 use dispatch_core::Envelope;
 use dispatch_core::log::{Cursor, MemoryLog, Offset, TopicLog};
-use dispatch_core::subscription::{Start, SubscriptionConfig, SubscriptionType};
+use dispatch_core::policy::RateLimit;
+use dispatch_core::subscription::{Exhausted, Start, SubscriptionConfig, SubscriptionType};
 use dispatch_tests::support::{Asked, ToldLog, paused};
 use tokio::time::sleep;
 
@@ -254,5 +255,68 @@ fn what_is_being_appended_while_the_first_subscription_opens_is_delivered_at_onc
         settle().await;
         assert_eq!(seen.offsets(), [0]);
         assert_eq!(subscription.lag().await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn who_opens_a_name_that_is_open_joins_it_in_the_same_way_or_hears_what_differs() {
+    paused(async {
+        let bus = bus(&log());
+        let config = || SubscriptionConfig::new("s", TOPIC).with_window(16);
+        let first = bus.subscription(config()).open().await.unwrap();
+        let others = [
+            ("ack_timeout", config().with_ack_timeout(Duration::from_secs(1))),
+            ("retry", config().with_retry(dispatch_core::policy::RetryPolicy::default().with_max_retries(9))),
+            ("exhausted", config().when_exhausted(Exhausted::Park)),
+            ("rate", config().with_rate(RateLimit::per_second(5))),
+            ("max_consumers", SubscriptionConfig { max_consumers: 3, ..config() }),
+        ];
+        for (member, other) in others {
+            let refused = bus.subscription(other).open().await.unwrap_err();
+            assert!(matches!(refused, BusError::Conflict(_)), "{refused}");
+            let text = format!(
+                "subscription 's' is open with another {member}: open it with the same, or stop it first"
+            );
+            assert_eq!(refused.to_string(), text);
+        }
+        let same = bus.subscription(config().starting_at(Start::Earliest)).open().await.unwrap();
+        assert_eq!(same.info().await.unwrap().config, first.info().await.unwrap().config);
+        first.stop(Duration::ZERO).await.unwrap();
+        let other = config().with_ack_timeout(Duration::from_secs(1));
+        bus.subscription(other).open().await.unwrap();
+    });
+}
+
+#[test]
+fn who_joins_leaves_the_window_as_it_is_unless_another_one_is_asked_for() {
+    paused(async {
+        let bus = bus(&log());
+        let open =
+            |window| bus.reliable_shared("s", TOPIC).configure(move |it| it.with_window(window)).open();
+        let first = open(16).await.unwrap();
+        first.set_window(64).unwrap();
+        for (asked, window) in [(1, 64), (16, 64), (32, 32)] {
+            open(asked).await.unwrap();
+            assert_eq!(first.info().await.unwrap().status.window, window, "asked for {asked}");
+        }
+        first.set_window(8).unwrap();
+        for (asked, window) in [(32, 8), (1, 8), (16, 16)] {
+            open(asked).await.unwrap();
+            assert_eq!(first.info().await.unwrap().status.window, window, "asked for {asked}");
+        }
+    });
+}
+
+#[test]
+fn who_joins_names_the_same_dead_letter_target() {
+    paused(async {
+        let log = log();
+        let (bus, letters) = (bus(&log), crate::support::builder(&log).name("letters").start().unwrap());
+        let open = |target| bus.reliable_shared("s", TOPIC).dead_letters(target).open();
+        open(letters.adapter()).await.unwrap();
+        open(letters.adapter()).await.unwrap();
+        let refused = open(bus.adapter()).await.unwrap_err();
+        let text = "subscription 's' is open with another dead-letter target: open it with the same, or stop it first";
+        assert_eq!(refused.to_string(), text);
     });
 }

@@ -10,7 +10,7 @@ use actix::prelude::*;
 use dispatch_core::log::{LogEntry, Offset, TopicLog};
 use dispatch_core::policy::DedupWindow;
 use dispatch_core::subscription::{Guarantee, Scope, SubscriptionConfig, TopicSlot};
-use dispatch_core::{Sanitizer, Topic, TopicPattern};
+use dispatch_core::{Adapter, Sanitizer, Topic, TopicPattern};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -21,12 +21,13 @@ use tokio::sync::oneshot;
 use tokio::time::Sleep;
 use uuid::Uuid;
 
+use super::leave::{Deferred, Unsubscribed};
 use super::live::Caught;
 use super::open::Prepared;
 use super::protocol::Unheld;
 use super::publish::{Appended, Waiting};
 use super::upkeep::{Beat, Tailed};
-use super::{BusConfig, Drain, Drained, End, Find, Forget, Held, List, Open};
+use super::{BusConfig, Drain, Drained, End, Find, Held, List};
 use crate::bus::shared::{Shared, Spare};
 use crate::bus::subscription::{Abandon, Subscription, SubscriptionActor};
 use crate::bus::time::BusClock;
@@ -49,8 +50,10 @@ pub(in crate::bus) struct Hub {
     /// How many were opened so far.
     pub(super) opened: u64,
     pub(super) opening: HashSet<String>,
-    /// Those that wait until a subscription of the same name has been opened.
-    pub(super) deferred: VecDeque<Open>,
+    /// The names of those that are being removed from the log.
+    pub(super) leaving: HashSet<String>,
+    /// What waits until that is done with its name.
+    pub(super) deferred: VecDeque<Deferred>,
     pub(super) io: FuturesUnordered<BoxFuture<'static, Done>>,
     pub(super) beats: u64,
     pub(super) beating: bool,
@@ -72,9 +75,13 @@ pub(in crate::bus) struct Hub {
 pub(super) struct TopicState {
     pub(super) transient: bool,
     pub(super) head: Offset,
+    /// Where the last heartbeat has found it to end, if that is below the head.
+    pub(super) low: Option<Offset>,
     pub(super) waiting: VecDeque<Waiting>,
     /// Messages in what waits.
     pub(super) waiting_count: usize,
+    /// So many of what waits, the first ones, are appended each by itself.
+    pub(super) alone: usize,
     pub(super) appending: bool,
     pub(super) tailing: bool,
     pub(super) readers: SmallVec<[Reader; 1]>,
@@ -102,6 +109,9 @@ pub(super) struct Reader {
 /// A subscription that is open.
 pub(super) struct Opened {
     pub(super) config: Arc<SubscriptionConfig>,
+    /// The last window that somebody has opened it with.
+    pub(super) window: u32,
+    pub(super) dead_letters: Option<Arc<dyn Adapter>>,
     pub(super) number: u64,
     pub(super) scope: Scope,
     pub(super) actor: Rc<Addr<SubscriptionActor>>,
@@ -112,6 +122,7 @@ pub(super) struct Opened {
 pub(super) enum Done {
     Appended(Appended),
     Prepared(Box<Prepared>),
+    Unsubscribed(Unsubscribed),
     Beat(Beat),
     Tailed(Tailed),
     Caught(Caught),
@@ -155,6 +166,7 @@ impl Hub {
             patterns: BTreeSet::new(),
             opened: 0,
             opening: HashSet::new(),
+            leaving: HashSet::new(),
             deferred: VecDeque::new(),
             io: FuturesUnordered::new(),
             beats: 0,
@@ -231,6 +243,7 @@ impl Hub {
         match done {
             Done::Appended(appended) => self.appended(appended),
             Done::Prepared(prepared) => self.prepared(*prepared, ctx),
+            Done::Unsubscribed(unsubscribed) => self.unsubscribed(unsubscribed, ctx),
             Done::Beat(beat) => self.beaten(beat),
             Done::Tailed(tailed) => self.tailed(tailed),
             Done::Caught(caught) => self.caught(caught),
@@ -284,8 +297,10 @@ impl TopicState {
         Self {
             transient: false,
             head: Offset::ZERO,
+            low: None,
             waiting: VecDeque::new(),
             waiting_count: 0,
+            alone: 0,
             appending: false,
             tailing: false,
             readers: SmallVec::new(),
@@ -355,25 +370,6 @@ impl Handler<List> for Hub {
     fn handle(&mut self, _: List, _: &mut Context<Self>) -> Self::Result {
         let names = self.subscriptions.keys();
         MessageResult(names.filter_map(|name| self.handle_of(name)).collect())
-    }
-}
-
-impl Handler<Forget> for Hub {
-    type Result = ();
-
-    fn handle(&mut self, forget: Forget, _: &mut Context<Self>) {
-        if self.subscriptions.get(&*forget.name).is_none_or(|opened| opened.number != forget.number) {
-            return;
-        }
-        let Some(opened) = self.subscriptions.remove(&*forget.name) else { return };
-        self.patterns.remove(&*forget.name);
-        let leave = |topic: &mut TopicState| {
-            topic.readers.retain(|reader| !Rc::ptr_eq(&reader.actor, &opened.actor));
-        };
-        match &opened.scope {
-            Scope::Topic(topic) => self.topics.get_mut(topic).into_iter().for_each(leave),
-            _ => self.topics.values_mut().for_each(leave),
-        }
     }
 }
 

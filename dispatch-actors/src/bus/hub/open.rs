@@ -2,14 +2,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::prelude::*;
-use dispatch_core::Topic;
 use dispatch_core::error::{ErrorCode, Problem, RegistrationError};
 use dispatch_core::log::{Cursor, LogBounds, LogError, Offset, OffsetRanges, StoredSubscription, TopicLog};
 use dispatch_core::subscription::{Exhausted, Guarantee, Scope, Start, SubscriptionConfig, TopicSlot};
+use dispatch_core::{Adapter, Topic};
 use rand::Rng;
 
 use super::Open;
 use super::actor::{Done, Hub, Opened, Reader, TopicState};
+use super::leave::Deferred;
 use crate::bus::BusError;
 use crate::bus::subscription::{AddTopic, Command, Parts, SeekTo, SubscriptionActor, place};
 
@@ -19,7 +20,30 @@ pub(super) struct Prepared {
     topics: Result<Vec<(Cursor, LogBounds)>, BusError>,
 }
 
+/// The window of who says nothing about it.
+const UNSAID: u32 = 1;
+
+/// What a dead-letter target is known by; each who opens a subscription may have made one of his own.
+fn target(dead_letters: Option<&Arc<dyn Adapter>>) -> Option<(&str, &str)> {
+    dead_letters.map(|target| (target.name(), target.destination()))
+}
+
 impl Opened {
+    /// Somebody else opens it, which has to be in the same way, or an error says what differs.
+    fn welcome(&mut self, open: &Open) -> Result<(), String> {
+        open.config.check_joining(&self.config)?;
+        if target(open.dead_letters.as_ref()) != target(self.dead_letters.as_ref()) {
+            return Err(open.config.is_open_with("dead-letter target"));
+        }
+        // What was set meanwhile stays, unless something else is asked for.
+        let window = open.config.window;
+        if window != UNSAID && window != self.window {
+            self.window = window;
+            self.actor.do_send(Command::Window(window));
+        }
+        Ok(())
+    }
+
     /// Gives the subscription a topic, from a cursor on that the log has.
     fn join(&mut self, cursor: Cursor, head: Offset) -> Reader {
         let Cursor { topic, next, settled } = cursor;
@@ -55,19 +79,16 @@ impl Handler<Open> for Hub {
             return;
         }
         let name = open.config.name.clone();
-        if let Some(opened) = self.subscriptions.get(&*name) {
-            let answer = match open.config.check_reopening(&opened.config) {
-                Ok(()) => {
-                    opened.actor.do_send(Command::Window(open.config.window));
-                    self.handle_of(&name).ok_or(BusError::Stopped)
-                }
+        if self.is_busy(&name) {
+            self.deferred.push_back(Deferred::Open(Box::new(open)));
+            return;
+        }
+        if let Some(opened) = self.subscriptions.get_mut(&*name) {
+            let answer = match opened.welcome(&open) {
+                Ok(()) => self.handle_of(&name).ok_or(BusError::Stopped),
                 Err(conflict) => Err(BusError::Conflict(conflict)),
             };
             let _ = open.reply.send(answer);
-            return;
-        }
-        if self.opening.contains(&name) {
-            self.deferred.push_back(open);
             return;
         }
         let limit = self.config.max_subscriptions;
@@ -130,14 +151,15 @@ impl Hub {
                     number,
                     shared: Rc::clone(&self.shared),
                     config: Arc::clone(&config),
-                    dead_letters: open.dead_letters,
+                    dead_letters: open.dead_letters.clone(),
                     seed: self.seeds.random(),
                 };
                 let actor = Rc::new(SubscriptionActor::new(parts).start());
                 if matches!(scope, Scope::Pattern(_)) {
                     self.patterns.insert(Arc::clone(&name));
                 }
-                let opened = Opened { config, number, scope, actor, slots: 0 };
+                let (window, dead_letters) = (config.window, open.dead_letters);
+                let opened = Opened { config, window, dead_letters, number, scope, actor, slots: 0 };
                 self.subscriptions.insert(Arc::clone(&name), opened);
                 self.join_all(&name, topics);
                 let handle = self.handle_of(&name).ok_or(BusError::Stopped);
@@ -151,9 +173,7 @@ impl Hub {
                 let _ = open.reply.send(Err(BusError::Invalid(problem.into())));
             }
         }
-        for waiting in std::mem::take(&mut self.deferred) {
-            ctx.notify(waiting);
-        }
+        self.go_on(ctx);
     }
 
     /// Gives a subscription the topics that it found in the log, and those that came to be meanwhile.

@@ -50,6 +50,14 @@ pub(in crate::bus) struct Open {
     pub(in crate::bus) reply: oneshot::Sender<Result<Subscription, BusError>>,
 }
 
+/// Forget a subscription, its cursors and what it parked.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(in crate::bus) struct Unsubscribe {
+    pub(in crate::bus) name: String,
+    pub(in crate::bus) reply: oneshot::Sender<Result<(), BusError>>,
+}
+
 /// The subscription of this name, if it is open.
 #[derive(Message)]
 #[rtype(result = "Option<Subscription>")]

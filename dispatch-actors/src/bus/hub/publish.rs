@@ -9,6 +9,7 @@ use dispatch_core::log::{LogEntry, LogError, LogRecord, Offset};
 use uuid::Uuid;
 
 use super::actor::{Done, Hub, TopicState};
+use super::fall::end_below;
 use super::protocol::{Few, PublishReply};
 use super::{Publish, Published};
 use crate::bus::BusError;
@@ -41,6 +42,26 @@ impl New {
     }
 }
 
+/// What one publisher has given, and waits for.
+struct Batch {
+    /// All of it, if it may be needed once more.
+    entries: Few<LogEntry>,
+    new: New,
+    reply: PublishReply,
+}
+
+impl Batch {
+    /// Takes its entries, those that are new.
+    fn take_new(&mut self) -> impl Iterator<Item = LogEntry> {
+        let mut new = match &self.new {
+            New::All(_) => None,
+            New::Some(new) => Some(new.iter()),
+        };
+        let entries = std::mem::take(&mut self.entries);
+        entries.into_iter().filter(move |_| new.as_mut().is_none_or(|new| new.next() == Some(&true)))
+    }
+}
+
 /// What is appended at once.
 ///
 /// What is new is decided here, when no other append to the topic is under way: everything that was seen before is in the
@@ -48,8 +69,7 @@ impl New {
 #[derive(Default)]
 struct Group {
     entries: Vec<LogEntry>,
-    /// The batches in it, and who waits for them.
-    batches: Vec<(New, PublishReply)>,
+    batches: Vec<Batch>,
     /// Messages that were given, duplicates among them.
     given: usize,
     /// The envelopes in it, if anybody asks for duplicates.
@@ -59,12 +79,14 @@ struct Group {
 /// An append that has ended.
 pub(super) struct Appended {
     topic: Topic,
-    batches: Vec<(New, PublishReply)>,
+    batches: Vec<Batch>,
     given: usize,
     ids: HashSet<Uuid>,
-    /// What was appended, if somebody has the topic.
-    entries: Option<Vec<LogEntry>>,
+    /// Whether somebody had the topic when it began.
+    heard: bool,
     result: Result<Vec<Offset>, LogError>,
+    /// Where the log had ended, if that is below what was known.
+    fell: Option<Offset>,
 }
 
 impl Handler<Publish> for Hub {
@@ -122,11 +144,12 @@ impl Hub {
         if state.appending || state.waiting.is_empty() {
             return;
         }
+        let heard = !state.readers.is_empty();
         let Group { entries, batches, given, ids } = state.next_group(max_batch, clock.now());
         if entries.is_empty() {
             // Nothing but duplicates, of what is in the log.
             state.waiting_count = state.waiting_count.saturating_sub(given);
-            for (new, reply) in batches {
+            for Batch { new, reply, .. } in batches {
                 let _ = reply.send(Ok(new.answer(&mut std::iter::empty())));
             }
             if !state.waiting.is_empty() {
@@ -135,11 +158,14 @@ impl Hub {
             return;
         }
         state.appending = true;
-        let kept = (!state.readers.is_empty()).then(|| entries.clone());
-        let (log, topic) = (Arc::clone(&self.log), topic.clone());
+        let (log, topic, known) = (Arc::clone(&self.log), topic.clone(), state.head);
         let mut work: futures_util::future::BoxFuture<'static, Done> = Box::pin(async move {
             let result = log.append(&topic, entries).await;
-            Done::Appended(Appended { topic, batches, given, ids, entries: kept, result })
+            let fell = match &result {
+                Ok(offsets) => end_below(&*log, &topic, known, offsets).await,
+                Err(_) => None,
+            };
+            Done::Appended(Appended { topic, batches, given, ids, heard, result, fell })
         });
         // Logs in memory answer at once.
         match work.as_mut().poll(cx) {
@@ -150,11 +176,17 @@ impl Hub {
     }
 
     pub(super) fn appended(&mut self, appended: Appended) {
-        let Appended { topic, batches, given, ids, entries, result } = appended;
+        let Appended { topic, mut batches, given, ids, heard, result, fell } = appended;
+        if let Some(end) = fell {
+            self.fell(&topic, end);
+        }
         let (now, is_shared) = (self.clock.now(), self.log.is_shared());
         let Some(state) = self.topics.get_mut(&topic) else { return };
         state.appending = false;
-        state.waiting_count = state.waiting_count.saturating_sub(given);
+        let again = batches.len() > 1 && result.as_ref().is_err_and(LogError::is_about_entries);
+        if !again {
+            state.waiting_count = state.waiting_count.saturating_sub(given);
+        }
         match result {
             Ok(offsets) => {
                 state.head = offsets.last().map_or(state.head, |last| last.next().max(state.head));
@@ -163,23 +195,34 @@ impl Hub {
                         seen.insert(id, now);
                     }
                 }
-                if let Some(entries) = entries {
+                if heard {
                     let wall = self.clock.wall();
-                    let pairs = offsets.iter().zip(entries);
+                    let pairs = offsets.iter().zip(batches.iter_mut().flat_map(Batch::take_new));
                     let records = pairs.map(|(offset, entry)| LogRecord::new(*offset, wall, entry)).collect();
                     state.push(records, is_shared);
                 }
                 // Somebody may have come after this had begun, and others may have appended more.
                 state.tell();
                 let mut offsets = offsets.into_iter();
-                for (new, reply) in batches {
+                for Batch { new, reply, .. } in batches {
                     // Whoever published may have gone; the message is in the log all the same.
                     let _ = reply.send(Ok(new.answer(&mut offsets)));
                 }
             }
+            // One publisher's fault is not that of the others: before anything that came later, each gets its own answer.
+            Err(_) if again => {
+                state.alone = batches.len();
+                for Batch { entries, reply, .. } in batches.into_iter().rev() {
+                    state.waiting.push_front(Waiting { entries, reply });
+                }
+            }
             // What is published again after an error gets through: nothing of it was remembered.
             Err(error) => {
-                for (_, reply) in batches {
+                if !error.is_about_entries() {
+                    // Each of the others would wait for the same, one after the other.
+                    state.alone = 0;
+                }
+                for Batch { reply, .. } in batches {
                     let _ = reply.send(Err(error.repeat().into()));
                 }
             }
@@ -195,12 +238,18 @@ impl Hub {
 impl TopicState {
     /// What is appended next.
     fn next_group(&mut self, max_batch: usize, now: Duration) -> Group {
-        let mut group = Group { batches: Vec::with_capacity(self.waiting.len()), ..Group::default() };
-        while let Some(next) = self.waiting.front()
+        let most = if self.alone > 0 { 1 } else { self.waiting.len() };
+        self.alone = self.alone.saturating_sub(1);
+        // Of several, one may have to go without the others.
+        let keep = most > 1 || !self.readers.is_empty();
+        let mut group = Group { batches: Vec::with_capacity(most), ..Group::default() };
+        while group.batches.len() < most
+            && let Some(next) = self.waiting.front()
             && (group.given == 0 || group.given + next.entries.len() <= max_batch)
             && let Some(Waiting { mut entries, reply }) = self.waiting.pop_front()
         {
             group.given += entries.len();
+            let kept = if keep { entries.clone() } else { Few::new() };
             let new = match &mut self.seen {
                 None => New::All(entries.len()),
                 Some(seen) => {
@@ -221,7 +270,7 @@ impl TopicState {
                 }
                 group.entries.extend(entries);
             }
-            group.batches.push((new, reply));
+            group.batches.push(Batch { entries: kept, new, reply });
         }
         group
     }

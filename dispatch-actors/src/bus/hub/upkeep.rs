@@ -12,7 +12,8 @@ const LOOK: u64 = 10;
 
 /// What a heartbeat has found in the log.
 pub(super) struct Beat {
-    heads: Vec<(Topic, Offset)>,
+    /// Where topics end, and where they were known to end when that was asked.
+    heads: Vec<(Topic, Offset, Offset)>,
     topics: Vec<Topic>,
 }
 
@@ -54,7 +55,7 @@ impl Hub {
         // What nobody else appends need not be looked for by those who get it pushed.
         let has_readers = |state: &TopicState| state.readers.iter().any(|it| is_shared || !it.is_live);
         let watched = self.topics.iter().filter(|(_, state)| !state.transient && has_readers(state));
-        let watched: Vec<_> = watched.map(|(topic, _)| topic.clone()).collect();
+        let watched: Vec<_> = watched.map(|(topic, state)| (topic.clone(), state.head)).collect();
         if watched.is_empty() && !look {
             return;
         }
@@ -62,9 +63,9 @@ impl Hub {
         let log = Arc::clone(&self.log);
         self.io.push(Box::pin(async move {
             let mut heads = Vec::new();
-            for topic in watched {
+            for (topic, known) in watched {
                 if let Ok(bounds) = log.bounds(&topic).await {
-                    heads.push((topic, bounds.head));
+                    heads.push((topic, known, bounds.head));
                 }
             }
             let topics = if look { log.topics().await.unwrap_or_default() } else { Vec::new() };
@@ -84,7 +85,8 @@ impl Hub {
             // Joins the patterns that it matches; its head is seen with the next heartbeat.
             self.topic(&topic);
         }
-        for (topic, head) in beat.heads {
+        for (topic, known, head) in beat.heads {
+            self.looked(&topic, known, head);
             self.moved(&topic, head);
             // A read for these may have failed.
             self.catch_up(&topic);

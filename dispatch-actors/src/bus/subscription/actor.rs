@@ -13,7 +13,9 @@ use tokio::time::Sleep;
 
 use super::live::Live;
 use super::reliable::Reliable;
-use super::{Abandon, AddTopic, Command, Connect, Disconnect, HeadMoved, PauseConsumer, Pushed, StopReport};
+use super::{
+    Abandon, AddTopic, Command, Connect, Disconnect, EndFell, HeadMoved, PauseConsumer, Pushed, StopReport,
+};
 use crate::bus::hub::Forget;
 use crate::bus::shared::Shared;
 
@@ -186,6 +188,17 @@ impl Handler<HeadMoved> for SubscriptionActor {
     fn handle(&mut self, moved: HeadMoved, _: &mut Context<Self>) {
         if let Side::Reliable(reliable) = &mut self.side {
             reliable.head_moved(&moved);
+        }
+    }
+}
+
+impl Handler<EndFell> for SubscriptionActor {
+    type Result = ();
+
+    /// At most once there is nothing that could be passed.
+    fn handle(&mut self, fell: EndFell, _: &mut Context<Self>) {
+        if let Side::Reliable(reliable) = &mut self.side {
+            reliable.end_fell(&fell);
         }
     }
 }

@@ -31,6 +31,17 @@ pub(super) fn failed(subscription: &str, what: &str, error: &str) {
     tracing::error!(target: TARGET, subscription, error, "{what}; it is tried again, and told again after a minute");
 }
 
+pub(super) fn end_fell(subscription: &str, topic: &Topic, cursor: Offset, end: Offset) {
+    tracing::error!(
+        target: TARGET,
+        subscription,
+        topic = topic.as_str(),
+        cursor = cursor.get(),
+        end = end.get(),
+        "the log of a topic has lost its end; the subscription goes on there, if it was past it"
+    );
+}
+
 pub(in crate::bus) fn consumer_gone(subscription: &str, consumer: &str, reason: &str) {
     tracing::warn!(target: TARGET, subscription, consumer, reason, "a consumer is gone");
 }

@@ -26,6 +26,6 @@ pub use handle::Subscription;
 pub use info::{ConsumerInfo, StopReport, SubscriptionInfo};
 pub use protocol::SeekTo;
 pub(super) use protocol::{
-    Abandon, AddTopic, Command, Connect, Disconnect, HeadMoved, PauseConsumer, Pushed,
+    Abandon, AddTopic, Command, Connect, Disconnect, EndFell, HeadMoved, PauseConsumer, Pushed,
 };
 pub(super) use reliable::{Done, place};

@@ -27,6 +27,17 @@ pub(in crate::bus) struct HeadMoved {
     pub(in crate::bus) head: Offset,
 }
 
+/// The log of a topic has lost its end.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(in crate::bus) struct EndFell {
+    pub(in crate::bus) topic: TopicSlot,
+    /// How far it was known to reach.
+    pub(in crate::bus) known: Offset,
+    /// Where it ends.
+    pub(in crate::bus) end: Offset,
+}
+
 /// A topic belongs to the subscription from now on.
 #[derive(Message)]
 #[rtype(result = "()")]

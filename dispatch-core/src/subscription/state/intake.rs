@@ -67,7 +67,10 @@ impl<R: Clone> SubscriptionState<R> {
         now: Duration,
     ) {
         let head = bounds.head;
-        if let Some(progress) = self.progress(request.topic) {
+        // One from before the log has lost its end may say where that was.
+        if let Some(progress) =
+            self.progress(request.topic).filter(|progress| progress.epoch == request.epoch)
+        {
             progress.head = progress.head.max(head);
         }
         if messages.is_empty() && is_there(&request, bounds) {
@@ -228,7 +231,7 @@ impl<R: Clone> SubscriptionState<R> {
         self.saving.changed();
     }
 
-    fn list(&mut self, topic: TopicSlot) {
+    pub(super) fn list(&mut self, topic: TopicSlot) {
         let Some(progress) = self.progress(topic) else { return };
         if progress.is_behind() && !progress.fetching && !progress.listed {
             progress.listed = true;

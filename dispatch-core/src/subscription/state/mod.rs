@@ -32,6 +32,7 @@
 mod asides;
 mod consumers;
 mod entries;
+mod fall;
 mod flow;
 mod intake;
 mod keys;
@@ -168,6 +169,7 @@ impl<R: Clone> SubscriptionState<R> {
         match event {
             Event::TopicAdded { next, settled, head, stored } => self.add_topic(next, settled, head, stored),
             Event::HeadMoved { topic, head } => self.head_moved(topic, head),
+            Event::EndFell { topic, end } => self.end_fell(topic, end),
             Event::Appended { topic, messages } => self.appended(topic, messages, now),
             Event::Fetched { request, messages, bounds } => {
                 self.fetched(request, messages, bounds, now);

@@ -1,4 +1,5 @@
 mod consumers;
+mod fall;
 mod flushes;
 mod intake;
 mod io;
