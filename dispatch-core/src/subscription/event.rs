@@ -159,7 +159,8 @@ pub enum Event<R> {
     Window(u32),
     /// Save what is not saved, now.
     Flush,
-    /// Some time has gone by.
+    /// Some time has gone by, and every answer that was given until now has been told: deliveries whose time is over are
+    /// timed out.
     Tick,
 }
 

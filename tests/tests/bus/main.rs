@@ -14,6 +14,7 @@ mod opening;
 mod publishing;
 mod retention;
 mod shared_log;
+mod stalls;
 mod supervised;
 mod support;
 mod upkeep;

@@ -272,3 +272,22 @@ fn a_consumer_that_answers_nothing_in_time_gets_no_more_than_its_limit() {
     simulation.advance(ms(40_000));
     assert_eq!(new(&mut simulation), "B0", "the others get what it does not");
 }
+
+#[test]
+fn answers_that_are_told_late_are_in_time_if_no_tick_came_before_them() {
+    let mut simulation = reliable(Shared, 8, &["A", "B"]);
+    simulation.publish(plain(8));
+    simulation.now += ms(60_000);
+    // Whatever else is told before.
+    simulation.step(Event::Window(4));
+    simulation.nack("A", at(0), None);
+    simulation.ack("B", at(1));
+    simulation.ack_up_to("A", at(4));
+    let token = simulation.last_token("B", at(3)).unwrap();
+    simulation.step(Event::GaveUp(token));
+    simulation.ack("B", at(3));
+    let counters = simulation.status().counters;
+    assert_eq!((counters.timed_out, counters.acked, counters.stale), (0, 4, 0));
+    simulation.step(Event::Tick);
+    assert_eq!(simulation.status().counters.timed_out, 3, "5, 6 and 7");
+}

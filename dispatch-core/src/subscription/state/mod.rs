@@ -26,6 +26,8 @@
 //! - A cursor passes an offset only when its message is settled; settled means acknowledged, skipped and counted, or
 //!   kept somewhere by then.
 //! - A token counts once, and only while its delivery is the last of its message.
+//! - A delivery is timed out by a tick, and by nothing else: answers that wait when the thread was away for long are told
+//!   before it.
 //! - Few records are read again at a time, and after a failure one, once in a while, until one comes.
 //! - A consumer that leaves too many deliveries unanswered gets nothing more until it answers one: what it has is bounded.
 
@@ -164,7 +166,10 @@ impl<R: Clone> SubscriptionState<R> {
     }
 
     /// What happened at a time on a monotonic clock; what is to be done is added to the effects.
+    ///
+    /// Only [`Event::Tick`] times deliveries out: whoever steps tells the answers that wait already before it.
     pub fn step(&mut self, event: Event<R>, now: Duration, effects: &mut Vec<Effect<R>>) {
+        let is_tick = matches!(event, Event::Tick);
         match event {
             Event::TopicAdded { next, settled, head, stored } => self.add_topic(next, settled, head, stored),
             Event::HeadMoved { topic, head } => self.head_moved(topic, head),
@@ -200,6 +205,9 @@ impl<R: Clone> SubscriptionState<R> {
             Event::Flush => self.saving.flush(),
             Event::Tick => {}
         }
+        if is_tick {
+            self.time_out(now, effects);
+        }
         self.timers_due(now, effects);
         self.skip_outcasts(effects);
         self.deliver(now, effects);
@@ -217,6 +225,12 @@ impl<R: Clone> SubscriptionState<R> {
         let timer = self.timers.soonest(&self.entries, self.held);
         let save = self.saving.due();
         [timer, save, self.paced, self.loads.due()].into_iter().flatten().min()
+    }
+
+    /// When a delivery is timed out if it is not answered until then; it may be over.
+    #[must_use]
+    pub fn next_time_out(&mut self) -> Option<Duration> {
+        self.timers.soonest_answer(&self.entries, self.held)
     }
 
     /// Whether everything that was settled is saved.

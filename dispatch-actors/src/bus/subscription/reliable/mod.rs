@@ -104,31 +104,16 @@ impl Reliable {
         let mut now = self.parts.shared.clock.now();
         loop {
             let moved = self.collect(cx, now);
-            if self.events.is_empty() && self.state.next_deadline().is_some_and(|due| due <= now) {
-                self.push(Event::Tick);
-            }
-            if self.events.is_empty() && !moved {
+            if self.state.next_deadline().is_some_and(|due| due <= now) {
+                left = left.saturating_sub(self.time_goes_by(now, &mut effects, cx));
+            } else if self.events.is_empty() && !moved {
                 break;
             }
             while left > 0
                 && let Some(event) = self.events.pop_front()
             {
                 left -= 1;
-                self.worked_off += 1;
-                let added = match &event {
-                    Event::ConsumerAdded { consumer, .. } => Some(*consumer),
-                    _ => None,
-                };
-                self.state.step(event, now, &mut effects);
-                self.flushes.worked_off(self.worked_off, self.state.changes());
-                if let Some(consumer) = added {
-                    self.added(consumer, &effects);
-                }
-                if self.stopping {
-                    // What is acknowledged from now on is saved at once: the interval may be over after the deadline.
-                    self.state.step(Event::Flush, now, &mut effects);
-                }
-                self.apply(&mut effects, cx);
+                self.work_off_one(event, now, &mut effects, cx);
             }
             if left == 0 {
                 cx.waker().wake_by_ref();
@@ -137,6 +122,52 @@ impl Reliable {
             now = self.parts.shared.clock.now();
         }
         self.parts.shared.spare.effects.set(effects);
+    }
+
+    /// Does what is due, after everything that came before, and that without a break: in one, answers could come too late
+    /// that have been given in time. How many events it took.
+    fn time_goes_by(
+        &mut self,
+        now: Duration,
+        effects: &mut Vec<Effect<LogRecord>>,
+        cx: &mut Context<'_>,
+    ) -> usize {
+        if self.state.next_time_out().is_some_and(|due| due <= now) {
+            self.hear_all(cx);
+        }
+        self.push(Event::Tick);
+        let (upto, mut count) = (self.pushed, 0);
+        while self.worked_off < upto
+            && let Some(event) = self.events.pop_front()
+        {
+            count += 1;
+            self.work_off_one(event, now, effects, cx);
+        }
+        count
+    }
+
+    fn work_off_one(
+        &mut self,
+        event: Event<LogRecord>,
+        now: Duration,
+        effects: &mut Vec<Effect<LogRecord>>,
+        cx: &mut Context<'_>,
+    ) {
+        self.worked_off += 1;
+        let added = match &event {
+            Event::ConsumerAdded { consumer, .. } => Some(*consumer),
+            _ => None,
+        };
+        self.state.step(event, now, effects);
+        self.flushes.worked_off(self.worked_off, self.state.changes());
+        if let Some(consumer) = added {
+            self.added(consumer, effects);
+        }
+        if self.stopping {
+            // What is acknowledged from now on is saved at once: the interval may be over after the deadline.
+            self.state.step(Event::Flush, now, effects);
+        }
+        self.apply(effects, cx);
     }
 
     fn push(&mut self, event: Event<LogRecord>) {
@@ -173,16 +204,30 @@ impl Reliable {
             self.changed(consumer, change);
         }
         if self.flushes.is_asked() {
-            // Polling ends when the task has had its part, though there are more: a flush covers these too.
-            while let Some((_, answers)) = &mut self.answers
-                && let Ok(answer) = answers.try_recv()
-            {
-                self.answered(answer);
-            }
+            // A flush covers these too.
+            self.hear_answers();
             self.push(Event::Flush);
             self.flushes.asked(self.pushed);
         }
         moved || self.events.len() > before
+    }
+
+    /// Takes every answer that waits. Polling ends when the task has had its part, though there are more.
+    fn hear_answers(&mut self) {
+        while let Some((_, answers)) = &mut self.answers
+            && let Ok(answer) = answers.try_recv()
+        {
+            self.answered(answer);
+        }
+    }
+
+    /// Takes every answer that was given: after the thread was away, many wait that were given in time.
+    fn hear_all(&mut self, cx: &mut Context<'_>) {
+        for (token, verdict) in self.running.poll_all(cx) {
+            self.finished(token, verdict);
+        }
+        // Functions that answer by themselves have just done so.
+        self.hear_answers();
     }
 
     fn apply(&mut self, effects: &mut Vec<Effect<LogRecord>>, cx: &mut Context<'_>) {
