@@ -110,6 +110,15 @@ pub enum Event<R> {
         /// Whether there is no use in trying it again.
         terminal: bool,
     },
+    /// A consumer is about to be [down](Self::ConsumerDown) or [gone](Self::ConsumerGone) after a panic, and nobody can tell
+    /// whether it died of this delivery. The first time that costs no attempt, for it may have died of something else; when
+    /// it happens again the message has failed.
+    Suspected {
+        /// Which.
+        token: DeliveryToken,
+        /// What is said of it, sanitised.
+        reason: String,
+    },
     /// A consumer is rid of a delivery that it had not answered in time, and will never answer it.
     GaveUp(DeliveryToken),
     /// An exhausted message is where it was to go.

@@ -3,6 +3,7 @@
 mod anything;
 mod broken_log;
 mod consumers;
+mod deaths;
 mod duplicates;
 mod durability;
 mod ending;

@@ -291,3 +291,28 @@ fn answers_that_are_told_late_are_in_time_if_no_tick_came_before_them() {
     simulation.step(Event::Tick);
     assert_eq!(simulation.status().counters.timed_out, 3, "5, 6 and 7");
 }
+
+#[test]
+fn a_message_that_consumers_may_have_died_of_is_charged_when_that_happens_again() {
+    let suspect = |simulation: &mut Simulation, name: &str| {
+        let token = simulation.last_token(name, at(0)).unwrap();
+        simulation.step(Event::Suspected { token, reason: "it panicked".to_owned() });
+        simulation.disconnect(name);
+    };
+    let mut simulation = reliable(Failover, 1, &["A", "B", "C"]);
+    simulation.publish(plain(2));
+    suspect(&mut simulation, "A");
+    assert_eq!(new(&mut simulation), "A0 B0", "at once, and it costs nothing");
+    suspect(&mut simulation, "B");
+    assert_eq!((new(&mut simulation).as_str(), simulation.status().counters.nacked), ("", 1));
+    simulation.advance(ms(1_000));
+    assert_eq!(simulation.last_token("C", at(0)).unwrap().attempt, 2);
+    let late = simulation.last_token("A", at(0)).unwrap();
+    simulation.step(Event::Suspected { token: late, reason: "it panicked".to_owned() });
+    let counters = simulation.status().counters;
+    assert_eq!(
+        (counters.nacked, counters.stale),
+        (1, 0),
+        "that delivery is over, and nobody has answered it"
+    );
+}

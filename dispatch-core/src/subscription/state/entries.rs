@@ -21,6 +21,8 @@ pub(super) struct Entry<R> {
     /// The number of its last change that a token or timer may refer to.
     pub(super) stamp: u64,
     pub(super) failures: Option<Box<Failures>>,
+    /// Whether a consumer may have died of it.
+    pub(super) suspect: bool,
     /// The id under which it is parked, if it is being replayed.
     pub(super) parked: Option<Uuid>,
     /// Where it goes once its retries are used up.

@@ -213,6 +213,7 @@ impl<R: Clone> SubscriptionState<R> {
             phase,
             stamp,
             failures: None,
+            suspect: false,
             parked: None,
             going: self.exhausted,
         })

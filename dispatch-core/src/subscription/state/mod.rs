@@ -192,6 +192,7 @@ impl<R: Clone> SubscriptionState<R> {
             Event::Nack { token, delay, reason, terminal } => {
                 self.nack(token, delay, reason, terminal, now, effects);
             }
+            Event::Suspected { token, reason } => self.suspected(token, reason, now, effects),
             Event::GaveUp(token) => self.not_overdue(&token),
             Event::Kept(keep) => self.kept(keep, effects),
             Event::NotKept { keep, retry_in } => self.not_kept(keep, now.saturating_add(retry_in)),

@@ -58,6 +58,24 @@ impl<R: Clone> SubscriptionState<R> {
         }
     }
 
+    /// A consumer may have died of a message. If it did, it happens again; then it is one attempt each time.
+    pub(super) fn suspected(
+        &mut self,
+        token: DeliveryToken,
+        reason: String,
+        now: Duration,
+        effects: &mut Vec<Effect<R>>,
+    ) {
+        if !self.is_current(&token) {
+            return;
+        }
+        let entry = self.entries.get_mut(token.entry);
+        if entry.is_some_and(|entry| std::mem::replace(&mut entry.suspect, true)) {
+            self.counters.nacked += 1;
+            self.failed(token.entry, None, reason, false, now, effects);
+        }
+    }
+
     /// An attempt has failed: the message comes again, or its retries are used up.
     pub(super) fn failed(
         &mut self,
@@ -186,6 +204,7 @@ impl<R: Clone> SubscriptionState<R> {
                 Resolution::Retry => {
                     if let Some(entry) = self.entries.get_mut(place) {
                         entry.failures = None;
+                        entry.suspect = false;
                     }
                     // With keys it has given its place in the window away, and waits for one like a new message.
                     if self.keyed() { self.go(place) } else { self.again(place) }

@@ -1,4 +1,5 @@
 mod consumers;
+mod doubts;
 mod flushes;
 mod intake;
 mod io;
@@ -17,6 +18,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use self::consumers::Answers;
+use self::doubts::Doubts;
 use self::flushes::Flushes;
 pub(in crate::bus) use self::io::Done;
 pub(in crate::bus) use self::mailbox::place;
@@ -44,6 +46,7 @@ pub(super) struct Reliable {
     io: Futures<BoxFuture<'static, Done>>,
     /// How consumers answer by themselves; made when the first of them gets something, for it has room for many.
     answers: Option<Answers>,
+    doubts: Doubts,
     flushes: Flushes,
     /// How many events there were so far, and how many of them have been worked off.
     pushed: u64,
@@ -66,6 +69,7 @@ impl Reliable {
             running: Futures::new(),
             io: Futures::new(),
             answers: None,
+            doubts: Doubts::default(),
             flushes: Flushes::default(),
             pushed: 0,
             worked_off: 0,
@@ -83,7 +87,7 @@ impl Reliable {
         if self.events.is_empty() && self.events.capacity() > 0 {
             self.parts.shared.spare.events.set(std::mem::take(&mut self.events));
         }
-        [self.state.next_deadline(), self.consumers.due()].into_iter().flatten().min()
+        [self.state.next_deadline(), self.consumers.due(), self.doubts.due()].into_iter().flatten().min()
     }
 
     /// Says how it is to whoever has asked before what was worked off last; more may have come since.
@@ -182,7 +186,6 @@ impl Reliable {
     fn collect(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
         let before = self.events.len();
         let mut moved = false;
-        // Before the answers, since one of them may say what an actor has died of, and is to be heard first.
         let died = self.consumers.died(cx);
         while let Some((_, answers)) = &mut self.answers
             && let Poll::Ready(Some(answer)) = answers.poll_recv(cx)
@@ -197,10 +200,8 @@ impl Reliable {
             moved = true;
             self.done(done);
         }
-        for consumer in died {
-            self.lost(consumer);
-        }
-        for (consumer, change) in self.consumers.upkeep(now) {
+        self.bury(died, now);
+        for (consumer, change) in self.consumers.restart(now) {
             self.changed(consumer, change);
         }
         if self.flushes.is_asked() {
