@@ -130,6 +130,13 @@ pub enum Event<R> {
         /// When to try again.
         retry_in: Duration,
     },
+    /// It is not and never will be, as it is: it keeps its place in the window, or holds up its key, until somebody decides.
+    CannotKeep {
+        /// Which.
+        keep: Keep,
+        /// Why, sanitised.
+        reason: String,
+    },
     /// The cursors of a save are durable.
     Saved,
     /// They are not; they are saved again after this time.
@@ -263,11 +270,13 @@ pub enum Effect<R> {
     TimedOut(DeliveryToken),
     /// The consumer was not added: the subscription has one already.
     Refused(ConsumerId),
-    /// Keep a message beside the subscription. Answer with [`Event::Kept`] or [`Event::NotKept`].
+    /// Keep a message beside the subscription. Answer with [`Event::Kept`], [`Event::NotKept`] or [`Event::CannotKeep`].
     Park(Exhaustion<R>),
-    /// Deliver a message to the dead-letter target. Answer with [`Event::Kept`] or [`Event::NotKept`].
+    /// Deliver a message to the dead-letter target. Answer with [`Event::Kept`], [`Event::NotKept`] or
+    /// [`Event::CannotKeep`].
     DeadLetter(Exhaustion<R>),
-    /// A message blocks: its retries are used up.
+    /// A message blocks, since its retries are used up, or cannot be put where it was to go. Somebody has to decide, and
+    /// answers with [`Event::Resolved`].
     Blocked(Exhaustion<R>),
     /// A parked message was handled: forget it.
     Unpark(Uuid),

@@ -316,3 +316,33 @@ fn a_message_that_consumers_may_have_died_of_is_charged_when_that_happens_again(
         "that delivery is over, and nobody has answered it"
     );
 }
+
+#[test]
+fn a_message_that_can_never_be_kept_waits_for_a_decision_and_holds_up_no_others() {
+    for (kind, others) in [(Shared, "A0 A1 A2"), (KeyShared, "A0 A2")] {
+        let mut simulation = Simulation::new(one_try(kind, 2, Exhausted::Park), 0).by_hand();
+        simulation.add("A");
+        simulation.publish(keyed(&["k0", "k0", "k1"]));
+        simulation.nack("A", at(0), None);
+        let keep = asked(&mut simulation, |asked| match asked {
+            Effect::Park(exhaustion) => Some(exhaustion.keep),
+            _ => None,
+        });
+        let keep = keep.expect("it is to be parked");
+        simulation.step(Event::CannotKeep { keep, reason: "it is too large".to_owned() });
+        simulation.ack("A", at(1));
+        simulation.ack("A", at(2));
+        simulation.advance(ms(3_600_000));
+        assert_eq!(new(&mut simulation), others);
+        assert_eq!((simulation.blocked(), simulation.status().blocked), (vec![at(0)], 1));
+        assert_eq!(simulation.cursor(), Some(at(0)), "nothing passes it");
+        let tries = |simulation: &Simulation| {
+            simulation.open.iter().filter(|asked| matches!(asked, Effect::Park(_))).count()
+        };
+        assert_eq!(tries(&simulation), 0, "nobody tries in vain");
+        simulation.resolve(at(0), Resolution::Park);
+        assert_eq!(tries(&simulation), 1, "but once more if somebody says so");
+        simulation.step(Event::CannotKeep { keep, reason: "an answer to the first try".to_owned() });
+        assert_eq!(simulation.blocked(), []);
+    }
+}

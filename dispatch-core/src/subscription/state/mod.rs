@@ -29,6 +29,7 @@
 //! - A delivery is timed out by a tick, and by nothing else: answers that wait when the thread was away for long are told
 //!   before it.
 //! - Few records are read again at a time, and after a failure one, once in a while, until one comes.
+//! - What can never be kept has its place in the window, or holds up its key, until somebody decides.
 //! - A consumer that leaves too many deliveries unanswered gets nothing more until it answers one: what it has is bounded.
 
 mod asides;
@@ -196,6 +197,7 @@ impl<R: Clone> SubscriptionState<R> {
             Event::GaveUp(token) => self.not_overdue(&token),
             Event::Kept(keep) => self.kept(keep, effects),
             Event::NotKept { keep, retry_in } => self.not_kept(keep, now.saturating_add(retry_in)),
+            Event::CannotKeep { keep, reason } => self.cannot_keep(keep, reason, effects),
             Event::Saved => self.saving.saved(),
             Event::NotSaved { retry_in } => self.not_saved(now.saturating_add(retry_in)),
             Event::Resolved { topic, offset, resolution } => self.resolve(topic, offset, resolution, effects),
@@ -277,10 +279,10 @@ impl<R: Clone> SubscriptionState<R> {
         held.min_by_key(|(_, entry)| entry.order).and_then(|(_, entry)| entry.record.as_ref())
     }
 
-    /// Messages that block, as topic and offset.
+    /// Messages that somebody has to decide about, as topic and offset.
     #[must_use]
     pub fn blocked(&self) -> Vec<(TopicSlot, Offset)> {
-        let blocking = self.entries.iter().filter(|(_, entry)| entry.phase == entries::Phase::Blocking);
+        let blocking = self.entries.iter().filter(|(_, entry)| entry.phase.is_stuck());
         let mut found: Vec<_> = blocking.map(|(_, entry)| (entry.topic, entry.offset)).collect();
         found.sort_unstable();
         found

@@ -182,6 +182,18 @@ impl<R: Clone> SubscriptionState<R> {
         }
     }
 
+    /// A message will never be where it was to go. Of a key the others wait for it, and no place is taken meanwhile.
+    pub(super) fn cannot_keep(&mut self, keep: Keep, reason: String, effects: &mut Vec<Effect<R>>) {
+        if !self.is_keeping(&keep) {
+            return;
+        }
+        let phase = if self.keyed() { Phase::Blocking } else { Phase::Unkept };
+        self.set_phase(keep.entry, phase);
+        if let Some(exhaustion) = self.exhaustion(keep.entry) {
+            effects.push(Effect::Blocked(Exhaustion { last_reason: reason, ..exhaustion }));
+        }
+    }
+
     /// Tries again to put a message somewhere.
     pub(super) fn keep_again(&mut self, place: u32, effects: &mut Vec<Effect<R>>) {
         if let Some(then) = self.entries.get(place).map(|entry| entry.going) {
@@ -196,10 +208,10 @@ impl<R: Clone> SubscriptionState<R> {
         resolution: Resolution,
         effects: &mut Vec<Effect<R>>,
     ) {
-        let blocking = self
+        let stuck = self
             .entries
-            .places(|entry| entry.topic == topic && entry.offset == offset && entry.phase == Phase::Blocking);
-        for place in blocking {
+            .places(|entry| entry.topic == topic && entry.offset == offset && entry.phase.is_stuck());
+        for place in stuck {
             match resolution {
                 Resolution::Retry => {
                     if let Some(entry) = self.entries.get_mut(place) {
