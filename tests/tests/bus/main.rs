@@ -10,6 +10,7 @@ mod ending;
 mod exhausted;
 mod hanging;
 mod limits;
+mod lives;
 mod metrics;
 mod opening;
 mod publishing;
