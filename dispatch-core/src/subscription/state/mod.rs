@@ -18,7 +18,7 @@
 //! Invariants:
 //! - A message is in one phase; every one that was read and is not settled has an entry.
 //! - `held` is the number of entries whose phase holds a place in the window; it exceeds the window only after the
-//!   window was made smaller, or where a parked message is replayed.
+//!   window was made smaller, or where one of a key that held up its key is parked.
 //! - Of a key at most one entry is past `waiting`; the others wait in the order in which they came.
 //! - What comes again comes before what is new.
 //! - With keys, a consumer that takes nothing has a bounded part of what is ready before it; what more comes for it is
