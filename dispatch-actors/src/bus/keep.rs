@@ -43,7 +43,10 @@ pub(super) fn park(
         match log.park(&subscription, vec![Arc::new(letter)]).await {
             Ok(()) => Done::event(Event::Kept(keep)),
             Err(error) => {
-                let then = Event::NotKept { keep, retry_in: again };
+                let then = match error.is_retryable() {
+                    true => Event::NotKept { keep, retry_in: again },
+                    false => Event::CannotKeep { keep, reason: format!("it cannot be parked: {error}") },
+                };
                 Done::failed("a message cannot be parked", &error, Some(then))
             }
         }

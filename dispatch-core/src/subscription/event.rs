@@ -118,6 +118,15 @@ pub enum Event<R> {
         /// Whether there is no use in trying it again.
         terminal: bool,
     },
+    /// A consumer is about to be [down](Self::ConsumerDown) or [gone](Self::ConsumerGone) after a panic, and nobody can tell
+    /// whether it died of this delivery. The first time that costs no attempt, for it may have died of something else; when
+    /// it happens again the message has failed.
+    Suspected {
+        /// Which.
+        token: DeliveryToken,
+        /// What is said of it, sanitised.
+        reason: String,
+    },
     /// A consumer is rid of a delivery that it had not answered in time, and will never answer it.
     GaveUp(DeliveryToken),
     /// An exhausted message is where it was to go.
@@ -128,6 +137,13 @@ pub enum Event<R> {
         keep: Keep,
         /// When to try again.
         retry_in: Duration,
+    },
+    /// It is not and never will be, as it is: it keeps its place in the window, or holds up its key, until somebody decides.
+    CannotKeep {
+        /// Which.
+        keep: Keep,
+        /// Why, sanitised.
+        reason: String,
     },
     /// The cursors of a save are durable.
     Saved,
@@ -167,7 +183,8 @@ pub enum Event<R> {
     Window(u32),
     /// Save what is not saved, now.
     Flush,
-    /// Some time has gone by.
+    /// Some time has gone by, and every answer that was given until now has been told: deliveries whose time is over are
+    /// timed out.
     Tick,
 }
 
@@ -261,11 +278,13 @@ pub enum Effect<R> {
     TimedOut(DeliveryToken),
     /// The consumer was not added: the subscription has one already.
     Refused(ConsumerId),
-    /// Keep a message beside the subscription. Answer with [`Event::Kept`] or [`Event::NotKept`].
+    /// Keep a message beside the subscription. Answer with [`Event::Kept`], [`Event::NotKept`] or [`Event::CannotKeep`].
     Park(Exhaustion<R>),
-    /// Deliver a message to the dead-letter target. Answer with [`Event::Kept`] or [`Event::NotKept`].
+    /// Deliver a message to the dead-letter target. Answer with [`Event::Kept`], [`Event::NotKept`] or
+    /// [`Event::CannotKeep`].
     DeadLetter(Exhaustion<R>),
-    /// A message blocks: its retries are used up.
+    /// A message blocks, since its retries are used up, or cannot be put where it was to go. Somebody has to decide, and
+    /// answers with [`Event::Resolved`].
     Blocked(Exhaustion<R>),
     /// A parked message was handled: forget it.
     Unpark(Uuid),

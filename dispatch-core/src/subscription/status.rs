@@ -16,7 +16,7 @@ pub struct SubscriptionStatus {
     pub held: usize,
     /// Messages that wait for their time, or behind another one of their key.
     pub aside: usize,
-    /// Messages that block.
+    /// Messages that somebody has to decide about: those that block, and those that can never be parked.
     pub blocked: usize,
     /// Most messages that may be unacknowledged.
     pub window: u32,

@@ -151,3 +151,83 @@ fn c22_dead_letters_without_a_target_are_refused() {
         assert_eq!(problems.problems().len(), 2, "both at once: {problems}");
     });
 }
+
+#[test]
+fn a_message_that_can_never_be_parked_is_shown_and_waits_for_a_decision() {
+    use dispatch_core::log::LogError;
+    use dispatch_core::subscription::SubscriptionType::{KeyShared, Shared};
+    use dispatch_tests::support::{Asked, ToldLog};
+    for (kind, window, decision) in [
+        (Shared, 1, Resolution::Skip),
+        (Shared, 2, Resolution::Park),
+        (Shared, 1, Resolution::Retry),
+        (KeyShared, 1, Resolution::Skip),
+        (KeyShared, 1, Resolution::Retry),
+    ] {
+        paused(async {
+            let told = ToldLog::new(log());
+            let on: Arc<dyn dispatch_core::log::TopicLog> = Arc::clone(&told) as _;
+            let bus = bus(&on);
+            let config =
+                |it: dispatch_core::subscription::SubscriptionConfig| it.of_type(kind).with_window(window);
+            let subscription = bus.reliable_shared("s", TOPIC).configure(config).open().await.unwrap();
+            let seen = Seen::default();
+            seen.connect_with(&subscription, "a", |offset| match offset {
+                0 => Verdict::Reject { reason: "never".into() },
+                _ => Verdict::Ack,
+            })
+            .await;
+            told.fail(Asked::Park, LogError::TooLarge { bytes: 2_000_000, limit: 1_000_000 });
+            for key in ["k0", "k0", "k1"] {
+                bus.publish(TOPIC, Envelope::empty("OrderPlaced").with_key(key)).await.unwrap();
+            }
+            sleep(Duration::from_secs(60)).await;
+            let info = subscription.info().await.unwrap();
+            assert_eq!((told.count(Asked::Park), info.status.blocked), (1, 1), "{info:?}");
+            assert!(info.last_error.unwrap().contains("2000000"));
+            let others: &[u64] = match (kind, window) {
+                (KeyShared, _) => &[0, 2],
+                (_, 1) => &[0],
+                _ => &[0, 1, 2],
+            };
+            assert_eq!(
+                seen.offsets(),
+                others,
+                "it holds up its key, or no more than its place in the window"
+            );
+
+            told.go(Asked::Park);
+            subscription.resolve(TOPIC, Offset::ZERO, decision).await.unwrap();
+            settle().await;
+            let info = subscription.info().await.unwrap();
+            assert_eq!((info.lag(), info.status.blocked, info.status.held), (0, 0, 0), "{info:?}");
+            let parked = subscription.parked(None, 10).await.unwrap();
+            match decision {
+                Resolution::Skip => assert!(parked.is_empty()),
+                _ => assert_eq!(parked[0].last_error, "never"),
+            }
+            assert_eq!(seen.offsets().iter().filter(|offset| **offset == 1).count(), 1);
+        });
+    }
+}
+
+#[test]
+fn a_message_that_cannot_be_parked_now_is_tried_again() {
+    use dispatch_core::log::LogError;
+    use dispatch_tests::support::{Asked, ToldLog};
+    paused(async {
+        let told = ToldLog::new(log());
+        let on: Arc<dyn dispatch_core::log::TopicLog> = Arc::clone(&told) as _;
+        let bus = bus(&on);
+        let subscription = bus.reliable_shared("s", TOPIC).open().await.unwrap();
+        let reject = |_| Verdict::Reject { reason: "never".into() };
+        Seen::default().connect_with(&subscription, "a", reject).await;
+        told.fail(Asked::Park, LogError::Full { what: "the disk".into() });
+        publish(&bus, 1).await;
+        sleep(Duration::from_millis(3_500)).await;
+        assert_eq!((told.count(Asked::Park), subscription.info().await.unwrap().status.blocked), (4, 0));
+        told.go(Asked::Park);
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(subscription.parked_count().await.unwrap(), 1);
+    });
+}

@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use dispatch_core::log::{Offset, Retention};
-use dispatch_core::subscription::{Start, SubscriptionConfig};
 use dispatch_core::{Envelope, Topic};
 use dispatch_tests::support::{Asked, ToldLog, paused};
 use tokio::time::sleep;
@@ -51,47 +50,6 @@ fn retention_keeps_what_a_subscription_has_not_passed_and_a_forced_gap_is_counte
         settle().await;
         assert_eq!(seen.offsets(), [9, 10]);
         assert_eq!(subscription.info().await.unwrap().status.counters.gap, 9);
-    });
-}
-
-#[test]
-fn an_hour_with_consumers_that_come_go_hang_and_die_loses_nothing() {
-    use rand::rngs::SmallRng;
-    use rand::{Rng, SeedableRng};
-    paused(async {
-        let bus = bus(&log());
-        let config = SubscriptionConfig::new("s", TOPIC)
-            .of_type(dispatch_core::subscription::SubscriptionType::Shared)
-            .starting_at(Start::Earliest)
-            .with_window(16);
-        let subscription = bus.subscription(config).open().await.unwrap();
-        let mut rng = SmallRng::seed_from_u64(7);
-        let (seen, mut consumers, mut published) = (Seen::default(), Vec::new(), 0);
-        for round in 0..1_200 {
-            publish(&bus, 3).await;
-            published += 3;
-            match rng.random_range(0..4) {
-                0 => consumers.push(
-                    subscription.consumer("hangs").run(|_| std::future::pending::<()>()).await.unwrap(),
-                ),
-                1 => consumers.push(seen.connect(&subscription, &format!("c{round}")).await),
-                2 if !consumers.is_empty() => {
-                    let gone = consumers.swap_remove(rng.random_range(0..consumers.len()));
-                    gone.remove().await.unwrap();
-                }
-                _ => {}
-            }
-            sleep(Duration::from_secs(3)).await;
-        }
-        for consumer in consumers {
-            consumer.remove().await.unwrap();
-        }
-        seen.connect(&subscription, "last").await;
-        sleep(Duration::from_secs(120)).await;
-        let info = subscription.info().await.unwrap();
-        let settled = info.status.counters.acked + info.status.counters.parked;
-        assert_eq!((info.lag(), settled), (0, published), "{info:?}");
-        assert_eq!(subscription.parked_count().await.unwrap(), info.status.counters.parked);
     });
 }
 

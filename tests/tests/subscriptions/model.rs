@@ -2,6 +2,8 @@
 //!
 //! A run that fails prints the shortest schedule that does, and the command that runs it again.
 
+#[path = "model/answers.rs"]
+mod answers;
 #[path = "model/naive.rs"]
 mod naive;
 #[path = "model/schedule.rs"]

@@ -272,3 +272,77 @@ fn a_consumer_that_answers_nothing_in_time_gets_no_more_than_its_limit() {
     simulation.advance(ms(40_000));
     assert_eq!(new(&mut simulation), "B0", "the others get what it does not");
 }
+
+#[test]
+fn answers_that_are_told_late_are_in_time_if_no_tick_came_before_them() {
+    let mut simulation = reliable(Shared, 8, &["A", "B"]);
+    simulation.publish(plain(8));
+    simulation.now += ms(60_000);
+    // Whatever else is told before.
+    simulation.step(Event::Window(4));
+    simulation.nack("A", at(0), None);
+    simulation.ack("B", at(1));
+    simulation.ack_up_to("A", at(4));
+    let token = simulation.last_token("B", at(3)).unwrap();
+    simulation.step(Event::GaveUp(token));
+    simulation.ack("B", at(3));
+    let counters = simulation.status().counters;
+    assert_eq!((counters.timed_out, counters.acked, counters.stale), (0, 4, 0));
+    simulation.step(Event::Tick);
+    assert_eq!(simulation.status().counters.timed_out, 3, "5, 6 and 7");
+}
+
+#[test]
+fn a_message_that_consumers_may_have_died_of_is_charged_when_that_happens_again() {
+    let suspect = |simulation: &mut Simulation, name: &str| {
+        let token = simulation.last_token(name, at(0)).unwrap();
+        simulation.step(Event::Suspected { token, reason: "it panicked".to_owned() });
+        simulation.disconnect(name);
+    };
+    let mut simulation = reliable(Failover, 1, &["A", "B", "C"]);
+    simulation.publish(plain(2));
+    suspect(&mut simulation, "A");
+    assert_eq!(new(&mut simulation), "A0 B0", "at once, and it costs nothing");
+    suspect(&mut simulation, "B");
+    assert_eq!((new(&mut simulation).as_str(), simulation.status().counters.nacked), ("", 1));
+    simulation.advance(ms(1_000));
+    assert_eq!(simulation.last_token("C", at(0)).unwrap().attempt, 2);
+    let late = simulation.last_token("A", at(0)).unwrap();
+    simulation.step(Event::Suspected { token: late, reason: "it panicked".to_owned() });
+    let counters = simulation.status().counters;
+    assert_eq!(
+        (counters.nacked, counters.stale),
+        (1, 0),
+        "that delivery is over, and nobody has answered it"
+    );
+}
+
+#[test]
+fn a_message_that_can_never_be_kept_waits_for_a_decision_and_holds_up_no_others() {
+    for (kind, others) in [(Shared, "A0 A1 A2"), (KeyShared, "A0 A2")] {
+        let mut simulation = Simulation::new(one_try(kind, 2, Exhausted::Park), 0).by_hand();
+        simulation.add("A");
+        simulation.publish(keyed(&["k0", "k0", "k1"]));
+        simulation.nack("A", at(0), None);
+        let keep = asked(&mut simulation, |asked| match asked {
+            Effect::Park(exhaustion) => Some(exhaustion.keep),
+            _ => None,
+        });
+        let keep = keep.expect("it is to be parked");
+        simulation.step(Event::CannotKeep { keep, reason: "it is too large".to_owned() });
+        simulation.ack("A", at(1));
+        simulation.ack("A", at(2));
+        simulation.advance(ms(3_600_000));
+        assert_eq!(new(&mut simulation), others);
+        assert_eq!((simulation.blocked(), simulation.status().blocked), (vec![at(0)], 1));
+        assert_eq!(simulation.cursor(), Some(at(0)), "nothing passes it");
+        let tries = |simulation: &Simulation| {
+            simulation.open.iter().filter(|asked| matches!(asked, Effect::Park(_))).count()
+        };
+        assert_eq!(tries(&simulation), 0, "nobody tries in vain");
+        simulation.resolve(at(0), Resolution::Park);
+        assert_eq!(tries(&simulation), 1, "but once more if somebody says so");
+        simulation.step(Event::CannotKeep { keep, reason: "an answer to the first try".to_owned() });
+        assert_eq!(simulation.blocked(), []);
+    }
+}

@@ -104,17 +104,29 @@ impl<X> Consumers<X> {
 
     /// Does what is due; what has become of those that it was due for.
     pub(in crate::bus) fn upkeep(&mut self, now: Duration) -> Vec<(ConsumerId, Change)> {
-        let mut changes = Vec::new();
-        if self.next_beat.is_some_and(|due| due <= now) {
-            let dead = self.vanished();
-            let theirs = self.list.iter().filter(|(_, it)| it.handle.may_vanish());
-            self.next_beat = (theirs.count() > dead.len()).then(|| now.saturating_add(self.shared.heartbeat));
-            changes.extend(dead.into_iter().filter_map(|id| Some((id, self.lost(id, now)?))));
+        let dead = self.beat(now);
+        let lost = dead.into_iter().filter_map(|id| Some((id, self.lost(id, now)?)));
+        let mut changes: Vec<_> = lost.collect();
+        changes.extend(self.restart(now));
+        changes
+    }
+
+    /// Once in a heartbeat, the actors of somebody else's that are not there any more; they are [lost](Self::lost).
+    pub(in crate::bus) fn beat(&mut self, now: Duration) -> Vec<ConsumerId> {
+        if self.next_beat.is_none_or(|due| due > now) {
+            return Vec::new();
         }
+        let dead = self.vanished();
+        let theirs = self.list.iter().filter(|(_, it)| it.handle.may_vanish());
+        self.next_beat = (theirs.count() > dead.len()).then(|| now.saturating_add(self.shared.heartbeat));
+        dead
+    }
+
+    /// Starts the actors that this is due for; what has become of them.
+    pub(in crate::bus) fn restart(&mut self, now: Duration) -> Vec<(ConsumerId, Change)> {
         let due = |actor: &Supervised| actor.starts_at().is_some_and(|at| at <= now);
         let due: Vec<_> = self.supervised().filter(|(_, actor)| due(actor)).map(|(id, _)| id).collect();
-        changes.extend(due.into_iter().filter_map(|id| Some((id, self.start(id, now)?))));
-        changes
+        due.into_iter().filter_map(|id| Some((id, self.start(id, now)?))).collect()
     }
 
     /// Why there must not be another one, beside those that are about to come.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-use actix::Message;
+use actix::{Message, WeakRecipient};
 use dispatch_core::log::{LogRecord, Offset};
 use dispatch_core::subscription::DeliveryToken;
 use dispatch_core::{Envelope, Topic};
@@ -84,6 +84,9 @@ impl fmt::Debug for Delivery {
 
 /// The message that an actor handles to be a consumer.
 ///
+/// Take out what is kept for later: it ends with its handler, and so it is known whether a panic came of handling it. Of
+/// messages that an actor keeps whole, the first one is charged for whatever it dies of.
+///
 /// ```
 /// use actix::prelude::*;
 /// use dispatch_actors::bus::Consume;
@@ -111,17 +114,59 @@ pub struct Consume {
     pub delivery: Delivery,
     /// How to answer.
     pub acknowledge: Acknowledge,
+    /// Stays behind in the handler when the others are taken out, and ends with it.
+    _handling: Handling,
 }
 
 impl Consume {
-    pub(in crate::bus) const fn new(delivery: Delivery, acknowledge: Acknowledge) -> Self {
-        Self { delivery, acknowledge }
+    pub(in crate::bus) const fn new(
+        delivery: Delivery,
+        acknowledge: Acknowledge,
+        handling: Handling,
+    ) -> Self {
+        Self { delivery, acknowledge, _handling: handling }
+    }
+}
+
+/// Whether the mailbox of an actor is still there, asked by what may be in it.
+pub(in crate::bus) type Mailbox = Arc<WeakRecipient<Consume>>;
+
+/// Tells when the handler of a delivery ends in a panic.
+#[derive(Default)]
+pub(in crate::bus) struct Handling(Option<(DeliveryToken, mpsc::UnboundedSender<Answer>, Mailbox)>);
+
+impl Handling {
+    pub(in crate::bus) const fn reliable(
+        token: DeliveryToken,
+        answers: mpsc::UnboundedSender<Answer>,
+        mailbox: Mailbox,
+    ) -> Self {
+        Self(Some((token, answers, mailbox)))
+    }
+}
+
+impl Drop for Handling {
+    fn drop(&mut self) {
+        if let Some((token, answers, mailbox)) = self.0.take()
+            && std::thread::panicking()
+        {
+            // A mailbox is closed before it drops what is in it, and after the actor was dropped.
+            let begun = mailbox.upgrade().is_some_and(|recipient| recipient.connected());
+            let _ = answers.send(Answer::Panicked { token, begun });
+        }
+    }
+}
+
+impl fmt::Debug for Handling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handling")
     }
 }
 
 /// What a consumer answers to a delivery, once.
 ///
-/// One that is dropped without an answer counts as refused, unless its consumer is gone. At most once, an answer says
+/// One that is dropped without an answer counts as refused, unless its consumer is gone; an actor has 50 ms to be found dead.
+/// At most once, an answer says
 /// only that the consumer has room for another message.
 #[must_use = "a delivery that is not answered comes again"]
 pub struct Acknowledge {
@@ -148,6 +193,12 @@ pub(in crate::bus) enum Answer {
     Dropped {
         token: DeliveryToken,
         panicking: bool,
+    },
+    /// After the drop of a delivery that was not answered: its handler has ended in a panic, or it had not begun when the
+    /// actor died of something else.
+    Panicked {
+        token: DeliveryToken,
+        begun: bool,
     },
 }
 

@@ -15,8 +15,8 @@ use dispatch_core::subscription::ConsumerId;
 use tokio::sync::oneshot;
 
 pub(super) use connected::{Change, Connected, Consumers};
-pub(super) use delivery::Answer;
 pub use delivery::{Acknowledge, Consume, Delivery};
+pub(super) use delivery::{Answer, Handling, Mailbox};
 pub(super) use run::{Handle, MakeHandler, Running};
 use supervised::{Death, Supervised};
 pub use verdict::{IntoVerdict, Verdict};
@@ -91,15 +91,18 @@ impl ConsumerBuilder {
     /// # Errors
     /// Like [`run`](Self::run).
     pub async fn actor(self, recipient: Recipient<Consume>) -> Result<Consumer, BusError> {
-        self.connect(move || Handle::Actor(recipient)).await
+        self.connect(move || Handle::actor(recipient)).await
     }
 
     /// Sends each message to an actor that the bus makes with a factory, on its own thread, and makes anew when it dies.
     ///
     /// Its death is noticed at once. What it has not acknowledged goes to others, or waits for its next life, and costs
-    /// no attempt, except for the message that it died of. It keeps its place meanwhile. How often and how soon it is
-    /// started again says [`restart`](Self::restart), by default 10 times in 60 s, which is more than the attempts of a message
-    /// that kills it; after that the consumer is removed. The
+    /// no attempt, except for the message that it died of: the one whose handler panicked. After a panic in something else,
+    /// such as a timer or a future that a handler has left behind, that is the first message that it had and dropped, if it is
+    /// the second time.
+    ///
+    /// It keeps its place meanwhile. How often and how soon it is started again says [`restart`](Self::restart), by default
+    /// 10 times in 60 s, which is more than the attempts of a message that kills it; after that the consumer is removed. The
     /// actor is stopped when the consumer is.
     ///
     /// ```

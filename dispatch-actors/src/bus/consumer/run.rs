@@ -10,7 +10,7 @@ use dispatch_core::Adapter;
 use dispatch_core::subscription::{ConsumerId, DeliveryToken};
 use futures_util::future::LocalBoxFuture;
 
-use super::{Acknowledge, Consume, Delivery, Supervised, Verdict};
+use super::{Acknowledge, Consume, Delivery, Mailbox, Supervised, Verdict};
 use crate::engine::Engine;
 use crate::guard::panic_text;
 
@@ -24,12 +24,17 @@ pub(in crate::bus) enum Handle {
     /// The same, but it answers by itself.
     Manual(Rc<dyn Fn(Delivery, Acknowledge) -> LocalBoxFuture<'static, ()>>),
     /// An actor of somebody else's.
-    Actor(Recipient<Consume>),
+    Actor(Recipient<Consume>, Mailbox),
     /// An actor that the bus has made.
     Supervised(Supervised),
 }
 
 impl Handle {
+    pub(in crate::bus) fn actor(recipient: Recipient<Consume>) -> Self {
+        let mailbox = Arc::new(recipient.downgrade());
+        Self::Actor(recipient, mailbox)
+    }
+
     pub(in crate::bus) fn adapter(adapter: Arc<dyn Adapter>) -> Self {
         Self::Function(Rc::new(move |delivery| {
             let adapter = Arc::clone(&adapter);
@@ -68,15 +73,15 @@ impl Handle {
 
     /// Whether it can go without anything that says so.
     pub(in crate::bus) const fn may_vanish(&self) -> bool {
-        matches!(self, Self::Actor(_))
+        matches!(self, Self::Actor(..))
     }
 
     /// Where the messages of an actor go, as long as it is there.
-    pub(in crate::bus) fn recipient(&self) -> Option<&Recipient<Consume>> {
+    pub(in crate::bus) fn recipient(&self) -> Option<(&Recipient<Consume>, &Mailbox)> {
         match self {
-            Self::Actor(recipient) => Some(recipient).filter(|recipient| recipient.connected()),
+            Self::Actor(recipient, mailbox) if recipient.connected() => Some((recipient, mailbox)),
             Self::Supervised(actor) => actor.recipient(),
-            Self::Function(_) | Self::Manual(_) => None,
+            Self::Function(_) | Self::Manual(_) | Self::Actor(..) => None,
         }
     }
 

@@ -8,6 +8,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use dispatch_core::policy::{RestartDecision, RestartPolicy, RestartState};
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
-use super::Consume;
+use super::{Consume, Mailbox};
 use crate::guard::panic_text;
 
 /// An actor that the bus makes.
@@ -35,6 +36,7 @@ enum Life {
 
 struct Alive {
     recipient: Recipient<Consume>,
+    mailbox: Mailbox,
     death: oneshot::Receiver<()>,
     /// Dropped when nobody needs the actor any more.
     _needed: oneshot::Sender<()>,
@@ -64,17 +66,19 @@ impl Supervised {
                 ctx.spawn(Watch { unneeded, _alive: alive });
                 factory()
             });
-            Alive { recipient: address.recipient(), death, _needed: needed }
+            let recipient = address.recipient();
+            let mailbox = Arc::new(recipient.downgrade());
+            Alive { recipient, mailbox, death, _needed: needed }
         };
         let (restarts, life) = (RestartState::new(policy), Life::Between(Duration::ZERO));
         Self { start: Box::new(start), restarts, life }
     }
 
     /// Where its messages go, as long as it is alive.
-    pub(in crate::bus) fn recipient(&self) -> Option<&Recipient<Consume>> {
+    pub(in crate::bus) fn recipient(&self) -> Option<(&Recipient<Consume>, &Mailbox)> {
         match &self.life {
-            Life::Alive(alive) => Some(&alive.recipient).filter(|recipient| recipient.connected()),
-            Life::Between(_) | Life::Over => None,
+            Life::Alive(alive) if alive.recipient.connected() => Some((&alive.recipient, &alive.mailbox)),
+            _ => None,
         }
     }
 

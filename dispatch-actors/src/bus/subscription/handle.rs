@@ -130,7 +130,7 @@ impl Subscription {
         self.seek(name, SeekTo::Offset(from)).await
     }
 
-    /// Decides about a message that blocks.
+    /// Decides about a message that blocks, or that can never be parked.
     ///
     /// # Errors
     /// [`BusError::NotBlocked`] if it does not.

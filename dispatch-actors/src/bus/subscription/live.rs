@@ -15,7 +15,9 @@ use dispatch_core::subscription::{
 use super::actor::Parts;
 use super::{AddTopic, Command, Connect, PauseConsumer, Pushed, StopReport, SubscriptionInfo};
 use crate::bus::BusError;
-use crate::bus::consumer::{Acknowledge, Change, Connected, Consume, Consumers, Delivery, Handle, Running};
+use crate::bus::consumer::{
+    Acknowledge, Change, Connected, Consume, Consumers, Delivery, Handle, Handling, Running,
+};
 use crate::bus::futures::Futures;
 
 /// An at-most-once subscription at work.
@@ -158,10 +160,14 @@ impl Live {
                     begin(&mut self.running, running, None, cx);
                 }
             }
-            Handle::Actor(_) | Handle::Supervised(_) => match connected.handle.recipient() {
+            Handle::Actor(..) | Handle::Supervised(_) => match connected.handle.recipient() {
                 // The capacity bounds what is in the mailbox.
-                Some(recipient) => {
-                    recipient.do_send(Consume::new(delivery, Acknowledge::live(&connected.beside)));
+                Some((recipient, _)) => {
+                    recipient.do_send(Consume::new(
+                        delivery,
+                        Acknowledge::live(&connected.beside),
+                        Handling::default(),
+                    ));
                 }
                 None => self.lost(consumer),
             },

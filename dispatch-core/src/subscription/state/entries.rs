@@ -21,6 +21,8 @@ pub(super) struct Entry<R> {
     /// The number of its last change that a token or timer may refer to.
     pub(super) stamp: u64,
     pub(super) failures: Option<Box<Failures>>,
+    /// Whether a consumer may have died of it.
+    pub(super) suspect: bool,
     /// The id under which it is parked, if it is being replayed.
     pub(super) parked: Option<Uuid>,
     /// Where it goes once its retries are used up.
@@ -50,16 +52,23 @@ pub(super) enum Phase {
     Blocking,
     /// Its retries are used up, and it is being put somewhere.
     Keeping,
+    /// Its retries are used up, and it cannot be put where it was to go. Others do not wait for it.
+    Unkept,
 }
 
 impl Phase {
     /// Whether the message takes a place in the window. One that blocks does so only where everything waits for it.
     pub(super) const fn holds(self, keyed: bool) -> bool {
         match self {
-            Self::InFlight(_) | Self::Backoff | Self::Ready | Self::Keeping => true,
+            Self::InFlight(_) | Self::Backoff | Self::Ready | Self::Keeping | Self::Unkept => true,
             Self::Blocking => !keyed,
             Self::Delayed | Self::Waiting | Self::Queued | Self::Loading | Self::Fresh => false,
         }
+    }
+
+    /// Whether the message waits for somebody who decides.
+    pub(super) const fn is_stuck(self) -> bool {
+        matches!(self, Self::Blocking | Self::Unkept)
     }
 
     /// Whether the message is kept in memory beside those that are on their way.

@@ -216,6 +216,7 @@ impl<R: Clone> SubscriptionState<R> {
             phase,
             stamp,
             failures: None,
+            suspect: false,
             parked: None,
             going: self.exhausted,
         })

@@ -18,7 +18,7 @@
 //! Invariants:
 //! - A message is in one phase; every one that was read and is not settled has an entry.
 //! - `held` is the number of entries whose phase holds a place in the window; it exceeds the window only after the
-//!   window was made smaller, or where a parked message is replayed.
+//!   window was made smaller, or where one of a key that held up its key is parked.
 //! - Of a key at most one entry is past `waiting`; the others wait in the order in which they came.
 //! - What comes again comes before what is new.
 //! - With keys, a consumer that takes nothing has a bounded part of what is ready before it; what more comes for it is
@@ -26,7 +26,10 @@
 //! - A cursor passes an offset only when its message is settled; settled means acknowledged, skipped and counted, or
 //!   kept somewhere by then.
 //! - A token counts once, and only while its delivery is the last of its message.
+//! - A delivery is timed out by a tick, and by nothing else: answers that wait when the thread was away for long are told
+//!   before it.
 //! - Few records are read again at a time, and after a failure one, once in a while, until one comes.
+//! - What can never be kept has its place in the window, or holds up its key, until somebody decides.
 //! - A consumer that leaves too many deliveries unanswered gets nothing more until it answers one: what it has is bounded.
 
 mod asides;
@@ -165,7 +168,10 @@ impl<R: Clone> SubscriptionState<R> {
     }
 
     /// What happened at a time on a monotonic clock; what is to be done is added to the effects.
+    ///
+    /// Only [`Event::Tick`] times deliveries out: whoever steps tells the answers that wait already before it.
     pub fn step(&mut self, event: Event<R>, now: Duration, effects: &mut Vec<Effect<R>>) {
+        let is_tick = matches!(event, Event::Tick);
         match event {
             Event::TopicAdded { next, settled, head, stored } => self.add_topic(next, settled, head, stored),
             Event::HeadMoved { topic, head } => self.head_moved(topic, head),
@@ -189,9 +195,11 @@ impl<R: Clone> SubscriptionState<R> {
             Event::Nack { token, delay, reason, terminal } => {
                 self.nack(token, delay, reason, terminal, now, effects);
             }
+            Event::Suspected { token, reason } => self.suspected(token, reason, now, effects),
             Event::GaveUp(token) => self.not_overdue(&token),
             Event::Kept(keep) => self.kept(keep, effects),
             Event::NotKept { keep, retry_in } => self.not_kept(keep, now.saturating_add(retry_in)),
+            Event::CannotKeep { keep, reason } => self.cannot_keep(keep, reason, effects),
             Event::Saved => self.saving.saved(),
             Event::NotSaved { retry_in } => self.not_saved(now.saturating_add(retry_in)),
             Event::Resolved { topic, offset, resolution } => self.resolve(topic, offset, resolution, effects),
@@ -201,6 +209,9 @@ impl<R: Clone> SubscriptionState<R> {
             Event::Window(window) => self.window = window.max(1),
             Event::Flush => self.saving.flush(),
             Event::Tick => {}
+        }
+        if is_tick {
+            self.time_out(now, effects);
         }
         self.timers_due(now, effects);
         self.skip_outcasts(effects);
@@ -219,6 +230,12 @@ impl<R: Clone> SubscriptionState<R> {
         let timer = self.timers.soonest(&self.entries, self.held);
         let save = self.saving.due();
         [timer, save, self.paced, self.loads.due()].into_iter().flatten().min()
+    }
+
+    /// When a delivery is timed out if it is not answered until then; it may be over.
+    #[must_use]
+    pub fn next_time_out(&mut self) -> Option<Duration> {
+        self.timers.soonest_answer(&self.entries, self.held)
     }
 
     /// Whether everything that was settled is saved.
@@ -264,10 +281,10 @@ impl<R: Clone> SubscriptionState<R> {
         held.min_by_key(|(_, entry)| entry.order).and_then(|(_, entry)| entry.record.as_ref())
     }
 
-    /// Messages that block, as topic and offset.
+    /// Messages that somebody has to decide about, as topic and offset.
     #[must_use]
     pub fn blocked(&self) -> Vec<(TopicSlot, Offset)> {
-        let blocking = self.entries.iter().filter(|(_, entry)| entry.phase == entries::Phase::Blocking);
+        let blocking = self.entries.iter().filter(|(_, entry)| entry.phase.is_stuck());
         let mut found: Vec<_> = blocking.map(|(_, entry)| (entry.topic, entry.offset)).collect();
         found.sort_unstable();
         found

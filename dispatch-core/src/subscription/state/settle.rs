@@ -58,6 +58,24 @@ impl<R: Clone> SubscriptionState<R> {
         }
     }
 
+    /// A consumer may have died of a message. If it did, it happens again; then it is one attempt each time.
+    pub(super) fn suspected(
+        &mut self,
+        token: DeliveryToken,
+        reason: String,
+        now: Duration,
+        effects: &mut Vec<Effect<R>>,
+    ) {
+        if !self.is_current(&token) {
+            return;
+        }
+        let entry = self.entries.get_mut(token.entry);
+        if entry.is_some_and(|entry| std::mem::replace(&mut entry.suspect, true)) {
+            self.counters.nacked += 1;
+            self.failed(token.entry, None, reason, false, now, effects);
+        }
+    }
+
     /// An attempt has failed: the message comes again, or its retries are used up.
     pub(super) fn failed(
         &mut self,
@@ -164,6 +182,18 @@ impl<R: Clone> SubscriptionState<R> {
         }
     }
 
+    /// A message will never be where it was to go. Of a key the others wait for it, and no place is taken meanwhile.
+    pub(super) fn cannot_keep(&mut self, keep: Keep, reason: String, effects: &mut Vec<Effect<R>>) {
+        if !self.is_keeping(&keep) {
+            return;
+        }
+        let phase = if self.keyed() { Phase::Blocking } else { Phase::Unkept };
+        self.set_phase(keep.entry, phase);
+        if let Some(exhaustion) = self.exhaustion(keep.entry) {
+            effects.push(Effect::Blocked(Exhaustion { last_reason: reason, ..exhaustion }));
+        }
+    }
+
     /// Tries again to put a message somewhere.
     pub(super) fn keep_again(&mut self, place: u32, effects: &mut Vec<Effect<R>>) {
         if let Some(then) = self.entries.get(place).map(|entry| entry.going) {
@@ -178,14 +208,15 @@ impl<R: Clone> SubscriptionState<R> {
         resolution: Resolution,
         effects: &mut Vec<Effect<R>>,
     ) {
-        let blocking = self
+        let stuck = self
             .entries
-            .places(|entry| entry.topic == topic && entry.offset == offset && entry.phase == Phase::Blocking);
-        for place in blocking {
+            .places(|entry| entry.topic == topic && entry.offset == offset && entry.phase.is_stuck());
+        for place in stuck {
             match resolution {
                 Resolution::Retry => {
                     if let Some(entry) = self.entries.get_mut(place) {
                         entry.failures = None;
+                        entry.suspect = false;
                     }
                     // With keys it has given its place in the window away, and waits for one like a new message.
                     if self.keyed() { self.go(place) } else { self.again(place) }

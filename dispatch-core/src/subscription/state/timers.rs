@@ -40,11 +40,16 @@ impl Timers {
 
     /// The soonest that is not stale; `held` is how many deliveries there may be.
     pub(super) fn soonest<R>(&mut self, entries: &Entries<R>, held: usize) -> Option<Duration> {
-        self.sweep(entries, held);
-        let answer = self.answers.front().map(|(at, ..)| *at);
+        let answer = self.soonest_answer(entries, held);
         let wake = self.wakes.peek().map(|Reverse((at, ..))| *at);
         let fetch = self.fetches.iter().map(|(at, ..)| *at).min();
         [answer, wake, fetch].into_iter().flatten().min()
+    }
+
+    /// When the first answer has to be there.
+    pub(super) fn soonest_answer<R>(&mut self, entries: &Entries<R>, held: usize) -> Option<Duration> {
+        self.sweep(entries, held);
+        self.answers.front().map(|(at, ..)| *at)
     }
 
     fn sweep<R>(&mut self, entries: &Entries<R>, held: usize) {
@@ -82,10 +87,8 @@ fn is_live<R>(entries: &Entries<R>, place: u32, stamp: u64) -> bool {
 }
 
 impl<R: Clone> SubscriptionState<R> {
-    pub(super) fn timers_due(&mut self, now: Duration, effects: &mut Vec<Effect<R>>) {
-        if self.timers.answers.len() > SMALL + 2 * self.held {
-            self.timers.sweep(&self.entries, self.held);
-        }
+    /// Deliveries that were not answered in time have failed.
+    pub(super) fn time_out(&mut self, now: Duration, effects: &mut Vec<Effect<R>>) {
         while let Some((place, stamp)) = self.timers.pop_answer(now) {
             if is_live(&self.entries, place, stamp) {
                 self.counters.timed_out += 1;
@@ -93,6 +96,13 @@ impl<R: Clone> SubscriptionState<R> {
                 let reason = format!("not acknowledged within {:?}", self.ack_timeout);
                 self.failed(place, None, reason, false, now, effects);
             }
+        }
+    }
+
+    /// What waited for its time goes on.
+    pub(super) fn timers_due(&mut self, now: Duration, effects: &mut Vec<Effect<R>>) {
+        if self.timers.answers.len() > SMALL + 2 * self.held {
+            self.timers.sweep(&self.entries, self.held);
         }
         while let Some((place, stamp)) = self.timers.pop_wake(now) {
             let Some(entry) = self.entries.get(place).filter(|entry| entry.stamp == stamp) else { continue };

@@ -149,19 +149,29 @@ impl Naive {
 
     /// Time-outs that are due.
     pub(super) fn at(&mut self, now: Duration) {
-        let late: Vec<_> = self
-            .phases
+        for (offset, until) in self.overdue(now) {
+            self.timed_out += 1;
+            self.failed(offset, None, false, until);
+        }
+    }
+
+    /// Time-outs that are due, and were noticed only now.
+    pub(super) fn late(&mut self, now: Duration) {
+        for (offset, _) in self.overdue(now) {
+            self.timed_out += 1;
+            self.failed(offset, None, false, now);
+        }
+    }
+
+    fn overdue(&self, now: Duration) -> Vec<(u64, Duration)> {
+        self.phases
             .iter()
             .filter(|(_, phase)| matches!(phase, Phase::InFlight(_, until) if *until <= now))
             .map(|(offset, phase)| match phase {
                 Phase::InFlight(_, until) => (*offset, *until),
                 _ => unreachable!(),
             })
-            .collect();
-        for (offset, until) in late {
-            self.timed_out += 1;
-            self.failed(offset, None, false, until);
-        }
+            .collect()
     }
 
     pub(super) fn failed(&mut self, offset: u64, delay: Option<Duration>, terminal: bool, now: Duration) {

@@ -79,6 +79,8 @@ pub(super) enum Op {
     /// An answer by a consumer that has something else.
     ForeignAck(Index, u64),
     Advance(u64),
+    /// The thread is away for so long, while consumers answer these.
+    Stall(u64, Vec<Index>),
     /// The world does something that was asked for, or fails to; the state learns it later.
     Do {
         which: Index,
@@ -149,6 +151,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => any::<Index>().prop_map(Op::OldAck),
         1 => (any::<Index>(), 0..6_u64).prop_map(|(which, by)| Op::ForeignAck(which, by)),
         8 => step.prop_map(Op::Advance),
+        3 => (1..20_000_u64, prop::collection::vec(any::<Index>(), 0..5))
+            .prop_map(|(time, answers)| Op::Stall(time, answers)),
         8 => (any::<Index>(), prop::bool::weighted(0.2)).prop_map(|(which, fails)| Op::Do { which, fails }),
         8 => any::<Index>().prop_map(Op::Tell),
         1 => any::<Index>().prop_map(Op::Seek),

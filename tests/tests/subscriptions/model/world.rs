@@ -8,7 +8,6 @@ use dispatch_core::subscription::{
     ConsumerId, DeliveryToken, Effect, Event, Keep, Resolution, SubscriptionType,
 };
 use dispatch_tests::simulation::{Happened, Published, Seen, Simulation};
-use proptest::sample::Index;
 
 use super::naive::{Member, Naive, Phase, Sent};
 use super::schedule::{Op, Setup};
@@ -17,8 +16,8 @@ const NAMES: [&str; 4] = ["A", "B", "C", "D"];
 
 pub(super) struct World {
     setup: Setup,
-    simulation: Simulation,
-    naive: Naive,
+    pub(super) simulation: Simulation,
+    pub(super) naive: Naive,
     /// What the world has done and the state has not learned.
     untold: Vec<Event<Published>>,
     /// What was to be kept when somebody went elsewhere.
@@ -103,6 +102,7 @@ impl World {
                 }
             }
             Op::Advance(ms) => self.simulation.advance(Duration::from_millis(*ms)),
+            Op::Stall(ms, answers) => self.stall(Duration::from_millis(*ms), answers),
             Op::Do { which, fails } => {
                 if !self.simulation.open.is_empty() {
                     self.act(which.index(self.simulation.open.len()), *fails);
@@ -186,38 +186,6 @@ impl World {
         self.simulation.pause(name, paused);
     }
 
-    fn pick(&self, which: Index) -> Option<DeliveryToken> {
-        let tokens: Vec<_> = self.naive.in_flight().map(|(_, token)| token).collect();
-        (!tokens.is_empty()).then(|| *which.get(&tokens))
-    }
-
-    fn ack(&mut self, token: DeliveryToken) {
-        if self.naive.is_current(&token) {
-            self.naive.acked += 1;
-            self.naive.settle(token.offset.get());
-        } else {
-            self.naive.stale += 1;
-        }
-        self.simulation.step(Event::Ack(token));
-    }
-
-    fn ack_up_to(&mut self, token: DeliveryToken) {
-        let theirs: Vec<_> = self.naive.in_flight().collect();
-        for (offset, other) in theirs {
-            if other.consumer == token.consumer && offset <= token.offset.get() {
-                self.naive.acked += 1;
-                self.naive.settle(offset);
-            }
-        }
-        self.simulation.step(Event::AckUpTo(token));
-    }
-
-    fn nack(&mut self, token: DeliveryToken, delay: Option<Duration>, terminal: bool) {
-        self.naive.nacked += 1;
-        self.naive.failed(token.offset.get(), delay, terminal, self.simulation.now);
-        self.simulation.step(Event::Nack { token, delay, reason: "no".to_owned(), terminal });
-    }
-
     fn resolve(&mut self, offset: u64, resolution: Resolution) {
         match resolution {
             Resolution::Retry => self.naive.retry(offset, self.simulation.now),
@@ -285,12 +253,7 @@ impl World {
 
     /// Everything that has happened is right, and so is what has come of it.
     fn check(&mut self) {
-        for index in self.read..self.simulation.history.len() {
-            let Seen { at, what } = self.simulation.history[index].clone();
-            self.naive.at(at);
-            self.saw(at, what);
-        }
-        self.read = self.simulation.history.len();
+        self.look(Some(Naive::at));
         let now = self.simulation.now;
         self.naive.at(now);
         let status = self.simulation.status();
@@ -313,6 +276,18 @@ impl World {
         if self.setup.is_prompt() && status.aside < self.setup.config().max_aside {
             assert_eq!(self.naive.neglected(now), None, "not delivered though it could be");
         }
+    }
+
+    /// What has happened is right, one after the other; before each, what was due by then.
+    pub(super) fn look(&mut self, due: Option<fn(&mut Naive, Duration)>) {
+        for index in self.read..self.simulation.history.len() {
+            let Seen { at, what } = self.simulation.history[index].clone();
+            if let Some(due) = due {
+                due(&mut self.naive, at);
+            }
+            self.saw(at, what);
+        }
+        self.read = self.simulation.history.len();
     }
 
     fn saw(&mut self, at: Duration, what: Happened) {

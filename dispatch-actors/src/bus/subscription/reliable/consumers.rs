@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,11 +11,15 @@ use dispatch_core::subscription::{ConsumerId, DeliveryToken, Effect, Event};
 use tokio::sync::mpsc;
 
 use super::Reliable;
+use super::doubts::{DYING, Dropped};
 use crate::bus::BusError;
 use crate::bus::consumer::{
-    Acknowledge, Answer, Change, Connected, Consume, Delivery, Handle, Running, Verdict,
+    Acknowledge, Answer, Change, Connected, Consume, Delivery, Handle, Handling, Running, Verdict,
 };
 use crate::bus::subscription::Connect;
+
+/// What is said of a message whose consumer panicked.
+const PANICKED: &str = "the consumer panicked";
 
 impl Reliable {
     /// A consumer was added, unless the state has refused it.
@@ -60,12 +65,15 @@ impl Reliable {
                 }
                 return;
             }
-            Handle::Actor(_) | Handle::Supervised(_) => connected.handle.recipient(),
+            Handle::Actor(..) | Handle::Supervised(_) => connected.handle.recipient(),
         };
-        match recipient {
+        if let Some((recipient, mailbox)) = recipient {
+            let (answer, _) = answers.get_or_insert_with(mpsc::unbounded_channel);
+            let handling = Handling::reliable(token, answer.clone(), Arc::clone(mailbox));
             // The window bounds what is in the mailbox.
-            Some(recipient) => recipient.do_send(Consume::new(delivery, acknowledge(answers, token))),
-            None => self.lost(token.consumer),
+            recipient.do_send(Consume::new(delivery, acknowledge(answers, token), handling));
+        } else {
+            self.dropped(token, false);
         }
     }
 
@@ -111,22 +119,58 @@ impl Reliable {
             Answer::Ack(token) => Event::Ack(token),
             Answer::AckUpTo(token) => Event::AckUpTo(token),
             Answer::Nack { token, delay, reason, terminal } => self.nack(token, delay, &reason, terminal),
-            Answer::Dropped { token, panicking } => {
-                let gone = self.consumers.get(token.consumer).is_some_and(|it| !it.handle.is_connected());
-                if panicking {
-                    let nack = self.nack(token, None, "the consumer panicked", false);
-                    self.push(nack);
-                }
-                if gone {
-                    self.lost(token.consumer);
-                }
-                if gone || panicking {
+            Answer::Dropped { token, panicking } => return self.dropped(token, panicking),
+            Answer::Panicked { token, begun: true } => {
+                let Some(until) = self.doubtful_until(token.consumer) else { return };
+                if !self.doubts.panicked(token, until) {
                     return;
                 }
-                self.nack(token, None, "dropped without an answer", false)
+                self.nack(token, None, PANICKED, false)
             }
+            Answer::Panicked { token, .. } => return self.doubts.not_begun(token),
         };
         self.push(event);
+    }
+
+    /// Nobody has answered a delivery, and nobody will.
+    fn dropped(&mut self, token: DeliveryToken, panicking: bool) {
+        let until = self.doubtful_until(token.consumer);
+        // Functions do not die.
+        if until.is_none_or(|until| self.doubts.dropped(Dropped { token, panicking, until })) {
+            self.refused(token, panicking);
+        }
+    }
+
+    fn refused(&mut self, token: DeliveryToken, panicking: bool) {
+        let reason = if panicking { PANICKED } else { "dropped without an answer" };
+        self.push(self.nack(token, None, reason, false));
+    }
+
+    /// Until when an actor is given time to be found dead: on this thread that is known at once.
+    fn doubtful_until(&self, consumer: ConsumerId) -> Option<Duration> {
+        match self.consumers.get(consumer)?.handle {
+            Handle::Function(_) | Handle::Manual(_) => None,
+            Handle::Actor(..) => Some(self.parts.shared.clock.now().saturating_add(DYING)),
+            Handle::Supervised(_) => Some(Duration::ZERO),
+        }
+    }
+
+    /// Takes leave of actors that are dead, `died` among them, and decides about those that were given their time.
+    pub(super) fn bury(&mut self, died: Vec<ConsumerId>, now: Duration) {
+        let mut dead = died;
+        dead.extend(self.consumers.beat(now));
+        let is_gone = |id: &ConsumerId| self.consumers.get(*id).is_none_or(|it| !it.handle.is_connected());
+        dead.extend(self.doubts.consumers().filter(is_gone));
+        if !dead.is_empty() {
+            // What they have died of was said before, and polling may have ended before that.
+            self.hear_answers();
+        }
+        for consumer in dead {
+            self.lost(consumer);
+        }
+        for dropped in self.doubts.over(now) {
+            self.refused(dropped.token, dropped.panicking);
+        }
     }
 
     fn nack(
@@ -141,7 +185,11 @@ impl Reliable {
     }
 
     /// The actor of a consumer is dead.
-    pub(super) fn lost(&mut self, consumer: ConsumerId) {
+    fn lost(&mut self, consumer: ConsumerId) {
+        if let Some(token) = self.doubts.gone(consumer) {
+            let reason = self.parts.shared.sanitizer.sanitize_text(PANICKED);
+            self.push(Event::Suspected { token, reason });
+        }
         if let Some(change) = self.consumers.lost(consumer, self.parts.shared.clock.now()) {
             self.changed(consumer, change);
         }

@@ -57,8 +57,13 @@ impl Reliable {
         if let Some(error) = done.unsaved {
             self.flushes.failed(&error);
         }
-        if let Some(event) = done.event {
-            self.push(event);
+        match done.event {
+            Some(Event::CannotKeep { keep, reason }) => {
+                let reason = self.parts.shared.sanitizer.sanitize_text(&reason);
+                self.push(Event::CannotKeep { keep, reason });
+            }
+            Some(event) => self.push(event),
+            None => {}
         }
     }
 

@@ -59,6 +59,7 @@ impl Reliable {
 
     pub(in crate::bus::subscription) fn disconnect(&mut self, consumer: ConsumerId) {
         if self.consumers.remove(consumer).is_some() {
+            self.doubts.gone(consumer);
             // Its functions are dropped where they stand; what they worked on goes to others.
             self.running.retain(|running| running.consumer() != consumer);
             self.push(Event::ConsumerGone { consumer });

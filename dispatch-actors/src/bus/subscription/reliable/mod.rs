@@ -1,4 +1,5 @@
 mod consumers;
+mod doubts;
 mod fall;
 mod flushes;
 mod intake;
@@ -18,6 +19,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use self::consumers::Answers;
+use self::doubts::Doubts;
 use self::flushes::Flushes;
 pub(in crate::bus) use self::io::Done;
 pub(in crate::bus) use self::mailbox::place;
@@ -45,6 +47,7 @@ pub(super) struct Reliable {
     io: Futures<BoxFuture<'static, Done>>,
     /// How consumers answer by themselves; made when the first of them gets something, for it has room for many.
     answers: Option<Answers>,
+    doubts: Doubts,
     flushes: Flushes,
     /// How many events there were so far, and how many of them have been worked off.
     pushed: u64,
@@ -67,6 +70,7 @@ impl Reliable {
             running: Futures::new(),
             io: Futures::new(),
             answers: None,
+            doubts: Doubts::default(),
             flushes: Flushes::default(),
             pushed: 0,
             worked_off: 0,
@@ -84,7 +88,7 @@ impl Reliable {
         if self.events.is_empty() && self.events.capacity() > 0 {
             self.parts.shared.spare.events.set(std::mem::take(&mut self.events));
         }
-        [self.state.next_deadline(), self.consumers.due()].into_iter().flatten().min()
+        [self.state.next_deadline(), self.consumers.due(), self.doubts.due()].into_iter().flatten().min()
     }
 
     /// Says how it is to whoever has asked before what was worked off last; more may have come since.
@@ -105,31 +109,16 @@ impl Reliable {
         let mut now = self.parts.shared.clock.now();
         loop {
             let moved = self.collect(cx, now);
-            if self.events.is_empty() && self.state.next_deadline().is_some_and(|due| due <= now) {
-                self.push(Event::Tick);
-            }
-            if self.events.is_empty() && !moved {
+            if self.state.next_deadline().is_some_and(|due| due <= now) {
+                left = left.saturating_sub(self.time_goes_by(now, &mut effects, cx));
+            } else if self.events.is_empty() && !moved {
                 break;
             }
             while left > 0
                 && let Some(event) = self.events.pop_front()
             {
                 left -= 1;
-                self.worked_off += 1;
-                let added = match &event {
-                    Event::ConsumerAdded { consumer, .. } => Some(*consumer),
-                    _ => None,
-                };
-                self.state.step(event, now, &mut effects);
-                self.flushes.worked_off(self.worked_off, self.state.changes());
-                if let Some(consumer) = added {
-                    self.added(consumer, &effects);
-                }
-                if self.stopping {
-                    // What is acknowledged from now on is saved at once: the interval may be over after the deadline.
-                    self.state.step(Event::Flush, now, &mut effects);
-                }
-                self.apply(&mut effects, cx);
+                self.work_off_one(event, now, &mut effects, cx);
             }
             if left == 0 {
                 cx.waker().wake_by_ref();
@@ -138,6 +127,52 @@ impl Reliable {
             now = self.parts.shared.clock.now();
         }
         self.parts.shared.spare.effects.set(effects);
+    }
+
+    /// Does what is due, after everything that came before, and that without a break: in one, answers could come too late
+    /// that have been given in time. How many events it took.
+    fn time_goes_by(
+        &mut self,
+        now: Duration,
+        effects: &mut Vec<Effect<LogRecord>>,
+        cx: &mut Context<'_>,
+    ) -> usize {
+        if self.state.next_time_out().is_some_and(|due| due <= now) {
+            self.hear_all(cx);
+        }
+        self.push(Event::Tick);
+        let (upto, mut count) = (self.pushed, 0);
+        while self.worked_off < upto
+            && let Some(event) = self.events.pop_front()
+        {
+            count += 1;
+            self.work_off_one(event, now, effects, cx);
+        }
+        count
+    }
+
+    fn work_off_one(
+        &mut self,
+        event: Event<LogRecord>,
+        now: Duration,
+        effects: &mut Vec<Effect<LogRecord>>,
+        cx: &mut Context<'_>,
+    ) {
+        self.worked_off += 1;
+        let added = match &event {
+            Event::ConsumerAdded { consumer, .. } => Some(*consumer),
+            _ => None,
+        };
+        self.state.step(event, now, effects);
+        self.flushes.worked_off(self.worked_off, self.state.changes());
+        if let Some(consumer) = added {
+            self.added(consumer, effects);
+        }
+        if self.stopping {
+            // What is acknowledged from now on is saved at once: the interval may be over after the deadline.
+            self.state.step(Event::Flush, now, effects);
+        }
+        self.apply(effects, cx);
     }
 
     fn push(&mut self, event: Event<LogRecord>) {
@@ -152,7 +187,6 @@ impl Reliable {
     fn collect(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
         let before = self.events.len();
         let mut moved = false;
-        // Before the answers, since one of them may say what an actor has died of, and is to be heard first.
         let died = self.consumers.died(cx);
         while let Some((_, answers)) = &mut self.answers
             && let Poll::Ready(Some(answer)) = answers.poll_recv(cx)
@@ -167,23 +201,35 @@ impl Reliable {
             moved = true;
             self.done(done);
         }
-        for consumer in died {
-            self.lost(consumer);
-        }
-        for (consumer, change) in self.consumers.upkeep(now) {
+        self.bury(died, now);
+        for (consumer, change) in self.consumers.restart(now) {
             self.changed(consumer, change);
         }
         if self.flushes.is_asked() {
-            // Polling ends when the task has had its part, though there are more: a flush covers these too.
-            while let Some((_, answers)) = &mut self.answers
-                && let Ok(answer) = answers.try_recv()
-            {
-                self.answered(answer);
-            }
+            // A flush covers these too.
+            self.hear_answers();
             self.push(Event::Flush);
             self.flushes.asked(self.pushed);
         }
         moved || self.events.len() > before
+    }
+
+    /// Takes every answer that waits. Polling ends when the task has had its part, though there are more.
+    fn hear_answers(&mut self) {
+        while let Some((_, answers)) = &mut self.answers
+            && let Ok(answer) = answers.try_recv()
+        {
+            self.answered(answer);
+        }
+    }
+
+    /// Takes every answer that was given: after the thread was away, many wait that were given in time.
+    fn hear_all(&mut self, cx: &mut Context<'_>) {
+        for (token, verdict) in self.running.poll_all(cx) {
+            self.finished(token, verdict);
+        }
+        // Functions that answer by themselves have just done so.
+        self.hear_answers();
     }
 
     fn apply(&mut self, effects: &mut Vec<Effect<LogRecord>>, cx: &mut Context<'_>) {
