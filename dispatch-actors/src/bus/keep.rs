@@ -43,9 +43,11 @@ pub(super) fn park(
         match log.park(&subscription, vec![Arc::new(letter)]).await {
             Ok(()) => Done::event(Event::Kept(keep)),
             Err(error) => {
-                let then = match error.is_retryable() {
-                    true => Event::NotKept { keep, retry_in: again },
-                    false => Event::CannotKeep { keep, reason: format!("it cannot be parked: {error}") },
+                // What is wrong with the store may be put right.
+                let then = if error.is_about_entries() && !error.is_retryable() {
+                    Event::CannotKeep { keep, reason: format!("it cannot be parked: {error}") }
+                } else {
+                    Event::NotKept { keep, retry_in: again }
                 };
                 Done::failed("a message cannot be parked", &error, Some(then))
             }

@@ -215,19 +215,23 @@ fn a_message_that_can_never_be_parked_is_shown_and_waits_for_a_decision() {
 fn a_message_that_cannot_be_parked_now_is_tried_again() {
     use dispatch_core::log::LogError;
     use dispatch_tests::support::{Asked, ToldLog};
-    paused(async {
-        let told = ToldLog::new(log());
-        let on: Arc<dyn dispatch_core::log::TopicLog> = Arc::clone(&told) as _;
-        let bus = bus(&on);
-        let subscription = bus.reliable_shared("s", TOPIC).open().await.unwrap();
-        let reject = |_| Verdict::Reject { reason: "never".into() };
-        Seen::default().connect_with(&subscription, "a", reject).await;
-        told.fail(Asked::Park, LogError::Full { what: "the disk".into() });
-        publish(&bus, 1).await;
-        sleep(Duration::from_millis(3_500)).await;
-        assert_eq!((told.count(Asked::Park), subscription.info().await.unwrap().status.blocked), (4, 0));
-        told.go(Asked::Park);
-        sleep(Duration::from_secs(1)).await;
-        assert_eq!(subscription.parked_count().await.unwrap(), 1);
-    });
+    let full = || LogError::Full { what: "the disk".into() };
+    let broken = || LogError::failed("the disk", std::io::Error::other("it may be put right"));
+    for error in [full(), broken()] {
+        paused(async {
+            let told = ToldLog::new(log());
+            let on: Arc<dyn dispatch_core::log::TopicLog> = Arc::clone(&told) as _;
+            let bus = bus(&on);
+            let subscription = bus.reliable_shared("s", TOPIC).open().await.unwrap();
+            let reject = |_| Verdict::Reject { reason: "never".into() };
+            Seen::default().connect_with(&subscription, "a", reject).await;
+            told.fail(Asked::Park, error);
+            publish(&bus, 1).await;
+            sleep(Duration::from_millis(3_500)).await;
+            assert_eq!((told.count(Asked::Park), subscription.info().await.unwrap().status.blocked), (4, 0));
+            told.go(Asked::Park);
+            sleep(Duration::from_secs(1)).await;
+            assert_eq!(subscription.parked_count().await.unwrap(), 1);
+        });
+    }
 }

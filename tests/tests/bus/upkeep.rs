@@ -79,11 +79,18 @@ fn ten_thousand_idle_subscriptions_ask_the_log_for_nothing_but_the_heads_of_thei
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn many_subscriptions_on_as_many_topics_are_opened_and_stopped_in_time() {
+    /// What this thread has taken of a processor, however many others want it.
+    fn taken() -> Duration {
+        let figures = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        Duration::from_nanos(figures.split(' ').next().unwrap().parse().unwrap())
+    }
+
     paused(async {
         const MANY: usize = 4_000;
         let bus = bus(&log());
-        let before = std::time::Instant::now();
+        let before = taken();
         let mut all = Vec::new();
         for number in 0..MANY {
             let topic = format!("shop.t{number}.events");
@@ -92,7 +99,7 @@ fn many_subscriptions_on_as_many_topics_are_opened_and_stopped_in_time() {
         for subscription in all {
             subscription.stop(Duration::ZERO).await.unwrap();
         }
-        let each = before.elapsed() / MANY as u32;
+        let each = (taken() - before) / MANY as u32;
         // If each was looked at for each topic, this would be some milliseconds.
         assert!(each < Duration::from_millis(1), "{each:?} for each");
     });
