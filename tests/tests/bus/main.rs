@@ -2,6 +2,7 @@
 
 mod anything;
 mod broken_log;
+mod clocks;
 mod consumers;
 mod deaths;
 mod duplicates;
