@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use dispatch_core::messenger::QueuedMessage;
 use dispatch_core::queue::{AttemptHistory, MessageState, QueueError, StoredBody};
 use serde::de::DeserializeOwned;
@@ -45,7 +44,7 @@ pub(crate) fn read_body(id: Uuid, sum: i64, body: &[u8]) -> StoredBody {
 
 /// A body that is not to be handled, for people.
 pub(crate) fn unreadable(body: &[u8]) -> StoredBody {
-    StoredBody::Unreadable(Bytes::copy_from_slice(body))
+    StoredBody::Unreadable(body.to_vec().into())
 }
 
 /// A column of JSON: nothing is the empty value, and what is not JSON is none.
