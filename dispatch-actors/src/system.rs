@@ -27,9 +27,15 @@ pub(crate) fn start<H: Send + 'static>(
     started.recv().map_err(|_| io::Error::other("the thread ended at once"))
 }
 
+/// Whether timers and tasks can be made here. A system that ends begins with the actors that it has not begun with, and drops
+/// them: they must do nothing then.
+pub(crate) fn is_running() -> bool {
+    tokio::runtime::Handle::try_current().is_ok()
+}
+
 /// Whether actors can be started on the current thread. A thread remembers its system after that has ended, so
 /// the arbiter is asked whether it still takes work.
 fn inside_actix() -> bool {
     let alive = || Arbiter::try_current().is_some_and(|arbiter| arbiter.spawn(async {}));
-    System::is_registered() && tokio::runtime::Handle::try_current().is_ok() && alive()
+    System::is_registered() && is_running() && alive()
 }

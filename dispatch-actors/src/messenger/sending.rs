@@ -108,7 +108,8 @@ impl About {
     }
 
     fn sent(self, Enqueued { id, duplicate_of, replaced, .. }: Enqueued) -> Sent {
-        Sent { id, duplicate_of, replaced, ..self.0 }
+        let scheduled_at = self.0.scheduled_at.filter(|_| duplicate_of.is_none());
+        Sent { id, duplicate_of, replaced, scheduled_at, ..self.0 }
     }
 
     fn unsent(self, error: &QueueError) -> MessengerError {

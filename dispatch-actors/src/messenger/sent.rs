@@ -15,7 +15,7 @@ pub struct Sent {
     pub queue: Name,
     /// How soon it is handled beside others.
     pub priority: Priority,
-    /// When it was to be due, as it was given.
+    /// When it was to be due, as it was given. Of a duplicate it is not said: what counts is what is stored.
     pub scheduled_at: Option<SystemTime>,
     /// The message that had its key already, so that this one was not stored.
     pub duplicate_of: Option<Uuid>,

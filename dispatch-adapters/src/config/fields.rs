@@ -62,6 +62,12 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// An unknown option may have been meant as one of these, which somebody else reads.
+    pub(crate) const fn beside(mut self, others: &'static [&'static str]) -> Self {
+        self.others = others;
+        self
+    }
+
     /// The options of a target's adapter: an unknown one may have been meant as one of the target's own.
     pub(super) fn of_target(target: &'a TargetConfig) -> Self {
         let mut fields = Self::new(format!("target '{}'", target.name), &target.options);

@@ -87,6 +87,11 @@ impl Opener {
                 Some(factory) => openings.push((name, read(name, transport, factory, &mut problems))),
                 // A type that is missing has been said already.
                 None if transport.kind.trim().is_empty() => {}
+                None if BEHIND_FEATURES.contains(&transport.kind.as_str()) => problems.push(format!(
+                    "transport '{name}': the type '{0}' was left out of this build: switch the feature '{0}' of \
+                     dispatch-adapters on",
+                    transport.kind
+                )),
                 None => {
                     let known: Vec<_> = types.keys().map(String::as_str).collect();
                     problems.push(format!(
@@ -147,8 +152,14 @@ impl Opener {
     }
 }
 
+/// Options of every transport, whatever its type.
+const OF_ALL: [&str; 6] = ["type", "queue", "priority", "idempotency", "rate_limit", "key_rate_limit"];
+
+/// Types that are there if the feature of their name is.
+const BEHIND_FEATURES: [&str; 1] = ["postgres"];
+
 fn read(name: &str, transport: &TransportConfig, factory: &Factory, problems: &mut Vec<String>) -> Opening {
-    let mut fields = Fields::new(format!("transport '{name}'"), &transport.options);
+    let mut fields = Fields::new(format!("transport '{name}'"), &transport.options).beside(&OF_ALL);
     let opening = factory(name, &mut fields);
     problems.extend(fields.finish().iter().map(|problem| problem.message().to_owned()));
     opening

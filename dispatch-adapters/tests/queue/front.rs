@@ -94,6 +94,23 @@ async fn h15_every_problem_is_named_and_nothing_is_opened() {
 }
 
 #[tokio::test]
+async fn what_was_meant_and_which_feature_is_missing_is_said() {
+    let text = "
+        [transports.default]
+        type = 'memory'
+        rate_limt = { events = 5 }
+        [transports.far]
+        type = 'postgres'
+        url = 'postgres://127.0.0.1'
+    ";
+    let config = MessengerConfig::from_toml(text).unwrap();
+    let error = messenger::builder("nowhere").config(config).open().await.unwrap_err().to_string();
+    assert!(error.contains("'rate_limt' is unknown: did you mean 'rate_limit'?"), "{error}");
+    let is_missing = error.contains("switch the feature 'postgres' of dispatch-adapters on");
+    assert_eq!(is_missing, cfg!(not(feature = "postgres")), "{error}");
+}
+
+#[tokio::test]
 async fn a_queue_that_cannot_be_opened_is_named_with_its_transport() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("queue.db"), "not a database ".repeat(1_000)).unwrap();

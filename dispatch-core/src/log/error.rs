@@ -42,7 +42,7 @@ pub enum LogError {
         cursor: Offset,
     },
     /// Another process has the folder.
-    #[error("{} is in use by another process: stop that one, or use another folder", path.display())]
+    #[error("{} is in use by another process, or was opened in this one already: close that one, or use another folder", path.display())]
     Locked {
         /// The folder.
         path: PathBuf,

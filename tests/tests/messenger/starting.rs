@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use dispatch_core::DispatcherError;
-use dispatch_core::messenger::{DispatchOptions, WorkerConfig};
+use dispatch_actors::messenger::Messenger;
+use dispatch_actors::{Engine, on_command};
+use dispatch_core::messenger::{DispatchOptions, Schedule, WorkerConfig};
+use dispatch_core::queue::MemoryQueue;
+use dispatch_core::{Category, DispatcherError, Envelope, Route};
 use dispatch_tests::support::paused;
 
-use crate::support::{Seen, depth, engine, messenger, pass, send, send_with, work};
+use crate::support::{Seen, depth, engine, message, messenger, number, pass, send, send_with, work};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -70,5 +73,45 @@ fn g11_a_worker_of_some_queues_leaves_the_others_alone() {
         pass(10_000).await;
         assert_eq!(seen.numbers(), [0, 2, 1, 4], "also those that come to be");
         assert_eq!((worker.info().await.unwrap().so_far.done, depth(&messenger).await.ready), (2, 1));
+    });
+}
+
+/// As the engine and the bus have one, where nobody has made an actix system.
+#[test]
+fn outside_an_actix_system_workers_and_schedulers_have_threads_of_their_own() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let queue = MemoryQueue::new("default");
+        let messenger = Messenger::builder().transport("default", queue).build().unwrap();
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let mail = on_command("mail").run(move |envelope: Envelope| {
+            tell.send(number(&envelope)).unwrap();
+            async { Ok::<_, DispatcherError>(()) }
+        });
+        let route = Route::new("mail", "messenger.**", Category::Command, "mail");
+        let engine = Engine::builder().dispatcher(mail).route(route).freeze().unwrap();
+        let worker = messenger.work(&engine, WorkerConfig::default()).unwrap();
+        messenger.dispatch(message(1)).await.unwrap();
+        assert_eq!(told.recv().await, Some(1));
+        let soon = std::time::SystemTime::now() + SECOND / 10;
+        let once = Schedule::once("once", soon, message(2)).unwrap();
+        let scheduler = messenger.schedule([once]).unwrap();
+        assert_eq!(told.recv().await, Some(2));
+        scheduler.stop();
+        let report = worker.drain(SECOND * 60).await.unwrap();
+        assert_eq!((report.done, report.is_clean()), (2, true));
+        messenger.close().await.unwrap();
+    });
+}
+
+/// `main` may return an error between the start of a worker and the first thing that it waits for.
+#[test]
+fn a_system_that_ends_before_their_first_turn_ends_workers_and_schedulers_without_a_word() {
+    actix::System::new().block_on(async {
+        let messenger = messenger();
+        let engine = engine([("mail", Seen::new().fine("mail"))]);
+        let _worker = work(&messenger, &engine, |_| ());
+        let hourly = Schedule::cron("hourly", "0 * * * *", "UTC", message(1)).unwrap();
+        let _scheduler = messenger.schedule([hourly]).unwrap();
     });
 }

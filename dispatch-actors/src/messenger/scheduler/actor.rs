@@ -5,9 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use actix::prelude::*;
 use dispatch_core::messenger::{MessengerError, Schedule};
+use tokio::sync::oneshot;
 
 use super::Messenger;
 use super::outdated::{Clearing, clear};
+use crate::system;
 
 /// The longest pause after occurrences that could not be stored; they are stored ahead, so there is time.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -20,6 +22,8 @@ pub(super) struct SchedulerActor {
     messenger: Messenger,
     plans: Vec<Plan>,
     clearings: Vec<Clearing>,
+    /// Its thread, if that is its own, ends with it.
+    _alive: oneshot::Sender<()>,
 }
 
 /// A schedule, and how far its occurrences are stored.
@@ -59,7 +63,7 @@ struct Cancelled {
 }
 
 impl SchedulerActor {
-    pub(super) fn new(messenger: Messenger, schedules: Vec<Schedule>) -> Self {
+    pub(super) fn new(messenger: Messenger, schedules: Vec<Schedule>, alive: oneshot::Sender<()>) -> Self {
         let plan = |schedule| Plan {
             schedule: Arc::new(schedule),
             alarm: None,
@@ -69,7 +73,7 @@ impl SchedulerActor {
         };
         let plans: Vec<_> = schedules.into_iter().map(plan).collect();
         let clearings = Self::clearings(&messenger, &plans);
-        Self { messenger, plans, clearings }
+        Self { messenger, plans, clearings, _alive: alive }
     }
 
     /// What may have to be cleared: the schedules of each transport.
@@ -156,6 +160,10 @@ impl Actor for SchedulerActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        if !system::is_running() {
+            // The system has ended before its first turn.
+            return ctx.stop();
+        }
         (0..self.plans.len()).for_each(|place| self.store(place, ctx));
     }
 }

@@ -16,14 +16,18 @@ use actix::prelude::*;
 use dispatch_core::messenger::{
     DispatchOptions, Message, MessengerError, MessengerErrorCode, QueuedMessage, Schedule,
 };
+use tokio::sync::oneshot;
 
 use self::actor::{SchedulerActor, Stop};
 use super::Messenger;
+use super::worker::no_thread;
+use crate::system;
 
 /// Sends the messages of schedules, for as long as this or a clone of it is there.
 ///
 /// Any number of schedulers of any number of processes may have the same schedules: each occurrence is stored once.
 #[derive(Debug, Clone)]
+#[must_use = "nothing more is planned once it is dropped"]
 pub struct Scheduler(Arc<Running>);
 
 /// Stops its scheduler once nobody has it any more.
@@ -37,7 +41,8 @@ impl Drop for Running {
 }
 
 impl Messenger {
-    /// Starts to send the messages of schedules, on this thread.
+    /// Starts to send the messages of schedules: on this thread, if it is one of an actix system, else on one of its own.
+    /// It stops when what this answers is dropped.
     ///
     /// The next occurrence of each is stored at once. Then occurrences that were stored by an earlier version of a schedule
     /// of the same name, and that it does not plan any more or would send with another payload, are cancelled.
@@ -72,8 +77,13 @@ impl Messenger {
             problems.sort();
             return Err(MessengerError::new(MessengerErrorCode::Scheduler, problems.join("; ")));
         }
-        let actor = SchedulerActor::new(self.clone(), schedules);
-        Ok(Scheduler(Arc::new(Running(actor.start()))))
+        let messenger = self.clone();
+        let begin = move || {
+            let (alive, stopped) = oneshot::channel();
+            (SchedulerActor::new(messenger, schedules, alive).start(), stopped)
+        };
+        let address = system::start("dispatch-scheduler", begin).map_err(no_thread)?;
+        Ok(Scheduler(Arc::new(Running(address))))
     }
 }
 

@@ -8,7 +8,7 @@ use dispatch_core::queue::{
 };
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -19,8 +19,8 @@ use super::memory::Probe;
 use super::protocol::{ClaimAnswered, ExtendAnswered, SettleAnswered, Woken};
 use super::settling::Settling;
 use super::telling::Telling;
-use crate::Engine;
 use crate::messenger::Messenger;
+use crate::{Engine, system};
 
 /// What a handler may ask for at most.
 const LONGEST_RETRY: Duration = Duration::from_secs(366 * 24 * 3_600);
@@ -57,6 +57,8 @@ pub(super) struct WorkerActor {
     /// It ends, and only waits for the dead-letter target.
     parting: bool,
     ended: watch::Sender<Option<WorkerReport>>,
+    /// Its thread, if that is its own, ends with it.
+    _alive: oneshot::Sender<()>,
 }
 
 /// A transport, as a worker sees it.
@@ -81,7 +83,7 @@ impl WorkerActor {
         config: WorkerConfig,
         queues: Vec<Arc<dyn MessageQueue>>,
         (figures, probe): (Figures, Probe),
-        ended: watch::Sender<Option<WorkerReport>>,
+        (ended, alive): (watch::Sender<Option<WorkerReport>>, oneshot::Sender<()>),
     ) -> Self {
         let source = |queue| Source {
             queue,
@@ -110,6 +112,7 @@ impl WorkerActor {
             telling,
             parting: false,
             ended,
+            _alive: alive,
         }
     }
 
@@ -379,6 +382,10 @@ impl Actor for WorkerActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(1_024);
+        if !system::is_running() {
+            // The system has ended before its first turn.
+            return ctx.stop();
+        }
         ctx.run_interval(self.config.lease / 3, Self::extend);
         ctx.run_interval(SWEEP, |worker, _| worker.sweep());
         self.drive(ctx);

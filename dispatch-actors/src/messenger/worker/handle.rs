@@ -3,20 +3,21 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use dispatch_core::messenger::{MessengerError, StopReason, WorkerConfig};
-use dispatch_core::queue::WorkerId;
+use dispatch_core::queue::{QueueError, WorkerId};
 use dispatch_metrics::WorkerMetrics;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
 use super::WorkerOptions;
 use super::actor::WorkerActor;
 use super::figures::Figures;
 use super::protocol::{AskInfo, Drain, Scale, SetPaused};
-use crate::Engine;
 use crate::messenger::Messenger;
 use crate::messenger::metrics::AskMetrics;
+use crate::{Engine, system};
 
-/// A worker that runs on the thread that started it. It goes on when the handle is dropped.
+/// A worker. It runs on the thread that started it, if that is one of an actix system, else on one of its own; and it goes
+/// on when the handle is dropped.
 #[derive(Debug, Clone)]
 pub struct Worker {
     id: WorkerId,
@@ -89,6 +90,11 @@ impl WorkerReport {
     }
 }
 
+/// The thread of a worker or of a scheduler could not be started.
+pub(in crate::messenger) fn no_thread(error: std::io::Error) -> MessengerError {
+    QueueError::failed("a thread cannot be started", error).into()
+}
+
 impl Worker {
     pub(in crate::messenger) fn start(
         messenger: Messenger,
@@ -105,8 +111,14 @@ impl Worker {
         let number = messenger.shared.roster.enter();
         let figures = Figures::new(&messenger, number, &config.transports);
         let shared = Arc::clone(&messenger.shared);
-        let actor = WorkerActor::new(id.clone(), messenger, engine, config, queues, (figures, probe), report);
-        let address = actor.start();
+        let own = id.clone();
+        let begin = move || {
+            let (alive, stopped) = oneshot::channel();
+            let figures = (figures, probe);
+            let actor = WorkerActor::new(own, messenger, engine, config, queues, figures, (report, alive));
+            (actor.start(), stopped)
+        };
+        let address = system::start("dispatch-worker", begin).map_err(no_thread)?;
         shared.roster.begin(number, address.clone().recipient().downgrade());
         Ok(Self { id, address, ended })
     }

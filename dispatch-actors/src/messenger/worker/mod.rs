@@ -20,5 +20,6 @@ mod settling;
 mod telling;
 
 pub(super) use actor::GRACE;
+pub(super) use handle::no_thread;
 pub use handle::{Worker, WorkerInfo, WorkerReport, WorkerStopped};
 pub use options::WorkerOptions;

@@ -32,6 +32,7 @@ fn d1_d2_d4_without_a_key_nothing_is_a_duplicate_and_with_keys_of_the_content_wh
         pass(3).await;
         let second = messenger.dispatch(message(1)).await.unwrap().remove(0);
         assert_eq!(second.duplicate_of, Some(first.id), "D2: the time is no part of it");
+        assert_eq!(second.scheduled_at, None, "what counts is the time of the first");
         let other = messenger.dispatch(message(2)).await.unwrap().remove(0);
         assert_eq!(other.duplicate_of, None);
         let (_, stored) = messenger.show(first.id).await.unwrap().unwrap();
