@@ -59,8 +59,8 @@ impl ConfigLayers {
     /// # Errors
     /// Text that is not TOML, an unknown member or a value of the wrong type.
     pub fn toml(self, text: &str) -> Result<Self, MessengerError> {
-        let layer: Value = toml::from_str(text).map_err(|error| refuse(error.message().to_owned()))?;
-        self.added(layer, || toml::from_str::<MessengerConfig>(text).err().map(|it| it.message().to_owned()))
+        let layer: Value = toml::from_str(text).map_err(|error| refuse(placed(text, &error)))?;
+        self.added(layer, || toml::from_str::<MessengerConfig>(text).err().map(|it| placed(text, &it)))
     }
 
     /// Adds a layer of JSON.
@@ -157,6 +157,15 @@ impl ConfigLayers {
         }
         self.layers.push(Layer::Members(layer));
         Ok(self)
+    }
+}
+
+/// What is wrong with a text, and in which line.
+fn placed(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!("line {}: {}", before.matches('\n').count() + 1, error.message()),
+        None => error.message().to_owned(),
     }
 }
 

@@ -112,4 +112,8 @@ fn a_layer_that_is_none_says_where_it_is_wrong() {
     assert!(json("[]").contains("object"), "{}", json("[]"));
     assert!(json(r#"{"retry": {"default": null}}"#).contains("the default retry cannot be removed"));
     assert!(ConfigLayers::new().toml("no_such = 1").unwrap_err().to_string().contains("no_such"));
+    let toml = |text: &str| ConfigLayers::new().toml(text).unwrap_err().to_string();
+    let retries = toml("default_priority = 3\n[retry.Welcome]\nretries = 5");
+    assert!(retries.contains("line 3: unknown field `retries`"), "{retries}");
+    assert!(toml("default_priority = 3\n[retry").contains("line 2: "), "{}", toml("a = 3\n[retry"));
 }
