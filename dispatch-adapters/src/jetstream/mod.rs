@@ -27,7 +27,7 @@
 //! | every entry is stored | yes, as long as [`deduplicate`](JetStreamLogOptions::deduplicate) is not set; with it, an envelope whose id the topic has seen within the window is answered with the offset that it has, and a retry after an error is stored once |
 //! | the time of an append | that of the server, which never goes back within a stream |
 //! | bytes of a topic | as the server counts them, with its overhead |
-//! | [`offset_keeping`](TopicLog::offset_keeping) | from the average size of the records that are kept |
+//! | [`offset_keeping`](dispatch_core::log::TopicLog::offset_keeping) | from the average size of the records that are kept |
 //! | wake-ups | of appends of every process; those while the connection is being made again are missed, and the heartbeat of the bus finds them |
 //! | size of an entry, a cursor, a parked message | at most `max_payload` of the server, 1 MiB unless configured |
 //! | a definition and its cursors are saved together | one after the other, the definition first |
@@ -77,7 +77,7 @@ use crate::log_options;
 use crate::nats::{NatsOptions, NatsServer};
 use crate::wire::{Deadline, Link};
 
-/// A [`TopicLog`] on NATS JetStream.
+/// A [`TopicLog`](dispatch_core::log::TopicLog) on NATS JetStream.
 pub struct JetStreamLog {
     options: JetStreamLogOptions,
     connection: NatsOptions,

@@ -72,7 +72,7 @@ use self::work::Work;
 use crate::postgres::server::Server;
 use crate::queue_row;
 
-/// A [`MessageQueue`] in PostgreSQL. A clone is the same queue.
+/// A [`MessageQueue`](dispatch_core::queue::MessageQueue) in PostgreSQL. A clone is the same queue.
 ///
 /// It lives on the runtime that it was opened on.
 ///
